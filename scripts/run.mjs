@@ -1,0 +1,60 @@
+// Runs a TypeScript file of the project, or a tool from node_modules/.bin, on a machine that may have nothing yet:
+//   node scripts/run.mjs src/main.ts [args]      node scripts/run.mjs vitest run
+// First brings dependencies and the generated database client up to date, when something they come from has changed.
+// Plain JavaScript for Node >= 20.19: it runs before the project's own Node is there. Its messages go to stderr, so that
+// what the program prints stays clean.
+
+import { spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
+import { delimiter, join } from "node:path";
+
+const root = join(import.meta.dirname, "..");
+const bin = join(root, "node_modules", ".bin");
+const [program, ...args] = process.argv.slice(2);
+
+upToDate("dependencies", ["package-lock.json"], () =>
+  step("Installing dependencies (the first time takes about a minute)", "npm", [
+    ...["ci", "--include=dev", "--no-audit", "--no-fund", "--loglevel=error"],
+  ]),
+);
+upToDate("client", ["package-lock.json", "prisma/schema.prisma"], () =>
+  // Prisma looks for an engine binary that `generate` never runs; naming any program keeps it from downloading one.
+  step("Generating the database client", join(bin, "prisma"), ["generate"], {
+    PRISMA_SCHEMA_ENGINE_BINARY: process.execPath,
+    PRISMA_HIDE_UPDATE_MESSAGE: "1",
+  }),
+);
+
+// The devDependency `node` is the version the project runs on, whatever the machine has: first on the PATH.
+const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}` };
+const envFile = existsSync(join(root, ".env")) ? ["--env-file=.env"] : [];
+const command = program.endsWith(".ts") ? ["node", [...envFile, program, ...args]] : [program, args];
+const child = spawn(...command, { cwd: root, env, stdio: "inherit", shell: process.platform === "win32" });
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+child.on("exit", (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
+
+/** Runs `work` unless it ran before for these very files; remembers it in node_modules. */
+function upToDate(name, files, work) {
+  const stamp = join(root, "node_modules", `.${name}-stamp`);
+  const hash = createHash("sha256");
+  for (const file of files) hash.update(readFileSync(join(root, file)));
+  const wanted = hash.digest("hex");
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
+  work();
+  writeFileSync(stamp, wanted);
+}
+
+function step(title, file, stepArgs, env = {}) {
+  console.error(`${title} …`);
+  const { status, error } = spawnSync(file, stepArgs, {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", 2, 2],
+    shell: process.platform === "win32",
+  });
+  if (status === 0) return;
+  console.error(`${title}: failed (${error?.message ?? `exit code ${status}`}). The lines above say why.`);
+  process.exit(1);
+}
