@@ -1,0 +1,57 @@
+/**
+ * Every refusal there is, once: what a socket's ack says after `false`, what an HTTP error says, and its HTTP status.
+ * `{…}` is filled in where the refusal is made.
+ */
+export const refusals = {
+  roomClosed: { status: 404, sentence: "The chat room is either closed or doesn't exist." },
+  alreadyClaimed: { status: 409, sentence: "The chat has already been claimed." },
+  notServing: { status: 403, sentence: "The chat is served by somebody else, or by nobody yet." },
+  notClaimed: { status: 409, sentence: "The chat isn't claimed yet: join it instead of taking it over." },
+  notLowerRole: { status: 403, sentence: "A chat can only be taken over from a staff of a lower role." },
+
+  unknownEvent: { status: 400, sentence: "There is no such event." },
+  staffOnly: { status: 403, sentence: "Only staff may do this." },
+  visitorOnly: { status: 403, sentence: "Only a visitor may do this." },
+  monitorOnly: { status: 403, sentence: "Only a supervisor or an admin may do this." },
+  notAllowed: { status: 403, sentence: "Your role doesn't allow this." },
+  lastAdmin: { status: 409, sentence: "An organisation needs at least one admin who isn't disabled." },
+  tooFast: { status: 429, sentence: "Too many requests: slow down and try again." },
+  tooManyLogins: { status: 429, sentence: "Too many failed logins: try again in {minutes} minutes." },
+
+  invalidData: { status: 400, sentence: "The event's data must be an object with the documented fields." },
+  invalidOptions: { status: 400, sentence: "The second argument must be an object such as {id: <UUID>}." },
+  invalidRoom: { status: 400, sentence: "`room` must be the chat's id, as text." },
+  invalidSeverity: { status: 400, sentence: "`severity_level` must be an integer from 0 to 32767." },
+  invalidMessageId: { status: 400, sentence: "`id` must be a UUID." },
+  contentNotObject: { status: 400, sentence: "The content must be a non-empty object." },
+  contentBinary: { status: 400, sentence: "The content must be JSON, without binary data." },
+  contentTooDeep: { status: 400, sentence: "The content is nested more than {max} levels deep." },
+  contentTooLarge: { status: 413, sentence: "The content is larger than {max} bytes as JSON." },
+
+  invalidRequest: { status: 400, sentence: "Invalid request: {why}." },
+  tooLarge: { status: 413, sentence: "The request's body is larger than 1 MB." },
+  missingToken: { status: 401, sentence: "The access token is missing: send it in the Authorization header." },
+  invalidToken: { status: 401, sentence: "The access token is invalid or has expired." },
+  unknownUser: { status: 401, sentence: "The access token's user doesn't exist or is disabled." },
+  wrongLogin: { status: 401, sentence: "The email or the password is wrong." },
+  notFound: { status: 404, sentence: "There is no such thing here." },
+  unknownOrganisation: { status: 404, sentence: "The organisation doesn't exist." },
+  emailTaken: { status: 409, sentence: "The email is already taken." },
+
+  unavailable: { status: 503, sentence: "The service can't reach its database right now: try again shortly." },
+  internal: { status: 500, sentence: "Internal error" },
+} as const satisfies Record<string, { status: number; sentence: string }>;
+
+export type RefusalCode = keyof typeof refusals;
+
+/** An expected refusal. Becomes an ack or an HTTP answer in exactly two places; anything else that is thrown is a fault. */
+export class Refusal extends Error {
+  readonly code: RefusalCode;
+  readonly status: number;
+
+  constructor(code: RefusalCode, values: Record<string, string | number> = {}) {
+    super(refusals[code].sentence.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole)));
+    this.code = code;
+    this.status = refusals[code].status;
+  }
+}

@@ -1,0 +1,92 @@
+import Type, { type Static } from "typebox";
+
+export const ID_PATTERN = "^[0-9a-f]{32}$";
+
+/** 32 hex digits, time-ordered (a UUIDv7 without dashes). */
+export const Id = Type.String({ pattern: ID_PATTERN, description: "32 hex digits, time-ordered" });
+
+/** Tells whether `text` can be an id at all, so that the database is never asked about anything else. */
+export const isId = (text: string): boolean => new RegExp(ID_PATTERN).test(text);
+
+/** Milliseconds since 1970. */
+const Time = Type.Integer({ description: "milliseconds since 1970" });
+const nullable = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+
+export const role = { admin: 1, supervisor: 2, agent: 3 } as const;
+export const RoleId = Type.Union([Type.Literal(1), Type.Literal(2), Type.Literal(3)], {
+  description: "1 admin, 2 supervisor, 3 agent",
+});
+export type RoleId = Static<typeof RoleId>;
+
+export const Staff = Type.Object(
+  {
+    id: Id,
+    full_name: Type.String(),
+    display_name: nullable(Type.String()),
+    email: Type.String(),
+    role_id: RoleId,
+    organisation_id: Id,
+    disabled: Type.Boolean(),
+    created_at: Time,
+    updated_at: nullable(Time),
+  },
+  { title: "Staff" },
+);
+export type Staff = Static<typeof Staff>;
+
+export const Visitor = Type.Object(
+  {
+    id: Id,
+    name: Type.String(),
+    email: nullable(Type.String({ description: "null for an anonymous visitor" })),
+    is_anonymous: Type.Boolean(),
+    disabled: Type.Boolean(),
+    created_at: Time,
+    updated_at: nullable(Time),
+  },
+  { title: "Visitor" },
+);
+export type Visitor = Static<typeof Visitor>;
+
+/** A chat as it goes over the wire. */
+export const Room = Type.Object(
+  {
+    id: Id,
+    visitor_id: Id,
+    tags: Type.Array(Type.String()),
+    severity_level: Type.Integer({ description: "0 = not flagged" }),
+    created_at: Time,
+    updated_at: nullable(Time),
+  },
+  { title: "Room" },
+);
+export type Room = Static<typeof Room>;
+
+export const statuses = ["unclaimed", "claimed", "closed"] as const;
+export const ChatStatus = Type.Union([Type.Literal("unclaimed"), Type.Literal("claimed"), Type.Literal("closed")]);
+export type ChatStatus = Static<typeof ChatStatus>;
+
+/** What a message says: a non-empty JSON object, its form is the front-end's affair. Kept to the letter. */
+export const Content = Type.Unsafe<Record<string, unknown>>({
+  type: "object",
+  minProperties: 1,
+  title: "Content",
+  description: "a non-empty JSON object, kept and passed on to the letter",
+});
+export type Content = Static<typeof Content>;
+
+export const messageType = { system: 0, message: 1 } as const;
+export const ChatMessage = Type.Object(
+  {
+    id: Id,
+    chat_id: Id,
+    sequence_num: Type.Integer({ description: "from 1 within the chat, without gaps" }),
+    type_id: Type.Integer({ description: "1 message, 0 system message" }),
+    sender: nullable(Type.String({ description: "the staff's id; null for the visitor" })),
+    content: Content,
+    created_at: Time,
+    updated_at: nullable(Time),
+  },
+  { title: "ChatMessage" },
+);
+export type ChatMessage = Static<typeof ChatMessage>;
