@@ -1,0 +1,170 @@
+import type { People } from "../chat/ports.ts";
+import type { Staff, Visitor } from "../contract/models.ts";
+import { isUniqueViolation } from "./faults.ts";
+import type { Prisma } from "./prisma.ts";
+import { toId, toStaff, toVisitor, type UserRow } from "./rows.ts";
+
+/** An account together with what stays inside: where it belongs, and how its password is checked. */
+export type StaffAccount = { kind: "staff"; user: Staff; organisationId: string; passwordHash: string };
+export type VisitorAccount = { kind: "visitor"; user: Visitor; organisationId: string; passwordHash: string | null };
+export type Account = StaffAccount | VisitorAccount;
+
+export type NewStaff = {
+  organisationId: string;
+  fullName: string;
+  displayName: string | null;
+  email: string;
+  roleId: number;
+  passwordHash: string;
+};
+type PersonOf<T> = Omit<T, "organisationId">;
+export type NewOrganisation = {
+  name: string;
+  staff: PersonOf<NewStaff>[];
+  visitors?: PersonOf<NewVisitor>[];
+  ifFirst?: boolean;
+};
+/** An anonymous visitor has neither email nor password. */
+export type NewVisitor = { organisationId: string; name: string; email?: string; passwordHash?: string };
+export type StaffChanges = {
+  full_name?: string;
+  display_name?: string | null;
+  role_id?: number;
+  disabled?: boolean;
+  password_hash?: string;
+};
+
+/** Organisations, staff and visitors. Emails differ by more than case; "taken" means that this one doesn't. */
+export interface Accounts extends People {
+  byId(kind: Account["kind"], id: string): Promise<Account | null>;
+  byEmail<K extends Account["kind"]>(kind: K, email: string): Promise<Extract<Account, { kind: K }> | null>;
+  createStaff(staff: NewStaff): Promise<Staff | "taken">;
+  createVisitor(visitor: NewVisitor): Promise<Visitor | "taken">;
+  /** Null when there is no such staff in the organisation, "lastAdmin" when it would be left without one. */
+  updateStaff(organisationId: string, id: string, changes: StaffChanges): Promise<Staff | "lastAdmin" | null>;
+  listStaff(organisationId: string, page: { afterId?: string | undefined; take: number }): Promise<Staff[]>;
+  /** All of it or nothing. With `ifFirst` only on a database without any organisation, and null on another one. */
+  createOrganisation(
+    organisation: NewOrganisation,
+  ): Promise<{ id: string; name: string; staff: Staff[] } | "taken" | null>;
+  hasOrganisation(id: string): Promise<boolean>;
+  /** Where visitors belong who name no organisation; null on an empty database. */
+  oldestOrganisation(): Promise<string | null>;
+}
+
+const keyOf = (email: string) => email.toLowerCase();
+
+export function createAccounts(prisma: Prisma, newId: () => string): Accounts {
+  const staffAccount = (row: UserRow & { password_hash: string }): StaffAccount => ({
+    kind: "staff",
+    user: toStaff(row),
+    organisationId: toId(row.organisation_id),
+    passwordHash: row.password_hash,
+  });
+  const visitorAccount = (
+    row: Parameters<typeof toVisitor>[0] & { organisation_id: string; password_hash: string | null },
+  ): VisitorAccount => ({
+    kind: "visitor",
+    user: toVisitor(row),
+    organisationId: toId(row.organisation_id),
+    passwordHash: row.password_hash,
+  });
+  const staffData = ({ organisationId, fullName, displayName, email, roleId, passwordHash }: NewStaff) => ({
+    ...{ id: newId(), organisation_id: organisationId, email, email_key: keyOf(email), role_id: roleId },
+    ...{ full_name: fullName, display_name: displayName, password_hash: passwordHash },
+  });
+  const visitorData = ({ organisationId, name, email, passwordHash }: NewVisitor) => ({
+    ...{ id: newId(), organisation_id: organisationId, name, is_anonymous: email === undefined },
+    ...(email !== undefined && { email, email_key: keyOf(email), password_hash: passwordHash ?? null }),
+  });
+  const find = async (
+    kind: Account["kind"],
+    where: { id: string } | { email_key: string },
+  ): Promise<Account | null> => {
+    if (kind === "staff") {
+      const row = await prisma.user.findUnique({ where });
+      return row && staffAccount(row);
+    }
+    const row = await prisma.visitor.findUnique({ where });
+    return row && visitorAccount(row);
+  };
+
+  return {
+    byId: (kind, id) => find(kind, { id }),
+    byEmail: <K extends Account["kind"]>(kind: K, email: string) =>
+      find(kind, { email_key: keyOf(email) }) as Promise<Extract<Account, { kind: K }> | null>,
+
+    async staff(ids) {
+      return (await prisma.user.findMany({ where: { id: { in: ids } }, orderBy: { id: "asc" } })).map(toStaff);
+    },
+    async visitors(ids) {
+      return (await prisma.visitor.findMany({ where: { id: { in: ids } }, orderBy: { id: "asc" } })).map(toVisitor);
+    },
+
+    createStaff: (staff) => orTaken(async () => toStaff(await prisma.user.create({ data: staffData(staff) }))),
+    createVisitor: (visitor) =>
+      orTaken(async () => toVisitor(await prisma.visitor.create({ data: visitorData(visitor) }))),
+
+    async updateStaff(organisationId, id, changes) {
+      return prisma
+        .$transaction(async (tx) => {
+          // All changes of an organisation's admins wait for each other, so that two can't remove the last one together.
+          await tx.$queryRaw`SELECT id FROM organisations WHERE id = ${organisationId}::uuid FOR UPDATE`;
+          const [row] = await tx.user.updateManyAndReturn({
+            where: { id, organisation_id: organisationId },
+            data: { ...changes, updated_at: new Date() },
+          });
+          if (!row) return null;
+          const admins = await tx.user.count({
+            where: { organisation_id: organisationId, role_id: 1, disabled: false },
+          });
+          if (admins === 0) throw new LastAdmin();
+          return toStaff(row);
+        })
+        .catch((error: unknown) => {
+          if (error instanceof LastAdmin) return "lastAdmin" as const;
+          throw error;
+        });
+    },
+    async listStaff(organisationId, { afterId, take }) {
+      const where = { organisation_id: organisationId, ...(afterId !== undefined && { id: { gt: afterId } }) };
+      return (await prisma.user.findMany({ where, orderBy: { id: "asc" }, take })).map(toStaff);
+    },
+
+    createOrganisation: ({ name, staff, visitors = [], ifFirst = false }) =>
+      orTaken(() =>
+        prisma.$transaction(async (tx) => {
+          if (ifFirst) {
+            // Several processes start on the same empty database: one of them fills it.
+            await tx.$executeRaw`LOCK TABLE organisations IN EXCLUSIVE MODE`;
+            if ((await tx.organisation.count()) > 0) return null;
+          }
+          const id = newId();
+          await tx.organisation.create({ data: { id, name } });
+          const data = staff.map((one) => staffData({ ...one, organisationId: id }));
+          const created = await tx.user.createManyAndReturn({ data });
+          await tx.visitor.createMany({ data: visitors.map((one) => visitorData({ ...one, organisationId: id })) });
+          return { id, name, staff: created.map(toStaff) };
+        }),
+      ),
+    async hasOrganisation(id) {
+      return (await prisma.organisation.count({ where: { id } })) > 0;
+    },
+    async oldestOrganisation() {
+      const row = await prisma.organisation.findFirst({ orderBy: [{ created_at: "asc" }, { id: "asc" }] });
+      return row && toId(row.id);
+    },
+  };
+}
+
+/** Thrown inside the transaction, so that it is rolled back. */
+class LastAdmin extends Error {}
+
+async function orTaken<T>(create: () => Promise<T>): Promise<T | "taken"> {
+  try {
+    return await create();
+  } catch (error) {
+    if (isUniqueViolation(error)) return "taken";
+    throw error;
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * What went wrong in the database, as Prisma's driver adapters report it: `meta.driverAdapterError.cause` with a `kind`
+ * (https://github.com/prisma/prisma/blob/main/packages/driver-adapter-utils/src/types.ts).
+ */
+type Cause = { kind?: string; originalCode?: string };
+
+const unreachable = new Set([
+  "DatabaseNotReachable",
+  "ConnectionClosed",
+  "SocketTimeout",
+  "TooManyConnections",
+  "TlsConnectionError",
+]);
+/** PostgreSQL's own: connection exceptions, too many connections, shutting down or starting up, read-only standby. */
+const unreachableStates = /^(08...|53300|57P0[123]|57014|25006)$/;
+/** Prisma's own: can't reach the server, timed out, no connection from the pool. */
+const unreachableCodes = new Set(["P1001", "P1002", "P1008", "P1017", "P2024", "P2028"]);
+
+function causeOf(error: unknown): Cause {
+  const meta = (error as { meta?: { driverAdapterError?: { cause?: Cause } } } | null)?.meta;
+  return meta?.driverAdapterError?.cause ?? {};
+}
+
+/** The database is away, or too busy to answer: nobody's fault, and worth another try later. */
+export function isUnavailable(error: unknown): boolean {
+  const { code, message } = (error ?? {}) as { code?: string; message?: string };
+  const { kind, originalCode } = causeOf(error);
+  return (
+    unreachableCodes.has(code ?? "") ||
+    unreachable.has(kind ?? "") ||
+    unreachableStates.test(originalCode ?? "") ||
+    // The pool's own words have no code (https://github.com/brianc/node-postgres/blob/master/packages/pg-pool/index.js).
+    /Connection terminated|timeout exceeded when trying to connect|Query read timeout/.test(message ?? "")
+  );
+}
+
+export function isUniqueViolation(error: unknown): boolean {
+  return (error as { code?: string } | null)?.code === "P2002" || causeOf(error).originalCode === "23505";
+}

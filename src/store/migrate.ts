@@ -1,0 +1,87 @@
+import { createHash, randomUUID } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import pg from "pg";
+
+/** One connection to the database, which takes several statements at once (a pool or Prisma doesn't). */
+export type MigrationConnection = {
+  exec(sql: string): Promise<unknown>;
+  query<T>(sql: string, values?: unknown[]): Promise<T[]>;
+};
+
+export class MigrationError extends Error {}
+
+const FOLDER = join(import.meta.dirname, "../../prisma/migrations");
+/** The advisory lock that Prisma's own `migrate deploy` takes, so that the two exclude each other. */
+const LOCK = 72707369;
+/** Prisma's own table, so that its command line tool can go on with the database. */
+const TABLE = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
+  id VARCHAR(36) PRIMARY KEY NOT NULL,
+  checksum VARCHAR(64) NOT NULL,
+  finished_at TIMESTAMPTZ,
+  migration_name VARCHAR(255) NOT NULL,
+  logs TEXT,
+  rolled_back_at TIMESTAMPTZ,
+  started_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+  applied_steps_count INTEGER NOT NULL DEFAULT 0
+)`;
+
+/**
+ * Brings a PostgreSQL up to date with `prisma/migrations`; of several processes that start at once one does, the others
+ * wait. Returns the names of the migrations it applied.
+ * @throws MigrationError when the database is newer than this code, or a migration has failed half-way before.
+ */
+export async function migrate(databaseUrl: string): Promise<string[]> {
+  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 10_000 });
+  await client.connect();
+  try {
+    await client.query("SELECT pg_advisory_lock($1)", [LOCK]);
+    return await applyMigrations({
+      exec: (sql) => client.query(sql),
+      query: async <T>(sql: string, values?: unknown[]) => (await client.query(sql, values)).rows as T[],
+    });
+  } finally {
+    await client.end(); // which also gives the lock back
+  }
+}
+
+/** The same on a connection that nobody else can have. */
+export async function applyMigrations({ exec, query }: MigrationConnection, folder = FOLDER): Promise<string[]> {
+  await exec(TABLE);
+  type Applied = { migration_name: string; finished_at: unknown };
+  const applied = await query<Applied>(
+    "SELECT migration_name, finished_at FROM _prisma_migrations WHERE rolled_back_at IS NULL",
+  );
+  const known = readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name)
+    .sort();
+  for (const { migration_name: name, finished_at } of applied) {
+    if (!finished_at)
+      throw new MigrationError(`Migration ${name} has failed half-way: see \`prisma migrate resolve\`.`);
+    if (known.includes(name)) continue;
+    throw new MigrationError(
+      `The database is newer than this version, which doesn't know migration ${name}: run a newer one.`,
+    );
+  }
+
+  const missing = known.filter((name) => !applied.some(({ migration_name }) => migration_name === name));
+  for (const name of missing) {
+    const sql = readFileSync(join(folder, name, "migration.sql"), "utf8");
+    const checksum = createHash("sha256").update(sql).digest("hex");
+    await exec("BEGIN");
+    try {
+      await exec(sql);
+      await query(
+        `INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at, applied_steps_count)
+         VALUES ($1, $2, $3, now(), 1)`,
+        [randomUUID(), checksum, name],
+      );
+      await exec("COMMIT");
+    } catch (error) {
+      await exec("ROLLBACK");
+      throw error;
+    }
+  }
+  return missing;
+}

@@ -1,0 +1,82 @@
+import type { ChatStore } from "../chat/ports.ts";
+import type { Prisma } from "./prisma.ts";
+import { type ChatJoined, type MessageRow, toChat, toChatWithMessages, toId } from "./rows.ts";
+
+/** How much of a chat comes with a snapshot; the rest is read page by page over HTTP. */
+export const HISTORY = 100;
+
+const lastMessages = (condition: string) => `
+  SELECT json_agg(to_json(last) ORDER BY last.sequence_num) FROM (
+    SELECT * FROM chat_messages WHERE chat_id = chat.id ${condition} ORDER BY sequence_num DESC LIMIT ${HISTORY}
+  ) last`;
+
+/** The last messages of a row named `chat`, with the system messages and without them. */
+const ALL_MESSAGES = lastMessages("");
+const VISITOR_MESSAGES = lastMessages("AND type_id = 1");
+
+const chatsWhere = (condition: string, columns = "") => `
+SELECT to_json(chat) AS chat, to_json(visitor) AS visitor, to_json(staff) AS staff ${columns}
+FROM chats chat
+JOIN visitors visitor ON visitor.id = chat.visitor_id
+LEFT JOIN users staff ON staff.id = chat.staff_id
+WHERE ${condition}`;
+
+const FIND = chatsWhere("chat.id = $1::uuid AND chat.organisation_id = $2::uuid");
+const QUEUE = chatsWhere(
+  "chat.organisation_id = $1::uuid AND chat.status = 'unclaimed' ORDER BY chat.id",
+  `, (${VISITOR_MESSAGES}) AS messages`,
+);
+const ACTIVE = chatsWhere(
+  "chat.staff_id = $1::uuid AND chat.status = 'claimed' ORDER BY chat.id",
+  `, (${ALL_MESSAGES}) AS messages`,
+);
+const OPEN_CHAT = chatsWhere(
+  "chat.visitor_id = $1::uuid AND chat.status <> 'closed'",
+  `, (${ALL_MESSAGES}) AS messages`,
+);
+const FLAGGED = chatsWhere(
+  "chat.organisation_id = $1::uuid AND chat.severity_level <> 0 ORDER BY chat.flagged_at DESC, chat.id DESC LIMIT 15",
+);
+const SERVED_BY = "SELECT id FROM chats WHERE staff_id = $1::uuid AND status = 'claimed' ORDER BY id";
+const PARTICIPANTS = `
+SELECT DISTINCT organisation_id, kind, user_id FROM chats
+CROSS JOIN LATERAL (VALUES ('visitor', visitor_id), ('staff', staff_id)) AS participant(kind, user_id)
+WHERE status <> 'closed' AND user_id IS NOT NULL`;
+
+type Snapshots = Omit<ChatStore, "append" | "open" | "claim" | "takeOver" | "leaveAsStaff" | "leaveAsVisitor" | "flag">;
+
+export function createSnapshots(prisma: Prisma): Snapshots {
+  type Row = ChatJoined & { messages: MessageRow[] | null };
+  const rows = <T>(sql: string, ...values: unknown[]) => prisma.$queryRawUnsafe<T[]>(sql, ...values);
+
+  return {
+    async find(organisationId, chatId) {
+      const [row] = await rows<ChatJoined>(FIND, chatId, organisationId);
+      return row ? toChat(row) : null;
+    },
+    async servedBy(staffId) {
+      return (await rows<{ id: string }>(SERVED_BY, staffId)).map(({ id }) => toId(id));
+    },
+    async queue(organisationId) {
+      return (await rows<Row>(QUEUE, organisationId)).map(toChatWithMessages);
+    },
+    async active(staffId) {
+      return (await rows<Row>(ACTIVE, staffId)).map(toChatWithMessages);
+    },
+    async openChatOf(visitorId) {
+      const [row] = await rows<Row>(OPEN_CHAT, visitorId);
+      return row ? toChatWithMessages(row) : null;
+    },
+    async flagged(organisationId) {
+      return (await rows<ChatJoined>(FLAGGED, organisationId)).map(toChat);
+    },
+    async participants() {
+      const people = await rows<{ organisation_id: string; kind: "staff" | "visitor"; user_id: string }>(PARTICIPANTS);
+      return people.map((one) => ({
+        kind: one.kind,
+        id: toId(one.user_id),
+        organisationId: toId(one.organisation_id),
+      }));
+    },
+  };
+}

@@ -1,0 +1,153 @@
+import type { Chat, ChatStore, ChatWithMessages, NewMessage, Transition } from "../chat/ports.ts";
+import type { ChatMessage, Staff } from "../contract/models.ts";
+import type { Prisma } from "./prisma.ts";
+import { type ChatJoined, type MessageRow, toChat, toMessage, toStaff, type UserRow } from "./rows.ts";
+import { HISTORY } from "./snapshots.ts";
+
+/**
+ * Every change of a chat's state: one conditional statement, which also appends the system message that tells of it.
+ * A rival that waited for the row sees its new state and no longer matches, so exactly one wins.
+ */
+const OPEN = `
+WITH changed AS (
+  INSERT INTO chats (id, organisation_id, visitor_id, last_sequence_num) VALUES ($1::uuid, $2::uuid, $3::uuid, 1)
+  ON CONFLICT (visitor_id) WHERE status <> 'closed' DO NOTHING
+  RETURNING *
+),
+added AS (
+  INSERT INTO chat_messages (chat_id, sequence_num, id, type_id, sender_id, by_staff, content, created_at)
+  SELECT id, 1, $4::uuid, 1, visitor_id, false, $5::json, clock_timestamp() FROM changed
+  RETURNING *
+)
+SELECT to_json(chat) AS chat, to_json(visitor) AS visitor, NULL AS staff, to_json(added) AS message
+FROM changed chat JOIN added ON true JOIN visitors visitor ON visitor.id = chat.visitor_id`;
+
+/** `$1` is the system message's id, `$2` whose deed it is. `changed` is the chat's row after the change. */
+const transition = (changed: string, byStaff: boolean, what: string, columns = "") => `
+WITH ${changed},
+added AS (
+  INSERT INTO chat_messages (chat_id, sequence_num, id, type_id, sender_id, by_staff, content, created_at)
+  SELECT id, last_sequence_num, $1::uuid, 0, $2::uuid, ${byStaff}, '{"content":"${what}"}', clock_timestamp() FROM changed
+)
+SELECT to_json(chat) AS chat, to_json(visitor) AS visitor, to_json(staff) AS staff ${columns}
+FROM changed chat
+JOIN visitors visitor ON visitor.id = chat.visitor_id
+LEFT JOIN users staff ON staff.id = chat.staff_id`;
+
+const CLAIM = transition(
+  `changed AS (
+    UPDATE chats
+    SET status = 'claimed', staff_id = $2::uuid, claimed_by = $2::uuid, claimed_at = now(), updated_at = now(),
+        last_sequence_num = last_sequence_num + 1
+    WHERE id = $3::uuid AND organisation_id = $4::uuid AND status = 'unclaimed'
+    RETURNING *
+  )`,
+  true,
+  "join room",
+);
+
+/** A statement of its own: the claim may have waited for messages that its snapshot doesn't show. */
+const MESSAGES_BEFORE_CLAIM = `
+SELECT to_json(last) AS message FROM (
+  SELECT * FROM chat_messages WHERE chat_id = $1::uuid AND sequence_num < $2::int AND type_id = 1
+  ORDER BY sequence_num DESC LIMIT ${HISTORY}
+) last ORDER BY last.sequence_num`;
+
+const TAKE_OVER = transition(
+  `before AS (
+    SELECT id, staff_id FROM chats
+    WHERE id = $3::uuid AND organisation_id = $4::uuid AND status = 'claimed'
+      AND (SELECT role_id FROM users WHERE users.id = chats.staff_id) > $5::int
+    FOR UPDATE
+  ),
+  changed AS (
+    UPDATE chats SET staff_id = $2::uuid, updated_at = now(), last_sequence_num = last_sequence_num + 1
+    FROM before WHERE chats.id = before.id
+    RETURNING chats.*
+  )`,
+  true,
+  "take over room",
+  ", (SELECT to_json(users) FROM users JOIN before ON users.id = before.staff_id) AS from_staff",
+);
+
+const LEAVE_AS_STAFF = transition(
+  `changed AS (
+    UPDATE chats
+    SET status = 'closed', closed_by = $2::uuid, closed_at = now(), updated_at = now(),
+        last_sequence_num = last_sequence_num + 1
+    WHERE id = $3::uuid AND organisation_id = $4::uuid AND status = 'claimed' AND staff_id = $2::uuid
+    RETURNING *
+  )`,
+  true,
+  "leave room",
+);
+
+const LEAVE_AS_VISITOR = transition(
+  `changed AS (
+    UPDATE chats
+    SET status = 'closed', closed_by = $2::uuid, closed_at = now(), updated_at = now(),
+        last_sequence_num = last_sequence_num + 1
+    WHERE visitor_id = $2::uuid AND status <> 'closed'
+    RETURNING *
+  )`,
+  false,
+  "leave room",
+);
+
+/** Flagging again moves a chat to the front. A flag is no event of the conversation: it has no system message. */
+const FLAG = `
+WITH changed AS (
+  UPDATE chats
+  SET severity_level = $1::int, flagged_by = $2::uuid, flagged_at = clock_timestamp(), updated_at = now()
+  WHERE id = $3::uuid AND organisation_id = $4::uuid
+  RETURNING *
+)
+SELECT to_json(chat) AS chat, to_json(visitor) AS visitor, to_json(staff) AS staff
+FROM changed chat
+JOIN visitors visitor ON visitor.id = chat.visitor_id
+LEFT JOIN users staff ON staff.id = chat.staff_id`;
+
+type Transitions = Pick<ChatStore, "open" | "claim" | "takeOver" | "leaveAsStaff" | "leaveAsVisitor" | "flag">;
+
+export function createTransitions(prisma: Prisma, newId: () => string): Transitions {
+  const one = async <T>(sql: string, ...values: unknown[]): Promise<T | null> =>
+    (await prisma.$queryRawUnsafe<T[]>(sql, ...values))[0] ?? null;
+  const ids = ({ staffId, chatId, organisationId }: Transition) => [newId(), staffId, chatId, organisationId];
+
+  return {
+    async open({ id, organisationId, senderId, content }: NewMessage) {
+      type Opened = ChatJoined & { message: MessageRow };
+      const row = await one<Opened>(OPEN, newId(), organisationId, senderId, id, JSON.stringify(content));
+      return (
+        row && ({ chat: toChat(row), message: toMessage(row.message) } satisfies { chat: Chat; message: ChatMessage })
+      );
+    },
+    async claim(by): Promise<ChatWithMessages | null> {
+      const row = await one<ChatJoined>(CLAIM, ...ids(by));
+      if (!row) return null;
+      const { id, last_sequence_num } = row.chat;
+      const rows = await prisma.$queryRawUnsafe<{ message: MessageRow }[]>(
+        MESSAGES_BEFORE_CLAIM,
+        id,
+        last_sequence_num,
+      );
+      return { ...toChat(row), messages: rows.map(({ message }) => toMessage(message)) };
+    },
+    async takeOver({ roleId, ...by }): Promise<{ chat: Chat; from: Staff } | null> {
+      const row = await one<ChatJoined & { from_staff: UserRow }>(TAKE_OVER, ...ids(by), roleId);
+      return row && { chat: toChat(row), from: toStaff(row.from_staff) };
+    },
+    async leaveAsStaff(by) {
+      const row = await one<ChatJoined>(LEAVE_AS_STAFF, ...ids(by));
+      return row && toChat(row);
+    },
+    async leaveAsVisitor(visitorId) {
+      const row = await one<ChatJoined>(LEAVE_AS_VISITOR, newId(), visitorId);
+      return row && toChat(row);
+    },
+    async flag({ severityLevel, staffId, chatId, organisationId }) {
+      const row = await one<ChatJoined>(FLAG, severityLevel, staffId, chatId, organisationId);
+      return row && toChat(row);
+    },
+  };
+}
