@@ -1,0 +1,80 @@
+import { createShardedAdapter } from "@socket.io/redis-adapter";
+import { Cluster, Redis, type RedisOptions } from "ioredis";
+import type { Server } from "socket.io";
+
+/** Fan-out between processes. It is a hint, not the truth: what it loses, the database still has. */
+export type Bus = {
+  adapter: Parameters<Server["adapter"]>[0];
+  /** For presence and limits: commands fail after a second rather than wait. */
+  redis: Redis | Cluster;
+  /** Resolves when every subscription asked for so far is in force, or after a second without an answer. */
+  subscribed(): Promise<void>;
+  close(): Promise<void>;
+};
+
+const ANSWER_WITHIN_MS = 1_000;
+
+type BusOptions = { onFault: (error: unknown) => void };
+
+/** Connects to one Redis (>= 7), or to a cluster when there are several URLs. Never throws: it goes on trying. */
+export function connectBus(urls: string[], { onFault }: BusOptions): Bus {
+  // The publisher and the commands fail at once while Redis is away: ioredis would otherwise queue them, and the
+  // adapter, which drops its promises, would end the process by an unhandled rejection.
+  const commands = connect(urls, {
+    enableOfflineQueue: false,
+    commandTimeout: ANSWER_WITHIN_MS,
+    enableAutoPipelining: true,
+  });
+  // The subscriber never gives up, and subscribes again by itself.
+  const subscriber = connect(urls, { maxRetriesPerRequest: null });
+  commands.on("error", onFault);
+  subscriber.on("error", onFault);
+
+  let subscriptions: Promise<unknown> = Promise.resolve();
+  const forAdapter = {
+    // Delivery on this process doesn't wait for Redis, and goes on without it.
+    spublish: async (channel: string, payload: string | Buffer) => {
+      commands.spublish(channel, payload).catch(onFault);
+    },
+    ssubscribe(channel: string) {
+      const subscription = subscriber.ssubscribe(channel).catch(onFault);
+      subscriptions = Promise.all([subscriptions, subscription]);
+    },
+    sunsubscribe: (channel: string) => void subscriber.sunsubscribe(channel).catch(onFault),
+    on: (event: string, listener: (...args: unknown[]) => void) => subscriber.on(event, listener),
+  };
+
+  return {
+    adapter: createShardedAdapter(forAdapter, forAdapter, { subscriptionMode: "dynamic" }),
+    redis: commands,
+    async subscribed() {
+      let timer: NodeJS.Timeout | undefined;
+      const tooLong = new Promise((resolve) => {
+        timer = setTimeout(resolve, ANSWER_WITHIN_MS);
+      });
+      await Promise.race([subscriptions, tooLong]);
+      clearTimeout(timer);
+    },
+    async close() {
+      commands.disconnect();
+      subscriber.disconnect();
+    },
+  };
+}
+
+type ClientOptions = Pick<
+  RedisOptions,
+  "enableOfflineQueue" | "commandTimeout" | "enableAutoPipelining" | "maxRetriesPerRequest"
+>;
+
+function connect(urls: string[], options: ClientOptions): Redis | Cluster {
+  const retry = (times: number) => Math.min(times * 100, 1_000);
+  const [first, ...others] = urls as [string, ...string[]];
+  if (others.length === 0) return new Redis(first, { retryStrategy: retry, ...options });
+  return new Cluster(urls, {
+    clusterRetryStrategy: retry,
+    enableOfflineQueue: options.enableOfflineQueue ?? true,
+    shardedSubscribers: true,
+    redisOptions: { ...options, ...(first.startsWith("rediss:") && { tls: {} }) },
+  });
+}

@@ -1,0 +1,74 @@
+import type { UserRef } from "../chat/ports.ts";
+import { forEachGone, keyOf, type Presence } from "./presence.ts";
+
+/** When the time of a connection that is there ends. */
+const NEVER = Number.POSITIVE_INFINITY;
+
+type Entry = {
+  user: UserRef;
+  /** Connection → when its time ends. */
+  connections: Map<string, number>;
+  /** Being handed to `onGone` right now. */
+  leaving: boolean;
+};
+
+/** Presence of a single process. It dies with the process, and so needs no leases. */
+export function createMemoryPresence(now: () => number = Date.now): Presence {
+  const entries = new Map<string, Entry>();
+  const isGone = ({ connections }: Entry) => [...connections.values()].every((ends) => ends <= now());
+
+  async function serve(entry: Entry, onGone: (user: UserRef) => Promise<void>): Promise<"gone" | "back"> {
+    entry.leaving = true;
+    entry.connections.clear();
+    try {
+      await onGone(entry.user);
+    } finally {
+      entry.leaving = false;
+    }
+    if (!isGone(entry)) return "back";
+    entries.delete(keyOf(entry.user));
+    return "gone";
+  }
+
+  return {
+    async join(user, connectionId) {
+      const entry = entries.get(keyOf(user)) ?? { user, connections: new Map<string, number>(), leaving: false };
+      entries.set(keyOf(user), entry);
+      const cameOnline = entry.connections.size === 0;
+      for (const [id, ends] of entry.connections) if (ends !== NEVER) entry.connections.delete(id);
+      entry.connections.set(connectionId, NEVER);
+      return cameOnline;
+    },
+
+    async leave(user, connectionId, graceMs) {
+      const connections = entries.get(keyOf(user))?.connections ?? new Map<string, number>();
+      for (const [id, ends] of connections) {
+        if (connectionId === "all" || (id === connectionId && ends === NEVER)) connections.set(id, now() + graceMs);
+      }
+    },
+
+    async touch() {
+      return [];
+    },
+
+    async sweep(onGone, user) {
+      const among = user ? [entries.get(keyOf(user))] : [...entries.values()];
+      const gone = among.filter((entry) => entry !== undefined && !entry.leaving && isGone(entry)) as Entry[];
+      const back: UserRef[] = [];
+      await forEachGone(
+        gone.map((entry) => entry.user),
+        async (one) => {
+          const entry = entries.get(keyOf(one));
+          if (entry && (await serve(entry, onGone)) === "back") back.push(one);
+        },
+      );
+      return back;
+    },
+
+    async online(organisationId) {
+      return [...entries.values()]
+        .filter((entry) => entry.user.organisationId === organisationId && !isGone(entry))
+        .map((entry) => entry.user);
+    },
+  };
+}

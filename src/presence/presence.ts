@@ -1,0 +1,56 @@
+import type { UserRef } from "../chat/ports.ts";
+
+/**
+ * Who is online: a user is, while he has a connection on any process, or has lost his last one less than its grace ago.
+ *
+ * Two implementations, memory for one process and Redis for many, keep one contract:
+ * - Every change is atomic per user; `join` and `leave` of one connection may come in any order and more than once.
+ * - Exactly one `join` answers "came online" between two times of being gone.
+ * - A user who is gone is handed to exactly one process's `sweep`; should that process die meanwhile, to another one.
+ * - A process that dies counts as having lost all its connections when its lease ends.
+ * - When the store can't be reached, nothing here fails: this process's own connections are what is known, and they are
+ *   told to the store by the first `touch` that reaches it.
+ */
+export interface Presence {
+  /** A connection is there. Answers whether its user came online with it. */
+  join(user: UserRef, connectionId: string): Promise<boolean>;
+
+  /**
+   * A connection is gone; its user stays online for `graceMs` more. `"all"` stands for every connection of this user,
+   * on every process. Nobody is gone before a `sweep` has said so.
+   */
+  leave(user: UserRef, connectionId: string | "all", graceMs: number): Promise<void>;
+
+  /**
+   * Says that this process lives; to be called every `TOUCH_INTERVAL_MS`. Answers the users who came online by it: when
+   * the store was away or has forgotten this process, all its connections are told again.
+   */
+  touch(): Promise<UserRef[]>;
+
+  /**
+   * Finds who is gone (only among `user`, when given), calls `onGone` for each, once, and forgets him when it is done.
+   * Answers those who have connected again while `onGone` ran. What `onGone` rejects with is passed on after the others
+   * were served; its user is swept again later.
+   */
+  sweep(onGone: (user: UserRef) => Promise<void>, user?: UserRef): Promise<UserRef[]>;
+
+  /** Who is online in an organisation, right also before any sweep. */
+  online(organisationId: string): Promise<UserRef[]>;
+}
+
+/** How often `touch` is to be called, and how long a process that doesn't is still believed to live. */
+export const TOUCH_INTERVAL_MS = 2_000;
+export const LEASE_MS = 6_000;
+export const SWEEP_INTERVAL_MS = 1_000;
+
+export const keyOf = (user: UserRef): string => `${user.kind}:${user.id}`;
+
+/** Runs `onGone` for each of them, 20 at once; one that fails doesn't keep it from the others. */
+export async function forEachGone(users: UserRef[], onGone: (user: UserRef) => Promise<void>): Promise<void> {
+  const failures: unknown[] = [];
+  for (let start = 0; start < users.length; start += 20) {
+    const results = await Promise.allSettled(users.slice(start, start + 20).map(onGone));
+    failures.push(...results.filter((result) => result.status === "rejected").map(({ reason }) => reason));
+  }
+  if (failures.length > 0) throw new AggregateError(failures, "Not everybody who is gone could be served");
+}

@@ -1,0 +1,223 @@
+import { randomUUID } from "node:crypto";
+import type { Cluster, Redis } from "ioredis";
+import type { UserRef } from "../chat/ports.ts";
+import { forEachGone, keyOf, LEASE_MS, type Presence, SWEEP_INTERVAL_MS } from "./presence.ts";
+
+/**
+ * Presence of many processes, in Redis:
+ *
+ *   presence:processes      sorted set   process → when its lease ends (ms, Redis's clock, so that no other one matters)
+ *   presence:organisations  set          the organisations that have a hash
+ *   presence:{<id>}         hash         user → JSON of his connections: "<process>/<connection>" → 0 while it is there,
+ *                                        else the ms at which its grace ends
+ *   presence:sweeper        string       the process whose turn it is to sweep
+ *
+ * A user has an entry exactly while he was told to be online. A connection counts while it is there and its process's
+ * lease, plus one grace, hasn't ended; or while its own grace hasn't. Who sweeps a user replaces nothing but adds a
+ * connection "~<process>" that ends in 5 s: a claim, which runs out by itself when the sweeper dies.
+ */
+const NOW = `local time = redis.call('TIME'); local now = time[1] * 1000 + math.floor(time[2] / 1000)`;
+const READ = `local entry = cjson.decode(redis.call('HGET', KEYS[1], ARGV[1]) or '{}')`;
+const WRITE = `redis.call('HSET', KEYS[1], ARGV[1], cjson.encode(entry))`;
+const isClaim = "string.sub(key, 1, 1) == '~'";
+
+const scripts = {
+  // KEYS[1] the organisation's hash; ARGV user, connection. Answers 1 when the user came online.
+  presenceJoin: `${READ}
+    local cameOnline = 1
+    for key, ends in pairs(entry) do
+      if not (${isClaim}) then
+        cameOnline = 0
+        if ends > 0 then entry[key] = nil end
+      end
+    end
+    entry[ARGV[2]] = 0
+    ${WRITE}
+    return cameOnline`,
+  // KEYS[1] the organisation's hash; ARGV user, connection or "all", grace in ms.
+  presenceLeave: `${READ} ${NOW}
+    for key, ends in pairs(entry) do
+      if key == ARGV[2] and ends == 0 or ARGV[2] == 'all' and not (${isClaim}) then entry[key] = now + ARGV[3] end
+    end
+    if next(entry) then ${WRITE} end
+    return 0`,
+  // KEYS[1] the organisation's hash; ARGV user, claim, its ms, the leases as JSON, grace in ms. Answers 1 when the user
+  // is gone and now claimed. His connections of before are forgotten: nobody can count on them any more.
+  presenceClaim: `${READ} ${NOW}
+    if not next(entry) then return 0 end
+    local leases = cjson.decode(ARGV[4])
+    for key, ends in pairs(entry) do
+      local untilMs = ends
+      if ends == 0 then untilMs = (leases[string.match(key, '^[^/]+')] or 0) + ARGV[5] end
+      if untilMs > now then return 0 end
+    end
+    entry = { [ARGV[2]] = now + ARGV[3] }
+    ${WRITE}
+    return 1`,
+  // KEYS[1] the organisation's hash; ARGV user, claim. Ends the claim; answers 1 when the user is back, else he is forgotten.
+  presenceRelease: `${READ}
+    entry[ARGV[2]] = nil
+    if next(entry) then ${WRITE} return 1 end
+    redis.call('HDEL', KEYS[1], ARGV[1])
+    return 0`,
+  // KEYS[1] the processes; ARGV process, lease in ms, for how long ended leases are kept. Answers 1 when it had none.
+  presenceTouch: `${NOW}
+    local ends = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or 0)
+    redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
+    redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[3])
+    if ends > now then return 0 end
+    return 1`,
+};
+
+type Scripts = {
+  presenceJoin(hash: string, user: string, connection: string): Promise<number>;
+  presenceLeave(hash: string, user: string, connection: string, graceMs: number): Promise<number>;
+  presenceClaim(
+    hash: string,
+    user: string,
+    claim: string,
+    claimMs: number,
+    leases: string,
+    graceMs: number,
+  ): Promise<number>;
+  presenceRelease(hash: string, user: string, claim: string): Promise<number>;
+  presenceTouch(processes: string, process: string, leaseMs: number, keepMs: number): Promise<number>;
+};
+
+const PROCESSES = "presence:processes";
+const ORGANISATIONS = "presence:organisations";
+const CLAIM_MS = 5_000;
+const KEEP_ENDED_LEASES_MS = 24 * 60 * 60 * 1000;
+const hashOf = (organisationId: string) => `presence:{${organisationId}}`;
+
+type Options = { graceMs: number; onFault: (error: unknown) => void };
+
+export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault }: Options): Presence {
+  for (const [name, lua] of Object.entries(scripts)) client.defineCommand(name, { numberOfKeys: 1, lua });
+  const redis = client as (Redis | Cluster) & Scripts;
+  const processId = randomUUID();
+  const own = new Map<string, UserRef>();
+  let leftUntold: { user: UserRef; connection: string; graceMs: number }[] = [];
+  /** Something could not be told to Redis: the next touch tells everything again. */
+  let stale = false;
+  let lastFaultAt = Number.NEGATIVE_INFINITY;
+  const fault = (error: unknown) => {
+    lastFaultAt = performance.now();
+    onFault(error);
+  };
+
+  const ownName = (connectionId: string) => `${processId}/${connectionId}`;
+  const tellJoin = async (user: UserRef, connectionId: string) => {
+    await redis.sadd(ORGANISATIONS, user.organisationId);
+    return (await redis.presenceJoin(hashOf(user.organisationId), keyOf(user), ownName(connectionId))) === 1;
+  };
+  const tellLeave = (user: UserRef, connection: string, ms: number) =>
+    redis.presenceLeave(hashOf(user.organisationId), keyOf(user), connection, ms);
+
+  async function readLeases(): Promise<Record<string, number>> {
+    const flat = await redis.zrange(PROCESSES, "0", "-1", "WITHSCORES");
+    return Object.fromEntries(flat.flatMap((name, i) => (i % 2 === 0 ? [[name, Number(flat[i + 1])]] : [])));
+  }
+
+  async function readUsers(organisationId: string): Promise<{ user: UserRef; entry: Record<string, number> }[]> {
+    const hash = await redis.hgetall(hashOf(organisationId));
+    return Object.entries(hash).map(([key, json]) => {
+      const [kind, id] = key.split(":") as ["staff" | "visitor", string];
+      return { user: { kind, id, organisationId }, entry: JSON.parse(json) };
+    });
+  }
+
+  const readNow = async () => {
+    const [seconds, micros] = await redis.time();
+    return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+  };
+  const isOnline = (entry: Record<string, number>, leases: Record<string, number>, now: number) =>
+    Object.entries(entry).some(([key, ends]) => {
+      if (key.startsWith("~")) return false;
+      return (ends || (leases[key.slice(0, key.indexOf("/"))] ?? 0) + graceMs) > now;
+    });
+
+  async function isMyTurn(): Promise<boolean> {
+    return (await redis.set("presence:sweeper", processId, "PX", SWEEP_INTERVAL_MS - 100, "NX")) === "OK";
+  }
+
+  /** Who may be gone; the claim decides. */
+  async function findGone(leases: Record<string, number>): Promise<UserRef[]> {
+    const now = await readNow();
+    const gone: UserRef[] = [];
+    for (const organisationId of await redis.smembers(ORGANISATIONS)) {
+      for (const { user, entry } of await readUsers(organisationId)) {
+        if (!isOnline(entry, leases, now)) gone.push(user);
+      }
+    }
+    return gone;
+  }
+
+  return {
+    async join(user, connectionId) {
+      own.set(connectionId, user);
+      try {
+        return await tellJoin(user, connectionId);
+      } catch (error) {
+        stale = true;
+        fault(error);
+        return false;
+      }
+    },
+
+    async leave(user, connectionId, ms) {
+      const connection = connectionId === "all" ? connectionId : ownName(connectionId);
+      if (connectionId !== "all") own.delete(connectionId);
+      try {
+        await tellLeave(user, connection, ms);
+      } catch (error) {
+        stale = true;
+        leftUntold.push({ user, connection, graceMs: ms });
+        fault(error);
+      }
+    },
+
+    async touch() {
+      try {
+        const forgotten = (await redis.presenceTouch(PROCESSES, processId, LEASE_MS, KEEP_ENDED_LEASES_MS)) === 1;
+        if (!forgotten && !stale) return [];
+        const cameOnline: UserRef[] = [];
+        for (const [connectionId, user] of own) if (await tellJoin(user, connectionId)) cameOnline.push(user);
+        for (const left of leftUntold) await tellLeave(left.user, left.connection, left.graceMs);
+        leftUntold = [];
+        stale = false;
+        return cameOnline;
+      } catch (error) {
+        fault(error);
+        return [];
+      }
+    },
+
+    async sweep(onGone, only) {
+      // After an outage of Redis the others need a moment to renew their leases.
+      if (!only && (performance.now() - lastFaultAt < LEASE_MS || !(await isMyTurn()))) return [];
+      const leases = await readLeases();
+      const claim = `~${processId}`;
+      const back: UserRef[] = [];
+      await forEachGone(only ? [only] : await findGone(leases), async (user) => {
+        const hash = hashOf(user.organisationId);
+        const json = JSON.stringify(leases);
+        if ((await redis.presenceClaim(hash, keyOf(user), claim, CLAIM_MS, json, graceMs)) === 0) return;
+        await onGone(user);
+        if ((await redis.presenceRelease(hash, keyOf(user), claim)) === 1) back.push(user);
+      });
+      return back;
+    },
+
+    async online(organisationId) {
+      try {
+        const [leases, now, users] = await Promise.all([readLeases(), readNow(), readUsers(organisationId)]);
+        return users.filter(({ entry }) => isOnline(entry, leases, now)).map(({ user }) => user);
+      } catch (error) {
+        fault(error);
+        const mine = [...own.values()].filter((user) => user.organisationId === organisationId);
+        return [...new Map(mine.map((user) => [keyOf(user), user])).values()];
+      }
+    },
+  };
+}
