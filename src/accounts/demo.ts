@@ -1,0 +1,39 @@
+import { role } from "../contract/models.ts";
+import type { Accounts } from "../store/accounts.ts";
+import { hashPassword } from "./passwords.ts";
+
+/** The accounts that an empty embedded database starts with; they are printed at start, and no secret. */
+export const demoPassword = "demo-1234";
+export const demoStaff = [
+  { fullName: "Ada Admin", email: "admin@demo.example", roleId: role.admin },
+  { fullName: "Sam Supervisor", email: "supervisor@demo.example", roleId: role.supervisor },
+  { fullName: "Alex Agent", email: "agent1@demo.example", roleId: role.agent },
+  { fullName: "Robin Agent", email: "agent2@demo.example", roleId: role.agent },
+] as const;
+export const demoVisitor = { name: "Vera Visitor", email: "visitor@demo.example" } as const;
+
+/** Fills an empty database. */
+export async function createDemoOrganisation(accounts: Accounts): Promise<void> {
+  const passwordHash = await hashPassword(demoPassword);
+  await accounts.createOrganisation({
+    name: "Demo organisation",
+    staff: demoStaff.map((one) => ({ ...one, displayName: null, passwordHash })),
+    visitors: [{ ...demoVisitor, passwordHash }],
+    ifFirst: true,
+  });
+}
+
+/** The demo accounts that are still there as they were made, one line each. */
+export async function demoAccountLines(accounts: Accounts): Promise<string[]> {
+  const found = await Promise.all([
+    ...demoStaff.map(({ email }) => accounts.byEmail("staff", email)),
+    accounts.byEmail("visitor", demoVisitor.email),
+  ]);
+  const roleNames = { [role.admin]: "admin", [role.supervisor]: "supervisor", [role.agent]: "agent" };
+  return found
+    .filter((account) => account !== null && !account.user.disabled && account.user.updated_at === null)
+    .map((account) => {
+      const what = account?.kind === "staff" ? roleNames[account.user.role_id] : "visitor";
+      return `  ${what?.padEnd(11)}${account?.user.email?.padEnd(26)}${demoPassword}`;
+    });
+}

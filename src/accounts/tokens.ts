@@ -1,0 +1,53 @@
+import { createPublicKey } from "node:crypto";
+import { createSigner, createVerifier } from "fast-jwt";
+import { Refusal } from "../contract/errors.ts";
+import { isId } from "../contract/models.ts";
+import type { Account, Accounts } from "../store/accounts.ts";
+
+export type TokenOptions = { secret: string; publicKey: string | undefined; ttl: string };
+
+export type Tokens = {
+  /** A token for this user, valid for ACCESS_TOKEN_TTL. */
+  issue(user: { id: string }, type: Account["kind"]): string;
+  /**
+   * Whose token it is: role and organisation always come from the database.
+   * @param authorization the header's value, with or without "Bearer"
+   * @throws Refusal missingToken, invalidToken, unknownUser
+   */
+  authenticate(authorization: string | undefined): Promise<Account>;
+};
+
+export function createTokens({ secret, publicKey, ttl }: TokenOptions, accounts: Pick<Accounts, "byId">): Tokens {
+  const requiredClaims = ["sub", "type", "iat", "exp"];
+  const sign = createSigner({ key: secret, algorithm: "HS256", expiresIn: ttl });
+  const verifiers = [createVerifier({ key: secret, algorithms: ["HS256"], requiredClaims })];
+  if (publicKey) {
+    const algorithm = { rsa: "RS256", ec: "ES256" }[createPublicKey(publicKey).asymmetricKeyType as string] ?? "EdDSA";
+    verifiers.push(createVerifier({ key: publicKey, algorithms: [algorithm as "RS256"], requiredClaims }));
+  }
+
+  function verify(token: string): { sub: unknown; type: unknown } {
+    for (const verifier of verifiers) {
+      try {
+        return verifier(token);
+      } catch {
+        // The next key may be the right one.
+      }
+    }
+    throw new Refusal("invalidToken");
+  }
+
+  return {
+    issue: (user, type) => sign({ sub: user.id, type }),
+    async authenticate(authorization) {
+      const token = authorization?.replace(/^Bearer(\s+|$)/i, "").trim();
+      if (!token) throw new Refusal("missingToken");
+      const { sub, type } = verify(token);
+      if (typeof sub !== "string" || !isId(sub) || (type !== "staff" && type !== "visitor"))
+        throw new Refusal("unknownUser");
+      const account = await accounts.byId(type, sub);
+      if (!account || account.user.disabled) throw new Refusal("unknownUser");
+      return account;
+    },
+  };
+}

@@ -1,0 +1,82 @@
+import type { Presence } from "../presence/presence.ts";
+import { leaveAllChats } from "./lifecycle.ts";
+import type { Caller, ChatPorts, People, UserRef } from "./ports.ts";
+import { allStaffRoom, staffRoom } from "./rooms.ts";
+
+export type Attendance = {
+  /** A connection is there. */
+  arrive(caller: Caller, connectionId: string): Promise<void>;
+  /** A connection is gone; with a grace of 0 its user leaves at once, unless he has another one. */
+  lose(user: UserRef, connectionId: string, graceMs: number): Promise<void>;
+  /** A user leaves at once, whatever connections he has. */
+  dismiss(user: UserRef): Promise<void>;
+  /**
+   * Gives everybody who takes part in an open chat `graceMs` to come back: after all processes were gone nobody is
+   * known to be online, and a chat must not stay open for somebody who never returns.
+   */
+  expect(participants: UserRef[], graceMs: number): Promise<void>;
+  /** Renews this process's lease. */
+  touch(): Promise<void>;
+  /** Lets leave whose time has run out. */
+  sweep(): Promise<void>;
+};
+
+export const refOf = ({ kind, user, organisationId }: Caller): UserRef => ({ kind, id: user.id, organisationId });
+
+/** Turns who is online into who is told of it, and being gone into leaving one's chats. */
+export function createAttendance(presence: Presence, people: People, ports: ChatPorts): Attendance {
+  async function callerOf({ kind, id, organisationId }: UserRef): Promise<Caller | undefined> {
+    if (kind === "staff") {
+      const [user] = await people.staff([id]);
+      return user && { kind, user, organisationId, connectionId: null };
+    }
+    const [user] = await people.visitors([id]);
+    return user && { kind, user, organisationId, connectionId: null };
+  }
+
+  function tell(event: "staff_goes_online" | "staff_goes_offline", caller: Caller): void {
+    if (caller.kind !== "staff") return;
+    ports.emit(event, { user: caller.user }, [allStaffRoom(caller.organisationId)], [staffRoom(caller.user.id)]);
+  }
+
+  async function tellOnline(users: UserRef[]): Promise<void> {
+    for (const user of users) {
+      const caller = await callerOf(user);
+      if (caller) tell("staff_goes_online", caller);
+    }
+  }
+
+  async function depart(user: UserRef): Promise<void> {
+    const caller = await callerOf(user);
+    if (!caller) return;
+    await leaveAllChats(ports, caller);
+    tell("staff_goes_offline", caller);
+  }
+
+  async function sweep(user?: UserRef): Promise<void> {
+    // Whoever came back while he was leaving may have been told online before he was told offline: say it again.
+    await tellOnline(await presence.sweep(depart, user));
+  }
+
+  return {
+    async arrive(caller, connectionId) {
+      if (await presence.join(refOf(caller), connectionId)) tell("staff_goes_online", caller);
+    },
+    async lose(user, connectionId, graceMs) {
+      await presence.leave(user, connectionId, graceMs);
+      if (graceMs === 0) await sweep(user);
+    },
+    async dismiss(user) {
+      await presence.leave(user, "all", 0);
+      await sweep(user);
+    },
+    async expect(participants, graceMs) {
+      for (const user of participants) {
+        await presence.join(user, "expected");
+        await presence.leave(user, "expected", graceMs);
+      }
+    },
+    touch: async () => tellOnline(await presence.touch()),
+    sweep: () => sweep(),
+  };
+}

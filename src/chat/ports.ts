@@ -1,0 +1,95 @@
+import type { ServerEventName, ServerPayload } from "../contract/events.ts";
+import type { ChatMessage, ChatStatus, Content, Room, Staff, Visitor } from "../contract/models.ts";
+import type { RoomName } from "./rooms.ts";
+
+/** A user as presence knows him. */
+export type UserRef = { kind: "staff" | "visitor"; id: string; organisationId: string };
+
+/** Whoever acts: a user of one organisation on one connection, or on none when time has run out for him. */
+export type StaffCaller = { kind: "staff"; user: Staff; organisationId: string; connectionId: string | null };
+export type VisitorCaller = { kind: "visitor"; user: Visitor; organisationId: string; connectionId: string | null };
+export type Caller = StaffCaller | VisitorCaller;
+
+/** A chat as the database had it at the end of the statement that returned it. */
+export type Chat = {
+  organisationId: string;
+  status: ChatStatus;
+  room: Room;
+  visitor: Visitor;
+  /** Who serves it; once it is closed, who served it last. */
+  staff: Staff | null;
+};
+export type ChatWithMessages = Chat & { messages: ChatMessage[] };
+
+export type NewMessage = {
+  /** 32 hex digits; the same id from the same sender is the same message. */
+  id: string;
+  organisationId: string;
+  senderId: string;
+  /** The chat, when a staff writes; a visitor's message goes to his open chat. */
+  chatId: string | null;
+  content: Content;
+};
+
+/**
+ * What became of a message: `stored` now; `resent`, so that nobody hears it again; or `refused`, because there is no
+ * such open chat (`openChat: false`) or its sender doesn't serve it.
+ */
+export type Appended =
+  | { outcome: "stored"; chat: Chat; message: ChatMessage }
+  | { outcome: "resent"; message: ChatMessage }
+  | { outcome: "refused"; openChat: boolean };
+
+export type Transition = { organisationId: string; chatId: string; staffId: string };
+
+/**
+ * The truth about chats. Every transition is one conditional statement that also appends its system message: rivals on
+ * any process are served one after the other, one of them wins, the others get null. All of it is committed before a
+ * promise resolves, and nothing is when it rejects, except for a commit whose answer was lost on the way.
+ */
+export interface ChatStore {
+  append(message: NewMessage): Promise<Appended>;
+  /** Opens a chat with its first message; null when the visitor has an open chat already. */
+  open(message: NewMessage): Promise<{ chat: Chat; message: ChatMessage } | null>;
+  claim(by: Transition): Promise<ChatWithMessages | null>;
+  /** Takes over from a staff whose role number is above `roleId`; `from` is the one who served. */
+  takeOver(by: Transition & { roleId: number }): Promise<{ chat: Chat; from: Staff } | null>;
+  leaveAsStaff(by: Transition): Promise<Chat | null>;
+  /** Closes the visitor's open chat; `staff` is null in the answer when it was still queued. */
+  leaveAsVisitor(visitorId: string): Promise<Chat | null>;
+  flag(by: Transition & { severityLevel: number }): Promise<Chat | null>;
+
+  find(organisationId: string, chatId: string): Promise<Chat | null>;
+  /** The ids of the chats that a staff serves. */
+  servedBy(staffId: string): Promise<string[]>;
+  /** Oldest first, each with its visitor's last 100 messages. */
+  queue(organisationId: string): Promise<ChatWithMessages[]>;
+  /** The chats that this staff serves, each with its last 100 messages, system messages included. */
+  active(staffId: string): Promise<ChatWithMessages[]>;
+  /** The visitor's open chat with its last 100 messages, system messages included. */
+  openChatOf(visitorId: string): Promise<ChatWithMessages | null>;
+  /** The 15 flagged last. */
+  flagged(organisationId: string): Promise<Chat[]>;
+  /** Everybody who takes part in an open chat. */
+  participants(): Promise<UserRef[]>;
+}
+
+/** Reads people by id. Those unknown are left out. */
+export interface People {
+  staff(ids: string[]): Promise<Staff[]>;
+  visitors(ids: string[]): Promise<Visitor[]>;
+}
+
+/**
+ * Sends an event to every connection in any of the rooms, on any process, once, except those in `except` (rooms, or
+ * connection ids). It never fails and never waits: who misses an event finds it in the next snapshot.
+ */
+export type Emit = <E extends ServerEventName>(
+  event: E,
+  payload: ServerPayload<E>,
+  to: RoomName[],
+  except?: (RoomName | string | null)[],
+) => void;
+
+/** What the functions of this folder need from outside. */
+export type ChatPorts = { chats: ChatStore; emit: Emit; newId: () => string; maxContentBytes: number };

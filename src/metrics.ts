@@ -1,0 +1,45 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+/** What an operator can see of one process; read at `GET /metrics`. */
+export function createMetrics() {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  return {
+    registry,
+    connections: new Gauge({ name: "chat_connections", help: "Open connections", labelNames: ["kind"], registers }),
+    events: new Counter({
+      name: "chat_events_total",
+      help: "Events received, by what they were answered with: ok, or the refusal's name",
+      labelNames: ["event", "result"],
+      registers,
+    }),
+    httpRequests: new Histogram({
+      name: "chat_http_request_seconds",
+      help: "HTTP requests, by route and status",
+      labelNames: ["method", "route", "status"],
+      buckets: [0.005, 0.025, 0.1, 0.5, 2.5],
+      registers,
+    }),
+    handshakes: new Counter({
+      name: "chat_handshakes_refused_total",
+      help: "Socket handshakes refused, by the refusal's name",
+      labelNames: ["reason"],
+      registers,
+    }),
+    batches: new Histogram({
+      name: "chat_append_batch_size",
+      help: "Messages written by one statement",
+      buckets: [1, 2, 4, 8, 16, 32, 64],
+      registers,
+    }),
+    faults: new Counter({
+      name: "chat_faults_total",
+      help: "Failures of a part: redis, presence, connection, leave, sweep",
+      labelNames: ["part"],
+      registers,
+    }),
+  };
+}
