@@ -1,0 +1,100 @@
+import { parseArgs } from "node:util";
+import { Value } from "typebox/value";
+import { hashPassword } from "./accounts/passwords.ts";
+import { createTokens } from "./accounts/tokens.ts";
+import { ConfigError, readConfig } from "./config.ts";
+import { role } from "./contract/models.ts";
+import { Email, Name, NewPassword } from "./http/schemas.ts";
+import { openStorage, type Storage } from "./storage.ts";
+import { DataDirInUse } from "./store/embedded.ts";
+import { MigrationError } from "./store/migrate.ts";
+
+const USAGE = `Usage:
+  npm run -s admin -- organisation create --name N --admin-email E --admin-password P
+      adds an organisation with its admin, and prints both as JSON
+  npm run -s admin -- token --email E
+      prints an access token for a staff or a visitor
+
+It uses the database of the environment (DATABASE_URL, JWT_SECRET). On the embedded one, stop the service first.`;
+
+class UsageError extends Error {}
+
+try {
+  await run();
+  process.exit(0); // the embedded database would keep the process alive
+} catch (error) {
+  const isTheirs = [UsageError, ConfigError, DataDirInUse, MigrationError].some((type) => error instanceof type);
+  console.error(isTheirs ? (error as Error).message : error);
+  process.exit(1);
+}
+
+async function run(): Promise<void> {
+  const { values, positionals } = parse();
+  const command = positionals.join(" ");
+  if (values.help || command === "") {
+    console.log(USAGE);
+  } else if (command === "organisation create") {
+    const name = valid("--name", values.name, Name);
+    const email = valid("--admin-email", values["admin-email"], Email);
+    const password = valid("--admin-password", values["admin-password"], NewPassword);
+    await withStorage((storage) => createOrganisation(storage, { name, email, password }));
+  } else if (command === "token") {
+    const email = valid("--email", values.email, Email);
+    await withStorage((storage, ttl) => printToken(storage, ttl, email));
+  } else {
+    throw new UsageError(`Unknown command: ${command}\n\n${USAGE}`);
+  }
+}
+
+async function createOrganisation({ store }: Storage, given: { name: string; email: string; password: string }) {
+  const passwordHash = await hashPassword(given.password);
+  const admin = { fullName: "Admin", displayName: null, email: given.email, roleId: role.admin, passwordHash };
+  const created = await store.accounts.createOrganisation({ name: given.name, staff: [admin] });
+  if (created === "taken") throw new UsageError(`The email ${given.email} is already taken.`);
+  if (!created) throw new Error("an organisation was neither created nor refused");
+  const { id, name, staff } = created;
+  console.log(JSON.stringify({ organisation: { id, name }, admin: staff[0] }, null, 2));
+}
+
+async function printToken({ store, jwtSecret }: Storage, ttl: string, email: string) {
+  const account = (await store.accounts.byEmail("staff", email)) ?? (await store.accounts.byEmail("visitor", email));
+  if (!account) throw new UsageError(`There is no staff and no visitor with the email ${email}.`);
+  if (account.user.disabled) throw new UsageError(`${email} is disabled: a token would be refused.`);
+  console.log(
+    createTokens({ secret: jwtSecret, publicKey: undefined, ttl }, store.accounts).issue(account.user, account.kind),
+  );
+}
+
+async function withStorage(work: (storage: Storage, accessTokenTtl: string) => Promise<void>): Promise<void> {
+  const config = readConfig(process.env);
+  const storage = await openStorage(config);
+  try {
+    await work(storage, config.accessTokenTtl);
+  } finally {
+    await storage.close();
+  }
+}
+
+function parse() {
+  const text = { type: "string" } as const;
+  const options = {
+    name: text,
+    "admin-email": text,
+    "admin-password": text,
+    email: text,
+    help: { type: "boolean" },
+  } as const;
+  try {
+    return parseArgs({ options, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError(`${(error as Error).message}\n\n${USAGE}`);
+  }
+}
+
+function valid(option: string, value: string | undefined, schema: typeof Name): string {
+  if (value === undefined) throw new UsageError(`${option} is missing\n\n${USAGE}`);
+  if (!Value.Check(schema, value)) {
+    throw new UsageError(`${option} must be ${(schema as { expected?: string }).expected}`);
+  }
+  return value;
+}

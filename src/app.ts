@@ -1,0 +1,123 @@
+import type { FastifyBaseLogger } from "fastify";
+import { createTokens } from "./accounts/tokens.ts";
+import type { Bus } from "./bus/redis.ts";
+import { createAttendance } from "./chat/attendance.ts";
+import type { ChatPorts, UserRef } from "./chat/ports.ts";
+import type { Config } from "./config.ts";
+import type { Staff } from "./contract/models.ts";
+import { chatRoutes } from "./http/chats.ts";
+import { registerDocuments } from "./http/documents.ts";
+import { createLoginLimits } from "./http/login-limits.ts";
+import { loginRoutes } from "./http/logins.ts";
+import { probeRoutes } from "./http/probes.ts";
+import { createHttpServer, type HttpServer } from "./http/server.ts";
+import { userRoutes } from "./http/users.ts";
+import { visitorRoutes } from "./http/visitors.ts";
+import type { Metrics } from "./metrics.ts";
+import { type Presence, SWEEP_INTERVAL_MS, TOUCH_INTERVAL_MS } from "./presence/presence.ts";
+import { serveConnection } from "./sockets/connection.ts";
+import { createSocketServer } from "./sockets/server.ts";
+import { newId, type Store } from "./store/store.ts";
+
+export type AppParts = {
+  config: Omit<Config, "jwtSecret"> & { jwtSecret: string };
+  store: Store;
+  presence: Presence;
+  /** None for a single process. */
+  bus?: Bus | undefined;
+  metrics: Metrics;
+  log: FastifyBaseLogger;
+};
+
+export type App = {
+  http: HttpServer;
+  /** To be awaited before listening: tells presence that this process lives, and whom to expect back. */
+  ready(): Promise<void>;
+  /** Sends every client to another process, in the way that makes it connect again, and ends. */
+  close(): Promise<void>;
+};
+
+/** Puts the parts together. It never listens: whoever builds it does. */
+export async function buildApp({ config, store, presence, bus, metrics, log }: AppParts): Promise<App> {
+  const { accounts, chats, lists } = store;
+  const tokens = createTokens(
+    { secret: config.jwtSecret, publicKey: config.jwtPublicKey, ttl: config.accessTokenTtl },
+    accounts,
+  );
+  const http = await createHttpServer({ config, logger: log, metrics });
+  const { io, emit, disconnectUser, reconnectUser } = createSocketServer(http.server, {
+    config,
+    tokens,
+    bus,
+    metrics,
+    log,
+  });
+  const ports: ChatPorts = { chats, emit, newId, maxContentBytes: config.maxContentBytes };
+  const attendance = createAttendance(presence, accounts, ports);
+
+  const connections = new Set<Promise<void>>();
+  const subscribed = () => bus?.subscribed() ?? Promise.resolve();
+  io.on("connection", (socket) => {
+    const ended = serveConnection(socket, { config, ports, accounts, attendance, presence, subscribed, metrics, log });
+    connections.add(ended);
+    void ended.finally(() => connections.delete(ended));
+  });
+
+  let isDraining = false;
+  await registerDocuments(http);
+  loginRoutes(http, { accounts, tokens, limits: createLoginLimits(bus?.redis) });
+  visitorRoutes(http, { accounts });
+  userRoutes(http, {
+    ...{ accounts, tokens },
+    async onDisabled(staff) {
+      disconnectUser(refOf(staff));
+      await attendance.dismiss(refOf(staff)).catch(fault("leave"));
+    },
+    onNewRole: (staff) => reconnectUser(refOf(staff)),
+  });
+  chatRoutes(http, { lists, tokens });
+  probeRoutes(http, { store, metrics, isDraining: () => isDraining });
+
+  const stopTouching = every(TOUCH_INTERVAL_MS, () => attendance.touch().catch(fault("presence")));
+  const stopSweeping = every(SWEEP_INTERVAL_MS, () => attendance.sweep().catch(fault("sweep")));
+
+  http.addHook("preClose", async () => {
+    isDraining = true;
+    stopSweeping();
+    for (const socket of io.sockets.sockets.values()) socket.conn.close();
+    await Promise.all(connections);
+    stopTouching();
+    io.engine.close();
+  });
+
+  return {
+    http,
+    async ready() {
+      await attendance.touch();
+      await attendance.expect(await chats.participants(), config.reconnectGraceMs);
+      await http.ready();
+    },
+    close: () => http.close(),
+  };
+
+  function fault(part: string) {
+    return (error: unknown) => {
+      metrics.faults.inc({ part });
+      log.error({ err: error, part }, "a part failed; it is tried again");
+    };
+  }
+}
+
+const refOf = (staff: Staff): UserRef => ({ kind: "staff", id: staff.id, organisationId: staff.organisation_id });
+
+/** Runs `work` again and again, never twice at once. Returns what stops it. */
+function every(intervalMs: number, work: () => Promise<void>): () => void {
+  let running = false;
+  const timer = setInterval(async () => {
+    if (running) return;
+    running = true;
+    await work();
+    running = false;
+  }, intervalMs);
+  return () => clearInterval(timer);
+}

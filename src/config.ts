@@ -1,0 +1,184 @@
+import { createPublicKey } from "node:crypto";
+import Type, { type Static, type TObject } from "typebox";
+import { Value } from "typebox/value";
+import { readTexts } from "./text-values.ts";
+
+const int = (minimum: number, maximum: number, initial: number, description: string) =>
+  Type.Integer({
+    minimum,
+    maximum,
+    default: initial,
+    description,
+    expected: `an integer from ${minimum} to ${maximum}`,
+  });
+const flag = (description: string) => Type.Boolean({ default: false, description, expected: "true or false" });
+const text = (expected: string, options: Type.TStringOptions & { secret?: true } = {}) =>
+  Type.Optional(Type.String({ expected, ...options }));
+
+/** Every environment variable there is: type, default, meaning; `expected` is what an error says. */
+export const Environment = Type.Object({
+  PORT: int(0, 65535, 3000, "port to listen on; 0 takes a free one and logs it"),
+  HOST: Type.String({ default: "0.0.0.0", description: "address to listen on", expected: "an address" }),
+  DATABASE_URL: text("postgresql://user:password@host:port/database", {
+    pattern: "^postgres(ql)?://",
+    secret: true,
+    description: "PostgreSQL >= 15; unset: an embedded one under DATA_DIR",
+  }),
+  REDIS_URL: text("redis://host:port, rediss://host:port, or a comma list of them", {
+    pattern: "^rediss?://[^,\\s]+(,\\s*rediss?://[^,\\s]+)*$",
+    secret: true,
+    description: "Redis >= 7; a comma list of nodes is a Redis Cluster; unset: a single process",
+  }),
+  DATA_DIR: Type.String({
+    default: ".data",
+    description: "folder of the embedded database and the generated development secret",
+    expected: "a folder",
+  }),
+  JWT_SECRET: text("a text of at least 32 bytes", {
+    secret: true,
+    description: "HS256 key; generated and kept in DATA_DIR on the embedded database, else required",
+  }),
+  JWT_PUBLIC_KEY: text("a public key as PEM (RSA, EC P-256 or Ed25519)", {
+    description: "PEM; then tokens of an outside issuer (RS256, ES256, EdDSA) are accepted as well",
+  }),
+  ACCESS_TOKEN_TTL: Type.String({
+    pattern: "^[1-9]\\d{0,8}[smhd]$",
+    default: "12h",
+    description: "lifetime of the tokens issued here",
+    expected: "a number with s, m, h or d, such as 12h",
+  }),
+  ADMIN_EMAIL: text("a text without spaces, at most 254 characters", {
+    pattern: "^\\S{1,254}$",
+    description: "on an empty database: the first admin, and then no demo accounts",
+  }),
+  ADMIN_PASSWORD: text("at least 8 characters with a digit", {
+    pattern: "^(?=.*\\d).{8,}$",
+    secret: true,
+    description: "that admin's password",
+  }),
+  ORGANISATION_NAME: text("a name", { description: "that admin's organisation" }),
+  RECONNECT_GRACE_MS: int(0, 3_600_000, 10_000, "how long a user whose connection was lost stays online"),
+  CORS_ORIGINS: text("a comma list of origins such as https://shop.example, or *", {
+    pattern: "^(\\*|https?://[^/,\\s]+(,\\s*https?://[^/,\\s]+)*)$",
+    description: "origins of the web sites that may connect; unset: same origin only",
+  }),
+  ALLOW_AUTH_PAYLOAD: flag("also accept the token as Socket.IO's `auth: { token }`"),
+  ALLOW_EIO3: flag("also accept Socket.IO v2 clients"),
+  MAX_CONTENT_BYTES: int(2, 900_000, 65_536, "largest `content` as JSON text"),
+  RATE_LIMIT_PER_SECOND: int(0, 1_000_000, 20, "client events a second and connection; 0 = off, the HTTP limits too"),
+  RATE_LIMIT_BURST: int(1, 1_000_000, 60, "how many of them at once"),
+  LOG_LEVEL: Type.Union(
+    (["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const).map((level) => Type.Literal(level)),
+    { default: "info", description: "least severe log lines to print", expected: "a pino level such as info or debug" },
+  ),
+  NODE_ENV: text("production, or anything else", {
+    description: "`production` makes DATABASE_URL, REDIS_URL and JWT_SECRET required",
+  }),
+});
+type Environment = Static<typeof Environment>;
+
+export type Config = {
+  port: number;
+  host: string;
+  /** Unset: the embedded database. */
+  databaseUrl: string | undefined;
+  /** Several: a cluster; none: a single process. */
+  redisUrls: string[];
+  dataDir: string;
+  /** Unset on the embedded database: one is generated and kept. */
+  jwtSecret: string | undefined;
+  jwtPublicKey: string | undefined;
+  accessTokenTtl: string;
+  firstAdmin: { email: string; password: string; organisationName: string } | undefined;
+  reconnectGraceMs: number;
+  /** True for every origin, false for none but the same. */
+  corsOrigins: string[] | boolean;
+  allowAuthPayload: boolean;
+  allowEio3: boolean;
+  maxContentBytes: number;
+  rateLimit: { perSecond: number; burst: number };
+  logLevel: string;
+  production: boolean;
+};
+
+export class ConfigError extends Error {}
+
+/**
+ * Reads the environment; an empty variable counts as unset.
+ * @throws ConfigError with one line per bad variable: its name, what was found, what is expected.
+ */
+export function readConfig(env: Record<string, string | undefined>): Config {
+  const known = Object.keys(Environment.properties).flatMap((name) => (env[name] ? [[name, env[name]]] : []));
+  const values = Value.Default(Environment, readTexts(Environment, Object.fromEntries(known))) as Environment;
+  const problems = [...wrongValues(Environment, values), ...missingOnes(values)];
+  if (problems.length > 0) throw new ConfigError([...new Set(problems)].join("\n"));
+
+  const { ADMIN_EMAIL: email, ADMIN_PASSWORD: password, CORS_ORIGINS: origins } = values;
+  return {
+    port: values.PORT,
+    host: values.HOST,
+    databaseUrl: values.DATABASE_URL,
+    redisUrls: values.REDIS_URL?.split(",").map((url) => url.trim()) ?? [],
+    dataDir: values.DATA_DIR,
+    jwtSecret: values.JWT_SECRET,
+    jwtPublicKey: values.JWT_PUBLIC_KEY?.replaceAll("\\n", "\n"),
+    accessTokenTtl: values.ACCESS_TOKEN_TTL,
+    firstAdmin:
+      email && password
+        ? { email, password, organisationName: values.ORGANISATION_NAME ?? "My organisation" }
+        : undefined,
+    reconnectGraceMs: values.RECONNECT_GRACE_MS,
+    corsOrigins: origins === "*" ? true : (origins?.split(",").map((origin) => origin.trim()) ?? false),
+    allowAuthPayload: values.ALLOW_AUTH_PAYLOAD,
+    allowEio3: values.ALLOW_EIO3,
+    maxContentBytes: values.MAX_CONTENT_BYTES,
+    rateLimit: { perSecond: values.RATE_LIMIT_PER_SECOND, burst: values.RATE_LIMIT_BURST },
+    logLevel: values.LOG_LEVEL,
+    production: values.NODE_ENV === "production",
+  };
+}
+
+function wrongValues(schema: TObject, values: Record<string, unknown>): string[] {
+  return [...Value.Errors(schema, values)].flatMap(({ instancePath }) => {
+    const name = instancePath.slice(1);
+    return name ? [problem(name, values[name])] : [];
+  });
+}
+
+/** What no schema of a single variable can say. */
+function missingOnes(values: Environment): string[] {
+  const problems: string[] = [];
+  const missing = (name: string, why: string) => problems.push(`${name}: not set, ${why}`);
+  if (values.NODE_ENV === "production") {
+    for (const name of ["DATABASE_URL", "REDIS_URL", "JWT_SECRET"] as const) {
+      if (!values[name]) missing(name, "but required with NODE_ENV=production");
+    }
+  } else if (values.DATABASE_URL && !values.JWT_SECRET) {
+    missing("JWT_SECRET", "but required with DATABASE_URL: expected a text of at least 32 bytes");
+  }
+  if (values.REDIS_URL && !values.DATABASE_URL) {
+    missing("DATABASE_URL", "but required with REDIS_URL: the embedded database serves a single process");
+  }
+  if (values.JWT_SECRET && Buffer.byteLength(values.JWT_SECRET) < 32)
+    problems.push(problem("JWT_SECRET", values.JWT_SECRET));
+  if (values.JWT_PUBLIC_KEY && !isPublicKey(values.JWT_PUBLIC_KEY)) {
+    problems.push(problem("JWT_PUBLIC_KEY", values.JWT_PUBLIC_KEY));
+  }
+  if (values.ADMIN_EMAIL && !values.ADMIN_PASSWORD) missing("ADMIN_PASSWORD", "but required with ADMIN_EMAIL");
+  if (values.ADMIN_PASSWORD && !values.ADMIN_EMAIL) missing("ADMIN_EMAIL", "but required with ADMIN_PASSWORD");
+  return problems;
+}
+
+function problem(name: string, found: unknown): string {
+  const schema = Environment.properties[name as keyof Environment] as { expected?: string; secret?: true };
+  const shown = schema.secret ? `a text of ${Buffer.byteLength(String(found))} bytes` : JSON.stringify(found);
+  return `${name}: found ${shown}, expected ${schema.expected}`;
+}
+
+function isPublicKey(pem: string): boolean {
+  try {
+    return ["rsa", "ec", "ed25519"].includes(createPublicKey(pem.replaceAll("\\n", "\n")).asymmetricKeyType ?? "");
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,30 @@
+import type { FastifyRequest } from "fastify";
+import type { Tokens } from "../accounts/tokens.ts";
+import { Refusal } from "../contract/errors.ts";
+import type { Account, StaffAccount } from "../store/accounts.ts";
+
+declare module "fastify" {
+  interface FastifyRequest {
+    account: Account | null;
+  }
+}
+
+/** An `onRequest` hook: a bad token is refused before anything else of the request is looked at. */
+export const requireUser = (tokens: Tokens) => async (request: FastifyRequest) => {
+  request.account = await tokens.authenticate(request.headers.authorization);
+};
+
+export const requireStaff = (tokens: Tokens) => async (request: FastifyRequest) => {
+  request.account = await tokens.authenticate(request.headers.authorization);
+  if (request.account.kind !== "staff") throw new Refusal("staffOnly");
+};
+
+export function userOf(request: FastifyRequest): Account {
+  if (!request.account) throw new Error("route without requireUser");
+  return request.account;
+}
+
+export function staffOf(request: FastifyRequest): StaffAccount {
+  if (request.account?.kind !== "staff") throw new Error("route without requireStaff");
+  return request.account;
+}

@@ -1,0 +1,114 @@
+import Type from "typebox";
+import type { Tokens } from "../accounts/tokens.ts";
+import { Refusal } from "../contract/errors.ts";
+import { ChatMessage, ChatStatus, ID_PATTERN, isId, Room, Staff, statuses, Visitor } from "../contract/models.ts";
+import type { Account } from "../store/accounts.ts";
+import type { Lists } from "../store/lists.ts";
+import { requireUser, userOf } from "./auth.ts";
+import { answers, IdParam, Limit, Listed, page } from "./schemas.ts";
+import type { HttpServer } from "./server.ts";
+
+const tags = ["Chats"];
+const security = [{ token: [] }];
+const optional = (expected: string, pattern: string) => Type.Optional(Type.String({ pattern, expected }));
+const anId = optional("an id", ID_PATTERN);
+const oneStatus = `(${statuses.join("|")})`;
+const SequenceNum = Type.Optional(Type.Integer({ minimum: 0, maximum: 2_147_483_647, expected: "a sequence number" }));
+const nullableTime = Type.Union([Type.Integer(), Type.Null()], { description: "milliseconds since 1970" });
+
+const ListedChat = Type.Object({
+  room: Room,
+  user: Visitor,
+  staff: Type.Union([Staff, Type.Null()], { description: "who serves the chat, or served it last" }),
+  status: ChatStatus,
+  claimed_at: nullableTime,
+  closed_at: nullableTime,
+});
+
+/** Staff see their organisation, a visitor his own chats; the rest doesn't exist for them. */
+const scopeOf = ({ kind, organisationId, user }: Account) => ({
+  organisationId,
+  ...(kind === "visitor" && { visitorId: user.id }),
+});
+
+export function chatRoutes(http: HttpServer, { lists, tokens }: { lists: Lists; tokens: Tokens }): void {
+  const onRequest = requireUser(tokens);
+
+  http.get(
+    "/chats",
+    {
+      onRequest,
+      schema: {
+        ...{
+          tags,
+          security,
+          summary: "Chats, newest first",
+          description: "Staff: the organisation's; a visitor: his own.",
+        },
+        querystring: Type.Object({
+          status: optional(`a comma list of ${statuses.join(", ")}`, `^${oneStatus}(,${oneStatus})*$`),
+          visitor_id: anId,
+          after_id: anId,
+          limit: Limit,
+        }),
+        response: answers(200, Listed(ListedChat), 400, 401),
+      },
+    },
+    async (request) => {
+      const { status, visitor_id, after_id: afterId, limit } = request.query;
+      const scope = scopeOf(userOf(request));
+      const foreign = scope.visitorId !== undefined && visitor_id !== undefined && visitor_id !== scope.visitorId;
+      const chats = foreign
+        ? []
+        : await lists.chats({
+            visitorId: visitor_id,
+            ...scope,
+            statuses: status?.split(",") as ChatStatus[] | undefined,
+            afterId,
+            take: limit + 1,
+          });
+      const filter = { ...(status && { status }), ...(visitor_id && { visitor_id }), limit: String(limit) };
+      return page(chats, limit, ({ room }) => new URLSearchParams({ ...filter, after_id: room.id }), "/chats");
+    },
+  );
+
+  http.get(
+    "/chats/:id/messages",
+    {
+      onRequest,
+      schema: {
+        ...{
+          tags,
+          security,
+          summary: "A chat's messages, in sequence order",
+          description: "`after` goes forward; `before` alone gives the nearest messages below, and goes backward.",
+        },
+        params: IdParam,
+        querystring: Type.Object({ after: SequenceNum, before: SequenceNum, limit: Limit }),
+        response: answers(200, Listed(ChatMessage), 400, 401, 404),
+      },
+    },
+    async (request) => {
+      const { after, before, limit } = request.query;
+      const { id } = request.params;
+      const found = isId(id)
+        ? await lists.messages(scopeOf(userOf(request)), id, { after, before, take: limit + 1 })
+        : null;
+      if (!found) throw new Refusal("notFound");
+      const path = `/chats/${id}/messages`;
+      if (before !== undefined && after === undefined) {
+        const newestFirst = page(
+          found.toReversed(),
+          limit,
+          (oldest) => query({ before: oldest.sequence_num, limit }),
+          path,
+        );
+        return { ...newestFirst, data: newestFirst.data.toReversed() };
+      }
+      return page(found, limit, (last) => query({ after: last.sequence_num, ...(before && { before }), limit }), path);
+    },
+  );
+}
+
+const query = (values: Record<string, number>) =>
+  new URLSearchParams(Object.entries(values).map(([name, value]): [string, string] => [name, String(value)]));

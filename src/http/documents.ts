@@ -1,0 +1,38 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import swagger from "@fastify/swagger";
+import swaggerUi from "@fastify/swagger-ui";
+import { asyncApiDocument } from "../contract/asyncapi.ts";
+import type { HttpServer } from "./server.ts";
+
+const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "../../package.json"), "utf8")) as {
+  version: string;
+};
+
+/** Both documents and the page, from the schemas that requests and events are checked with. To be called before the routes. */
+export async function registerDocuments(http: HttpServer): Promise<void> {
+  await http.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: {
+        title: "Chat backend: HTTP",
+        version,
+        description: "The socket events are described in [/asyncapi.json](/asyncapi.json) (AsyncAPI 3).",
+      },
+      components: {
+        securitySchemes: {
+          token: {
+            type: "apiKey",
+            in: "header",
+            name: "Authorization",
+            description: "the access token, with or without `Bearer`",
+          },
+        },
+      },
+    },
+  });
+  await http.register(swaggerUi, { routePrefix: "/docs", staticCSP: true });
+  const hidden = { schema: { hide: true } };
+  http.get("/openapi.json", hidden, async () => http.swagger());
+  http.get("/asyncapi.json", hidden, async () => asyncApiDocument(version));
+}

@@ -1,0 +1,80 @@
+import Type from "typebox";
+import { checkPassword } from "../accounts/passwords.ts";
+import type { Tokens } from "../accounts/tokens.ts";
+import { Refusal } from "../contract/errors.ts";
+import { isId, Staff, Visitor } from "../contract/models.ts";
+import type { Accounts } from "../store/accounts.ts";
+import type { LoginLimits } from "./login-limits.ts";
+import { answers, Email, Name, OrganisationId, Password } from "./schemas.ts";
+import type { HttpServer } from "./server.ts";
+
+type Context = { accounts: Accounts; tokens: Tokens; limits: LoginLimits };
+
+const Credentials = Type.Object({ email: Email, password: Password });
+const LoggedIn = <T extends typeof Staff | typeof Visitor>(user: T) =>
+  Type.Object({ user, access_token: Type.String() });
+const tags = ["Access tokens"];
+
+/** The three ways to an access token. */
+export function loginRoutes(http: HttpServer, { accounts, tokens, limits }: Context): void {
+  /** A wrong email, a wrong password and a disabled user are the same refusal, after the same time. */
+  async function logIn(
+    kind: "staff" | "visitor",
+    { email, password }: { email: string; password: string },
+    address: string,
+  ) {
+    const account = await limits.attempt(email, address, async () => {
+      const found = await accounts.byEmail(kind, email);
+      const matches = await checkPassword(found?.passwordHash, password);
+      return found && matches && !found.user.disabled ? found : null;
+    });
+    if (!account) throw new Refusal("wrongLogin");
+    return { user: account.user, access_token: tokens.issue(account.user, kind) };
+  }
+
+  http.post(
+    "/login",
+    { schema: { tags, summary: "Staff log in", body: Credentials, response: answers(200, LoggedIn(Staff), 400, 401) } },
+    async (request) => logIn("staff", request.body, request.ip),
+  );
+  http.post(
+    "/visitor/login",
+    {
+      schema: {
+        tags,
+        summary: "A visitor logs in",
+        body: Credentials,
+        response: answers(200, LoggedIn(Visitor), 400, 401),
+      },
+    },
+    async (request) => logIn("visitor", request.body, request.ip),
+  );
+  http.post(
+    "/anonymous/login",
+    {
+      schema: {
+        ...{ tags, summary: "Makes an anonymous visitor" },
+        body: Type.Object({ name: Name, organisation_id: OrganisationId }),
+        response: answers(200, LoggedIn(Visitor), 400, 404),
+      },
+    },
+    async (request) => {
+      const { name, organisation_id } = request.body;
+      const organisationId = await organisationOrOldest(accounts, organisation_id);
+      const user = await accounts.createVisitor({ organisationId, name });
+      if (user === "taken") throw new Error("an anonymous visitor has no email that could be taken");
+      return { user, access_token: tokens.issue(user, "visitor") };
+    },
+  );
+}
+
+/** @throws Refusal unknownOrganisation */
+export async function organisationOrOldest(accounts: Accounts, id: string | undefined): Promise<string> {
+  if (id !== undefined) {
+    if (isId(id) && (await accounts.hasOrganisation(id))) return id;
+    throw new Refusal("unknownOrganisation");
+  }
+  const oldest = await accounts.oldestOrganisation();
+  if (!oldest) throw new Refusal("unknownOrganisation");
+  return oldest;
+}

@@ -1,0 +1,35 @@
+import type { Metrics } from "../metrics.ts";
+import type { Store } from "../store/store.ts";
+import type { HttpServer } from "./server.ts";
+
+type Context = { store: Pick<Store, "ping">; metrics: Metrics; isDraining: () => boolean };
+
+/** What Kubernetes and Prometheus ask. Redis away is no reason to be taken out of service: everything still works. */
+export function probeRoutes(http: HttpServer, { store, metrics, isDraining }: Context): void {
+  const options = { config: { rateLimit: false }, schema: { tags: ["Probes"] } } as const;
+
+  http.get("/livez", { ...options, schema: { tags: ["Probes"], summary: "200 while the process runs" } }, async () => ({
+    status: "ok",
+  }));
+  http.get(
+    "/readyz",
+    { ...options, schema: { tags: ["Probes"], summary: "503 while draining, or without a database" } },
+    async (request, reply) => {
+      try {
+        if (isDraining()) throw new Error("the process is shutting down");
+        await store.ping();
+        return { status: "ok" };
+      } catch (error) {
+        request.log.warn({ err: error }, "not ready");
+        const reason = isDraining() ? "This process is shutting down." : "The database can't be reached.";
+        return reply.code(503).send({ result: false, error_message: reason });
+      }
+    },
+  );
+  http.get("/metrics", { ...options, schema: { tags: ["Probes"], summary: "Prometheus text" } }, async (_, reply) =>
+    reply
+      .type(metrics.registry.contentType)
+      .serializer(String)
+      .send(await metrics.registry.metrics()),
+  );
+}

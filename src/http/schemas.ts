@@ -1,0 +1,53 @@
+import Type, { type TSchema } from "typebox";
+
+/** What requests are made of; `expected` is what an error says after "must be". */
+const someText = (maxLength: number) =>
+  // PostgreSQL's texts can't hold a NUL.
+  Type.String({
+    minLength: 1,
+    maxLength,
+    pattern: "^[^\\u0000]*$",
+    expected: `a text of 1 to ${maxLength} characters`,
+  });
+
+export const Name = someText(200);
+export const Email = Type.String({
+  pattern: "^[^\\s\\u0000]{1,254}$",
+  expected: "a text without spaces, at most 254 characters",
+});
+export const NewPassword = Type.String({
+  minLength: 8,
+  maxLength: 1000,
+  pattern: "\\d",
+  expected: "at least 8 characters with a digit",
+});
+export const Password = Type.String({ expected: "a text" });
+export const OrganisationId = Type.Optional(
+  Type.String({ description: "default: the oldest organisation", expected: "an organisation's id" }),
+);
+export const IdParam = Type.Object({ id: Type.String() });
+export const Limit = Type.Integer({ minimum: 1, maximum: 100, default: 15, expected: "an integer from 1 to 100" });
+
+export const ErrorBody = Type.Object(
+  { result: Type.Literal(false), error_message: Type.String() },
+  { description: "refused: the sentence says why" },
+);
+export const Single = <T extends TSchema>(data: T) => Type.Object({ data });
+export const Listed = <T extends TSchema>(item: T) =>
+  Type.Object({
+    data: Type.Array(item),
+    links: Type.Object({ next: Type.Union([Type.String(), Type.Null()], { description: "the next page, or null" }) }),
+  });
+
+/** The answers of a route, for the OpenAPI document. */
+export const answers = <T extends TSchema>(success: 200 | 201, schema: T, ...errors: number[]) => ({
+  [success]: schema,
+  ...Object.fromEntries([...errors, 429, 503].map((status) => [status, ErrorBody])),
+});
+
+/** Cuts off the one item that was read beyond the page to see whether there is a next one. */
+export function page<T>(items: T[], limit: number, nextUrl: (last: T) => URLSearchParams, path: string) {
+  const data = items.slice(0, limit);
+  const last = data.at(-1);
+  return { data, links: { next: items.length > limit && last ? `${path}?${nextUrl(last)}` : null } };
+}

@@ -1,0 +1,102 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import cors from "@fastify/cors";
+import rateLimit from "@fastify/rate-limit";
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController, type RawServerDefault } from "fastify";
+import type { TObject } from "typebox";
+import { Compile } from "typebox/compile";
+import { Value } from "typebox/value";
+import type { Config } from "../config.ts";
+import { Refusal } from "../contract/errors.ts";
+import type { Metrics } from "../metrics.ts";
+import { toRefusal } from "../refusals.ts";
+import { readTexts } from "../text-values.ts";
+
+export type HttpServer = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>;
+
+type Options = {
+  config: Pick<Config, "corsOrigins" | "rateLimit" | "logLevel">;
+  logger: FastifyBaseLogger;
+  metrics: Metrics;
+};
+
+/** An address may make ten times as many requests as a connection may send events, over ten seconds. */
+const HTTP_WINDOW_MS = 10_000;
+const HTTP_FACTOR = 10;
+
+/** Fastify with everything that holds for every route: validation, errors, limits, CORS, metrics. */
+export async function createHttpServer({ config, logger, metrics }: Options): Promise<HttpServer> {
+  const http = Fastify({
+    loggerInstance: logger,
+    bodyLimit: 1_000_000,
+    // A load balancer sits on a private address; from any other one, X-Forwarded-For is not believed.
+    trustProxy: "loopback, linklocal, uniquelocal",
+    forceCloseConnections: true,
+    logController: new LogController({ disableRequestLogging: true }),
+  }).withTypeProvider<TypeBoxTypeProvider>();
+
+  http.setValidatorCompiler<TObject>(({ schema, httpPart }) => {
+    const compiled = Compile(schema);
+    return (given: unknown) => {
+      const value =
+        httpPart === "querystring" ? Value.Default(schema, readTexts(schema, given as object as never)) : given;
+      if (compiled.Check(value)) return { value };
+      return { error: new Refusal("invalidRequest", { why: whyInvalid(schema, [...compiled.Errors(value)][0]) }) };
+    };
+  });
+  // Content goes out to the letter; that no other field does is seen to where rows are read.
+  http.setSerializerCompiler(() => JSON.stringify);
+
+  http.setErrorHandler((error, request, reply) => {
+    const refusal = toRefusal(asRefusal(error), request.log);
+    return reply.code(refusal.status).send({ result: false, error_message: refusal.message });
+  });
+  http.setNotFoundHandler(() => {
+    throw new Refusal("notFound");
+  });
+  http.addHook("onResponse", async (request, reply) => {
+    const labels = { method: request.method, route: request.routeOptions.url ?? "none", status: reply.statusCode };
+    metrics.httpRequests.observe(labels, reply.elapsedTime / 1000);
+  });
+
+  await http.register(cors, { origin: config.corsOrigins, methods: ["GET", "HEAD", "POST", "PATCH"] });
+  if (config.rateLimit.perSecond > 0) {
+    await http.register(rateLimit, {
+      max: (HTTP_FACTOR * config.rateLimit.perSecond * HTTP_WINDOW_MS) / 1000,
+      timeWindow: HTTP_WINDOW_MS,
+      errorResponseBuilder: () => new Refusal("tooFast"),
+    });
+  }
+  return http;
+}
+
+/** Fastify's own errors that are the client's fault. */
+function asRefusal(error: unknown): unknown {
+  const { code, statusCode, message } = error as { code?: string; statusCode?: number; message?: string };
+  if (error instanceof Refusal) return error;
+  if (statusCode === 413) return new Refusal("tooLarge");
+  if (code?.startsWith("FST_") && statusCode !== undefined && statusCode < 500) {
+    return new Refusal("invalidRequest", { why: (message ?? "").replace(/\.$/, "") });
+  }
+  // What secure-json-parse and the JSON parser throw.
+  if (statusCode === 400) return new Refusal("invalidRequest", { why: "the body isn't valid JSON" });
+  return error;
+}
+
+type SchemaError = { instancePath: string; message: string; params: { requiredProperties?: string[] } };
+
+function whyInvalid(schema: TObject, error: unknown): string {
+  const { instancePath, message, params } = error as SchemaError;
+  const missing = params.requiredProperties?.[0];
+  const field = missing ?? instancePath.split("/")[1];
+  if (field === undefined) return "the body must be a JSON object";
+  const expected = (schema.properties[field] as { expected?: string } | undefined)?.expected;
+  if (missing !== undefined) return `${field} is missing${expected ? `: it must be ${expected}` : ""}`;
+  return `${field} must be ${expected ?? message.replace(/^must be /, "")}`;
+}

@@ -1,0 +1,131 @@
+import Type from "typebox";
+import { hashPassword } from "../accounts/passwords.ts";
+import type { Tokens } from "../accounts/tokens.ts";
+import { Refusal } from "../contract/errors.ts";
+import { ID_PATTERN, isId, RoleId, role, Staff } from "../contract/models.ts";
+import type { Accounts, StaffAccount } from "../store/accounts.ts";
+import { requireStaff, staffOf } from "./auth.ts";
+import { answers, Email, IdParam, Limit, Listed, Name, NewPassword, page, Single } from "./schemas.ts";
+import type { HttpServer } from "./server.ts";
+
+type Context = {
+  accounts: Accounts;
+  tokens: Tokens;
+  /** A staff was disabled: he leaves at once, everywhere. */
+  onDisabled: (staff: Staff) => Promise<void>;
+  /** A staff has another role: his connections must learn it. */
+  onNewRole: (staff: Staff) => void;
+};
+
+const tags = ["Staff"];
+const security = [{ token: [] }];
+const NullableName = Type.Union([Name, Type.Null()], { expected: "a text, or null" });
+
+export function userRoutes(http: HttpServer, { accounts, tokens, onDisabled, onNewRole }: Context): void {
+  const onRequest = requireStaff(tokens);
+
+  http.post(
+    "/users",
+    {
+      onRequest,
+      schema: {
+        ...{
+          tags,
+          security,
+          summary: "Adds a staff to the caller's organisation",
+          description: "Admins and supervisors; only roles below their own, an admin also admins.",
+        },
+        body: Type.Object({
+          full_name: Name,
+          email: Email,
+          password: NewPassword,
+          role_id: RoleId,
+          display_name: Type.Optional(NullableName),
+        }),
+        response: answers(201, Single(Staff), 400, 401, 403, 409),
+      },
+    },
+    async (request, reply) => {
+      const caller = staffOf(request);
+      const { full_name: fullName, display_name: displayName = null, email, password, role_id: roleId } = request.body;
+      if (!mayManage(caller, roleId)) throw new Refusal("notAllowed");
+      const passwordHash = await hashPassword(password);
+      const { organisationId } = caller;
+      const data = await accounts.createStaff({ organisationId, fullName, displayName, email, roleId, passwordHash });
+      if (data === "taken") throw new Refusal("emailTaken");
+      return reply.code(201).send({ data });
+    },
+  );
+
+  http.patch(
+    "/users/:id",
+    {
+      onRequest,
+      schema: {
+        ...{
+          tags,
+          security,
+          summary: "Changes a staff",
+          description:
+            "As above; everybody may change his own names and password. A disabled staff's connections are closed.",
+        },
+        params: IdParam,
+        body: Type.Object({
+          full_name: Type.Optional(Name),
+          display_name: Type.Optional(NullableName),
+          role_id: Type.Optional(RoleId),
+          disabled: Type.Optional(Type.Boolean({ expected: "true or false" })),
+          password: Type.Optional(NewPassword),
+        }),
+        response: answers(200, Single(Staff), 400, 401, 403, 404, 409),
+      },
+    },
+    async (request) => {
+      const caller = staffOf(request);
+      const { full_name, display_name, role_id, disabled, password } = request.body;
+      const target = isId(request.params.id) ? await accounts.byId("staff", request.params.id) : null;
+      if (target?.kind !== "staff" || target.organisationId !== caller.organisationId) throw new Refusal("notFound");
+
+      const isOwnAffair = target.user.id === caller.user.id && role_id === undefined && disabled === undefined;
+      const mayAll = mayManage(caller, target.user.role_id) && (role_id === undefined || mayManage(caller, role_id));
+      if (!isOwnAffair && !mayAll) throw new Refusal("notAllowed");
+
+      const updated = await accounts.updateStaff(caller.organisationId, target.user.id, {
+        ...(full_name !== undefined && { full_name }),
+        ...(display_name !== undefined && { display_name }),
+        ...(role_id !== undefined && { role_id }),
+        ...(disabled !== undefined && { disabled }),
+        ...(password !== undefined && { password_hash: await hashPassword(password) }),
+      });
+      if (updated === "lastAdmin") throw new Refusal("lastAdmin");
+      if (!updated) throw new Refusal("notFound");
+      if (updated.disabled) await onDisabled(updated);
+      else if (updated.role_id !== target.user.role_id) onNewRole(updated);
+      return { data: updated };
+    },
+  );
+
+  http.get(
+    "/users",
+    {
+      onRequest,
+      schema: {
+        ...{ tags, security, summary: "The staff of the caller's organisation" },
+        querystring: Type.Object({
+          after_id: Type.Optional(Type.String({ pattern: ID_PATTERN, expected: "an id" })),
+          limit: Limit,
+        }),
+        response: answers(200, Listed(Staff), 400, 401, 403),
+      },
+    },
+    async (request) => {
+      const { after_id: afterId, limit } = request.query;
+      const staff = await accounts.listStaff(staffOf(request).organisationId, { afterId, take: limit + 1 });
+      return page(staff, limit, ({ id }) => new URLSearchParams({ after_id: id, limit: String(limit) }), "/users");
+    },
+  );
+}
+
+/** Whom a staff may add or change: lower roles; an admin also admins. */
+const mayManage = ({ user }: StaffAccount, roleId: number): boolean =>
+  user.role_id === role.admin || user.role_id < roleId;

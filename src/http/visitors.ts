@@ -1,0 +1,29 @@
+import Type from "typebox";
+import { hashPassword } from "../accounts/passwords.ts";
+import { Refusal } from "../contract/errors.ts";
+import { Visitor } from "../contract/models.ts";
+import type { Accounts } from "../store/accounts.ts";
+import { organisationOrOldest } from "./logins.ts";
+import { answers, Email, Name, NewPassword, OrganisationId, Single } from "./schemas.ts";
+import type { HttpServer } from "./server.ts";
+
+export function visitorRoutes(http: HttpServer, { accounts }: { accounts: Accounts }): void {
+  http.post(
+    "/visitors",
+    {
+      schema: {
+        ...{ tags: ["Visitors"], summary: "Registers a visitor" },
+        body: Type.Object({ name: Name, email: Email, password: NewPassword, organisation_id: OrganisationId }),
+        response: answers(201, Single(Visitor), 400, 404, 409),
+      },
+    },
+    async (request, reply) => {
+      const { name, email, password, organisation_id } = request.body;
+      const organisationId = await organisationOrOldest(accounts, organisation_id);
+      const passwordHash = await hashPassword(password);
+      const data = await accounts.createVisitor({ organisationId, name, email, passwordHash });
+      if (data === "taken") throw new Refusal("emailTaken");
+      return reply.code(201).send({ data });
+    },
+  );
+}

@@ -1,0 +1,97 @@
+import type { AddressInfo } from "node:net";
+import pino from "pino";
+import { createDemoOrganisation, demoAccountLines } from "./accounts/demo.ts";
+import { hashPassword } from "./accounts/passwords.ts";
+import { buildApp } from "./app.ts";
+import { connectBus } from "./bus/redis.ts";
+import { type Config, ConfigError, readConfig } from "./config.ts";
+import { role } from "./contract/models.ts";
+import { createMetrics } from "./metrics.ts";
+import { createMemoryPresence } from "./presence/memory.ts";
+import { createRedisPresence } from "./presence/redis.ts";
+import { openStorage } from "./storage.ts";
+import type { Accounts } from "./store/accounts.ts";
+import { DataDirInUse } from "./store/embedded.ts";
+import { MigrationError } from "./store/migrate.ts";
+
+/** How long a shutdown may take before it is cut short. */
+const SHUTDOWN_MS = 20_000;
+
+try {
+  await start(readConfig(process.env));
+} catch (error) {
+  // What the operator can mend needs no stack.
+  const isTheirs = error instanceof ConfigError || error instanceof DataDirInUse || error instanceof MigrationError;
+  console.error(isTheirs ? error.message : error);
+  process.exit(1);
+}
+
+async function start(config: Config): Promise<void> {
+  const log = pino({
+    level: config.logLevel,
+    ...(process.stdout.isTTY &&
+      !config.production && { transport: { target: "pino-pretty", options: { ignore: "pid,hostname" } } }),
+  });
+  const metrics = createMetrics();
+  const faulty = (part: string) => (error: unknown) => {
+    metrics.faults.inc({ part });
+    log.warn({ err: error, part }, "a part failed; it is tried again");
+  };
+
+  const storage = await openStorage(config, (size) => metrics.batches.observe(size));
+  await fillEmptyDatabase(config, storage.store.accounts);
+  const bus = config.redisUrls.length > 0 ? connectBus(config.redisUrls, { onFault: faulty("redis") }) : undefined;
+  const presence = bus
+    ? createRedisPresence(bus.redis, { graceMs: config.reconnectGraceMs, onFault: faulty("presence") })
+    : createMemoryPresence();
+  const app = await buildApp({
+    ...{ store: storage.store, presence, bus, metrics, log },
+    config: { ...config, jwtSecret: storage.jwtSecret },
+  });
+  await app.ready();
+  await app.http.listen({ port: config.port, host: config.host });
+
+  const { port } = app.http.server.address() as AddressInfo;
+  const url = `http://${config.host === "0.0.0.0" || config.host === "::" ? "localhost" : config.host}:${port}`;
+  log.info(
+    { url, port, database: config.databaseUrl ? "postgresql" : "embedded", redis: bus !== undefined },
+    `listening on ${url}`,
+  );
+  if (config.databaseUrl === undefined) {
+    console.log(`\nServing on ${url}   (API: ${url}/docs, data: ${config.dataDir})`);
+    const lines = await demoAccountLines(storage.store.accounts);
+    if (lines.length > 0)
+      console.log(`\nDemo accounts, with their passwords:\n${lines.join("\n")}\n\nSee it at work: npm run demo\n`);
+  }
+
+  let isStopping = false;
+  const stop = async (signal: string) => {
+    if (isStopping) return;
+    isStopping = true;
+    log.info({ signal }, "shutting down");
+    setTimeout(() => {
+      log.error("shutdown took too long: exiting");
+      process.exit(1);
+    }, SHUTDOWN_MS).unref();
+    await app.close();
+    await bus?.close();
+    await storage.close();
+    log.info("stopped");
+    process.exit(0);
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+}
+
+/** On an empty database: the configured organisation and admin, else (embedded only) the demo ones. */
+async function fillEmptyDatabase(config: Config, accounts: Accounts): Promise<void> {
+  if (await accounts.oldestOrganisation()) return;
+  if (config.firstAdmin) {
+    const { email, password, organisationName: name } = config.firstAdmin;
+    const passwordHash = await hashPassword(password);
+    const admin = { fullName: "Admin", displayName: null, email, roleId: role.admin, passwordHash };
+    await accounts.createOrganisation({ name, staff: [admin], ifFirst: true });
+  } else if (config.databaseUrl === undefined) {
+    await createDemoOrganisation(accounts);
+  }
+}

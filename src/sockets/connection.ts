@@ -1,0 +1,115 @@
+import type { FastifyBaseLogger } from "fastify";
+import type { DisconnectReason, Socket } from "socket.io";
+import { type Attendance, refOf } from "../chat/attendance.ts";
+import type { Caller, ChatPorts } from "../chat/ports.ts";
+import { roomsOf } from "../chat/rooms.ts";
+import { staffSnapshot, visitorSnapshot } from "../chat/snapshots.ts";
+import type { Config } from "../config.ts";
+import type { Metrics } from "../metrics.ts";
+import type { Presence } from "../presence/presence.ts";
+import type { Account, Accounts } from "../store/accounts.ts";
+import { bindEvents } from "./bind.ts";
+import { createQueue } from "./queue.ts";
+import { createRateLimit } from "./rate-limit.ts";
+
+export type ConnectionContext = {
+  config: Pick<Config, "reconnectGraceMs" | "rateLimit">;
+  ports: ChatPorts;
+  accounts: Accounts;
+  attendance: Attendance;
+  presence: Pick<Presence, "online">;
+  /** Resolves when the connection hears its rooms from every process. */
+  subscribed: () => Promise<void>;
+  metrics: Metrics;
+  log: FastifyBaseLogger;
+};
+
+/** Leaving by choice, or sent away: everything else is a lost connection, and has its grace. */
+const byChoice = new Set<DisconnectReason>(["client namespace disconnect", "server namespace disconnect"]);
+
+/** A client that doesn't read gets no more than this many characters kept for it, and is cut off then. */
+const MAX_WAITING = 4_000_000;
+
+/**
+ * Serves one connection: its rooms, its presence, its snapshot, then its events, one after the other.
+ * @returns a promise of the end: the connection is closed and everything of it has been done
+ */
+export function serveConnection(socket: Socket, context: ConnectionContext): Promise<void> {
+  const { accounts, attendance, config, metrics, ports } = context;
+  const account = socket.data.account as Account;
+  const log = context.log.child({ connection: socket.id, user: account.user.id });
+  let caller = callerOf(account, socket.id);
+  const queue = createQueue((error) => {
+    metrics.faults.inc({ part: "connection" });
+    log.error({ err: error }, "a connection's work failed");
+  });
+
+  // Listeners first: an event may come in before anything that is awaited here is done.
+  bindEvents(socket, () => caller, {
+    ...{ ports, metrics, log },
+    mayAct: createRateLimit(config.rateLimit),
+    enqueue: queue.enqueue,
+  });
+  cutOffWhenNotReading(socket, () => log.warn("connection cut off: it doesn't read what it is sent"));
+  metrics.connections.inc({ kind: account.kind });
+  const ended = new Promise<void>((resolve) => {
+    socket.on("disconnect", (reason) => {
+      metrics.connections.dec({ kind: account.kind });
+      log.debug({ reason }, "disconnected");
+      const graceMs = byChoice.has(reason) ? 0 : config.reconnectGraceMs;
+      queue.enqueue(() => attendance.lose(refOf(caller), socket.id, graceMs));
+      resolve(queue.idle());
+    });
+  });
+
+  queue.enqueue(async () => {
+    try {
+      await open();
+    } catch (error) {
+      log.warn({ err: error }, "connection could not be served: it is closed, to be tried again");
+      socket.conn.close();
+    }
+  });
+  return ended;
+
+  async function open(): Promise<void> {
+    if (!socket.connected) return;
+    // In its rooms first, and only then read: what happens in between is heard, read, or both.
+    await socket.join(roomsOf(caller));
+    await context.subscribed();
+    const current = await accounts.byId(account.kind, account.user.id);
+    if (!current || current.user.disabled) {
+      socket.disconnect(true);
+      return;
+    }
+    const rooms = roomsOf(caller).join();
+    caller = callerOf(current, socket.id);
+    if (roomsOf(caller).join() !== rooms) throw new Error("the role has changed while connecting");
+    await attendance.arrive(caller, socket.id);
+    if (caller.kind === "visitor") {
+      socket.emit("visitor_init", await visitorSnapshot(ports.chats, caller));
+    } else {
+      const online = await context.presence.online(caller.organisationId);
+      socket.emit("staff_init", await staffSnapshot({ chats: ports.chats, people: accounts }, caller, online));
+    }
+  }
+}
+
+function callerOf(account: Account, connectionId: string): Caller {
+  const { organisationId } = account;
+  if (account.kind === "staff") return { kind: "staff", user: account.user, organisationId, connectionId };
+  return { kind: "visitor", user: account.user, organisationId, connectionId };
+}
+
+function cutOffWhenNotReading({ conn }: Socket, onCut: () => void): void {
+  let waiting = 0;
+  conn.on("flush", () => {
+    waiting = 0;
+  });
+  conn.on("packetCreate", (packet: { data?: unknown }) => {
+    if (typeof packet.data === "string") waiting += packet.data.length;
+    if (waiting <= MAX_WAITING) return;
+    onCut();
+    conn.close(true);
+  });
+}

@@ -1,0 +1,64 @@
+import type { Server as HttpServer } from "node:http";
+import type { FastifyBaseLogger } from "fastify";
+import { Server } from "socket.io";
+import type { Tokens } from "../accounts/tokens.ts";
+import type { Bus } from "../bus/redis.ts";
+import type { Emit, UserRef } from "../chat/ports.ts";
+import { userRoom } from "../chat/rooms.ts";
+import type { Config } from "../config.ts";
+import type { Metrics } from "../metrics.ts";
+import { authenticateHandshakes } from "./handshake.ts";
+
+export type SocketServer = {
+  io: Server;
+  emit: Emit;
+  /** Closes a user's connections on every process, for good. */
+  disconnectUser(user: UserRef): void;
+  /** Closes a user's connections on every process, in the way that makes clients connect again. */
+  reconnectUser(user: UserRef): void;
+};
+
+type Options = {
+  config: Pick<Config, "corsOrigins" | "allowAuthPayload" | "allowEio3">;
+  tokens: Tokens;
+  bus: Bus | undefined;
+  metrics: Metrics;
+  log: FastifyBaseLogger;
+};
+
+const RECONNECT_USER = "reconnect_user";
+
+/** Socket.IO on the HTTP server's port, with authentication; who connects is served elsewhere. */
+export function createSocketServer(http: HttpServer, { config, tokens, bus, metrics, log }: Options): SocketServer {
+  const io = new Server(http, {
+    serveClient: false,
+    transports: ["polling", "websocket"],
+    maxHttpBufferSize: 1_000_000,
+    connectTimeout: 10_000,
+    allowEIO3: config.allowEio3,
+    ...(config.corsOrigins !== false && { cors: { origin: config.corsOrigins } }),
+    ...(bus && { adapter: bus.adapter as never }),
+  });
+  authenticateHandshakes(io, {
+    ...{ tokens, log, allowAuthPayload: config.allowAuthPayload },
+    onRefused: ({ code }) => metrics.handshakes.inc({ reason: code }),
+  });
+
+  const closeHere = (room: string) => {
+    for (const id of io.of("/").adapter.rooms.get(room) ?? []) io.sockets.sockets.get(id)?.conn.close();
+  };
+  io.on(RECONNECT_USER, closeHere);
+
+  return {
+    io,
+    emit: (event, payload, to, except = []) => {
+      const heardBy = io.to(to).except(except.filter((one) => one !== null));
+      heardBy.emit(event, payload);
+    },
+    disconnectUser: (user) => io.in(userRoom(user)).disconnectSockets(true),
+    reconnectUser(user) {
+      closeHere(userRoom(user));
+      if (bus) io.serverSideEmit(RECONNECT_USER, userRoom(user));
+    },
+  };
+}

@@ -1,0 +1,37 @@
+import { randomBytes } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Config } from "./config.ts";
+import type { AppendObserver } from "./store/append-messages.ts";
+import { openEmbedded } from "./store/embedded.ts";
+import { migrate } from "./store/migrate.ts";
+import { connectPostgres } from "./store/prisma.ts";
+import { createStore, type Store } from "./store/store.ts";
+
+export type Storage = { store: Store; jwtSecret: string; close(): Promise<void> };
+
+/** Opens the database that the configuration names, brings it up to date, and finds the key for tokens. */
+export async function openStorage(config: Config, observeBatch?: AppendObserver): Promise<Storage> {
+  if (config.databaseUrl === undefined) {
+    const { prisma, close } = await openEmbedded(config.dataDir);
+    return {
+      store: createStore(prisma, observeBatch),
+      jwtSecret: config.jwtSecret ?? keptSecret(config.dataDir),
+      close,
+    };
+  }
+  if (config.jwtSecret === undefined) throw new Error("readConfig requires JWT_SECRET with DATABASE_URL");
+  await migrate(config.databaseUrl);
+  const prisma = connectPostgres(config.databaseUrl);
+  return { store: createStore(prisma, observeBatch), jwtSecret: config.jwtSecret, close: () => prisma.$disconnect() };
+}
+
+/** The generated development secret: tokens outlive a restart. */
+function keptSecret(dataDir: string): string {
+  const file = join(dataDir, "jwt-secret");
+  if (!existsSync(file)) {
+    mkdirSync(dataDir, { recursive: true });
+    writeFileSync(file, randomBytes(48).toString("base64url"), { mode: 0o600 });
+  }
+  return readFileSync(file, "utf8").trim();
+}

@@ -1,0 +1,109 @@
+import { io, type ManagerOptions, type Socket, type SocketOptions } from "socket.io-client";
+import { afterEach, expect } from "vitest";
+import type { ClientEventName, ServerEventName, ServerPayload } from "../../src/contract/events.ts";
+import type { ChatMessage } from "../../src/contract/models.ts";
+
+export type Ack = [result: boolean, error: string | null, message?: ChatMessage];
+type Heard = { event: string; payload: unknown };
+
+/** Staff of this name only mark a point in time: see `settle`. */
+export const SENTINEL = "sentinel";
+
+const open = new Set<TestClient>();
+
+/** Every test leaves the connections it opened to this; none may be left over. */
+afterEach(() => {
+  for (const client of open) client.close();
+  open.clear();
+});
+
+/** A real socket.io-client that remembers what it heard. */
+export type TestClient = {
+  socket: Socket;
+  isStaff: boolean;
+  /** What it has heard since the last `forget`, in order, snapshots excluded. */
+  heard: Heard[];
+  /** The names of it. */
+  names(): string[];
+  forget(): void;
+  /** Sends an event; resolves to the ack's arguments, exactly as they came. */
+  send(event: ClientEventName | (string & {}), ...args: unknown[]): Promise<Ack>;
+  /** The same, and fails the test unless it was acked true. */
+  ok(event: ClientEventName, ...args: unknown[]): Promise<ChatMessage | undefined>;
+  /** Resolves to the first of these events that it hears, or has heard since the last `forget`. */
+  next<E extends ServerEventName>(event: E): Promise<ServerPayload<E>>;
+  /** Resolves when it hears that this sentinel (a staff of that name) came online; `heard` leaves sentinels out. */
+  nextSentinel(id: string): Promise<void>;
+  /** Ends the connection by choice. */
+  close(): void;
+  /** Ends it as a lost network does. */
+  lose(): void;
+};
+
+type Options = Partial<ManagerOptions & SocketOptions> & { headers?: Record<string, string> };
+
+/** Connects; rejects with what the client is told when it is refused. */
+export async function connect(url: string, token: string | undefined, options: Options = {}): Promise<TestClient> {
+  const { headers = token === undefined ? {} : { Authorization: token }, ...others } = options;
+  const socket = io(url, { extraHeaders: headers, forceNew: true, reconnection: false, ...others });
+  const heard: Heard[] = [];
+  const sentinels: Heard[] = [];
+  const waiting: { event: string; resolve: (payload: never) => void }[] = [];
+  socket.onAny((name: string, payload: unknown) => {
+    const sentinel = (payload as { user?: { full_name?: string; id: string } } | null)?.user;
+    const isSentinel = sentinel?.full_name === SENTINEL;
+    const event = isSentinel ? `${name} ${sentinel.id}` : name;
+    (isSentinel ? sentinels : heard).push({ event, payload });
+    for (const one of waiting.filter((candidate) => candidate.event === event)) {
+      waiting.splice(waiting.indexOf(one), 1);
+      one.resolve(payload as never);
+    }
+  });
+  const client: TestClient = {
+    socket,
+    isStaff: false,
+    heard,
+    names: () => heard.map(({ event }) => event),
+    forget: () => void heard.splice(0),
+    send: (event, ...args) =>
+      within(5_000, `an ack of ${event}`, (resolve) => socket.emit(event, ...args, (...ack: Ack) => resolve(ack))),
+    async ok(event, ...args) {
+      const [result, error, message] = await client.send(event, ...args);
+      expect({ event, result, error }).toEqual({ event, result: true, error: null });
+      return message;
+    },
+    next: (event) =>
+      within(5_000, `${event} (heard: ${client.names()})`, (resolve) => {
+        const already = [...heard, ...sentinels].find((one) => one.event === event);
+        if (already) resolve(already.payload as never);
+        else waiting.push({ event, resolve });
+      }),
+    nextSentinel: async (id) => void (await client.next(`staff_goes_online ${id}` as ServerEventName)),
+    close: () => void socket.disconnect(),
+    lose: () => void socket.io.engine.close(),
+  };
+  open.add(client);
+  await new Promise<void>((resolve, reject) => {
+    socket.once("connect", resolve);
+    socket.once("connect_error", reject);
+  });
+  return client;
+}
+
+/** Connects and waits for the snapshot, so that everything after it is an event of its own. */
+export async function enter(url: string, token: string, options?: Options): Promise<TestClient & { init: unknown }> {
+  const client = await connect(url, token, options);
+  const init = await Promise.race([client.next("staff_init"), client.next("visitor_init")]);
+  client.forget();
+  return Object.assign(client, { init, isStaff: "online_users" in init });
+}
+
+export function within<T>(ms: number, what: string, start: (resolve: (value: T) => void) => void): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`Waited ${ms} ms for ${what}`)), ms);
+    start((value) => {
+      clearTimeout(timer);
+      resolve(value);
+    });
+  });
+}

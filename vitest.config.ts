@@ -1,0 +1,12 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    globalSetup: "test/support/global-setup.ts",
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+    // Most of the time goes by in the pods and the database, not in the test files themselves.
+    maxWorkers: 3,
+  },
+});
