@@ -2,6 +2,7 @@ import { io, type ManagerOptions, type Socket, type SocketOptions } from "socket
 import { afterEach, expect } from "vitest";
 import type { ClientEventName, ServerEventName, ServerPayload } from "../../src/contract/events.ts";
 import type { ChatMessage } from "../../src/contract/models.ts";
+import { whatIsUndocumented } from "./documented.ts";
 
 export type Ack = [result: boolean, error: string | null, message?: ChatMessage];
 type Heard = { event: string; payload: unknown };
@@ -11,10 +12,14 @@ export const SENTINEL = "sentinel";
 
 const open = new Set<TestClient>();
 
-/** Every test leaves the connections it opened to this; none may be left over. */
+/** What clients heard beyond the contract. */
+const undocumented: string[] = [];
+
+/** Every test leaves the connections it opened to this, and no client may have heard anything that isn't documented. */
 afterEach(() => {
   for (const client of open) client.close();
   open.clear();
+  expect(undocumented.splice(0)).toEqual([]);
 });
 
 /** A real socket.io-client that remembers what it heard. */
@@ -49,7 +54,10 @@ export async function connect(url: string, token: string | undefined, options: O
   const heard: Heard[] = [];
   const sentinels: Heard[] = [];
   const waiting: { event: string; resolve: (payload: never) => void }[] = [];
-  socket.onAny((name: string, payload: unknown) => {
+  socket.onAny((name: string, ...args: unknown[]) => {
+    const [payload] = args;
+    const problem = whatIsUndocumented(name, args);
+    if (problem) undocumented.push(problem);
     const sentinel = (payload as { user?: { full_name?: string; id: string } } | null)?.user;
     const isSentinel = sentinel?.full_name === SENTINEL;
     const event = isSentinel ? `${name} ${sentinel.id}` : name;

@@ -84,7 +84,7 @@ async function createOrganisation({ accounts }: Store): Promise<Organisation> {
 }
 
 /** Everybody of one organisation, connected, each next one to the next pod. */
-export type Cast = Record<StaffName | "visitor" | "stranger", TestClient>;
+export type Cast = Record<StaffName | "visitor" | "stranger", TestClient & { init: unknown }>;
 
 export async function enterAll(world: World, organisation: Organisation): Promise<Cast> {
   const users = {

@@ -1,0 +1,46 @@
+import { expect } from "vitest";
+
+export type Answer<Body> = { status: number; body: Body; headers: Headers };
+export type Call = { token?: string | undefined; body?: unknown; headers?: Record<string, string> };
+/** A single resource or a list, as the service answers it. */
+export type Single<T> = { data: T };
+export type Page<T> = { data: T[]; links: { next: string | null } };
+
+/** Makes a request such as "GET /users"; a `body` that is a text goes out as it stands, any other as JSON. */
+export async function request<Body = unknown>(
+  base: string,
+  line: string,
+  { token, body, headers }: Call = {},
+): Promise<Answer<Body>> {
+  const [method, path] = line.split(" ") as [string, string];
+  const response = await fetch(base + path, {
+    method,
+    headers: {
+      ...(body !== undefined && { "Content-Type": "application/json" }),
+      ...(token !== undefined && { Authorization: token }),
+      ...headers,
+    },
+    ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  const isJson = response.headers.get("Content-Type")?.startsWith("application/json") ?? false;
+  return { status: response.status, body: (isJson ? JSON.parse(text) : text) as Body, headers: response.headers };
+}
+
+/** The answer is exactly this refusal; without a sentence of its own, any one. */
+export function expectRefusal({ status, body }: Answer<unknown>, expected: number, sentence?: string | RegExp): void {
+  const wanted = sentence instanceof RegExp ? expect.stringMatching(sentence) : (sentence ?? expect.stringMatching(/./));
+  expect({ status, body }).toEqual({ status: expected, body: { result: false, error_message: wanted } });
+}
+
+/** All pages from this one on, following `links.next`. */
+export async function walk<T>(base: string, path: string, token: string): Promise<T[][]> {
+  const pages: T[][] = [];
+  for (let next: string | null = path; next !== null; ) {
+    const { status, body }: Answer<Page<T>> = await request(base, `GET ${next}`, { token });
+    expect({ next, status, fields: Object.keys(body) }).toEqual({ next, status: 200, fields: ["data", "links"] });
+    pages.push(body.data);
+    next = body.links.next;
+  }
+  return pages;
+}
