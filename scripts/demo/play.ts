@@ -1,0 +1,198 @@
+// The conversation itself, act by act.
+import { setTimeout as delay } from "node:timers/promises";
+import { demoPassword, demoStaff, demoVisitor } from "../../src/accounts/demo.ts";
+import type { ChatMessage } from "../../src/contract/models.ts";
+import { count, createPerson, DemoError, logIn, type Person } from "./person.ts";
+import { type Look, printAct, printAside, printMessage } from "./print.ts";
+
+type Cast = { vera: Person; sam: Person; alex: Person; robin: Person };
+/** The chat, once it is claimed. */
+type Claimed = Cast & { room: string; winner: Person };
+
+const pause = () => delay(500);
+const text = (content: string) => ({ content });
+
+/** @param people filled with everybody who is there, so that the caller can send them home */
+export async function play(url: string, people: Person[]): Promise<void> {
+  console.log(`A conversation on ${url}, as each of four people sees it.`);
+  const cast = await logEverybodyIn(url, people);
+  await visitorConnects(cast);
+  await staffConnect(cast);
+  const room = await visitorWrites(cast);
+  const winner = await agentsRace(cast, room);
+  const claimed = { ...cast, room, winner };
+  await talk(claimed);
+  await resend(claimed);
+  await breakConnection(claimed);
+  await stepIn(claimed);
+  await visitorLeaves(claimed);
+  await lookBack(url, claimed);
+}
+
+async function logEverybodyIn(url: string, people: Person[]): Promise<Cast> {
+  const ours = new Set<string>();
+  // A chat is the demo's when its visitor is; coming and going are, when it is one of the cast who does.
+  const isOurs = (payload: unknown) => {
+    const { user, visitor } = payload as { user: { id: string }; visitor?: { id: string } };
+    return ours.has((visitor ?? user).id);
+  };
+  const logInAs = async (path: string, email: string, look: Look) => {
+    const account = await logIn(url, path, email, demoPassword);
+    ours.add(account.id);
+    const person = createPerson({ url, look, account, isOurs });
+    people.push(person);
+    return person;
+  };
+  const [, sam, alex, robin] = demoStaff;
+  return {
+    vera: await logInAs("/visitor/login", demoVisitor.email, { name: "Vera", role: "visitor", colour: "magenta" }),
+    sam: await logInAs("/login", sam.email, { name: "Sam", role: "supervisor", colour: "yellow" }),
+    alex: await logInAs("/login", alex.email, { name: "Alex", role: "agent", colour: "cyan" }),
+    robin: await logInAs("/login", robin.email, { name: "Robin", role: "agent", colour: "green" }),
+  };
+}
+
+async function visitorConnects({ vera }: Cast): Promise<void> {
+  printAct("A visitor opens the chat window", "She connects with her access token, and hears where she stands.");
+  const { room } = await vera.enter("visitor_init");
+  if (room) {
+    printAside("She still has a chat from before: she leaves it first.");
+    await vera.ok("visitor_leave_room");
+  }
+  await pause();
+}
+
+async function staffConnect({ sam, alex, robin }: Cast): Promise<void> {
+  printAct("The staff come to work", "Each starts from a snapshot. Those who are there already hear who comes.");
+  const { online_users } = await sam.enter("staff_init");
+  // After an interrupted demo an agent may still count as online: then nobody is told.
+  const isNew = (agent: Person) => !online_users.some(({ id }) => id === agent.id);
+  await pause();
+  await alex.enter("staff_init");
+  if (isNew(alex)) await sam.hears("staff_goes_online");
+  await pause();
+  await robin.enter("staff_init");
+  if (isNew(robin)) await Promise.all([sam, alex].map((one) => one.hears("staff_goes_online")));
+  await pause();
+}
+
+/** @returns the id of the chat that she opens */
+async function visitorWrites({ vera, sam, alex, robin }: Cast): Promise<string> {
+  printAct("The visitor writes, and waits", "Her first message opens a chat. It is queued, and all staff see it.");
+  await vera.ok("visitor_first_msg", text("Hello! Where is my parcel?"));
+  const [{ room }] = await Promise.all([
+    sam.hears("append_unclaimed_chats"),
+    alex.hears("append_unclaimed_chats"),
+    robin.hears("append_unclaimed_chats"),
+  ]);
+  await pause();
+  await vera.ok("visitor_msg_unclaimed", text("It's order 4711."));
+  await Promise.all([sam, alex, robin].map((one) => one.hears("visitor_unclaimed_msg")));
+  await pause();
+  return room.id;
+}
+
+/** @returns the agent who serves the chat now */
+async function agentsRace({ vera, sam, alex, robin }: Cast, room: string): Promise<Person> {
+  printAct("Two agents reach for it at once", "The database decides. One wins, the other is told why not.");
+  const [first, second] = Math.random() < 0.5 ? ([alex, robin] as const) : ([robin, alex] as const);
+  const [[hasWon], [hasWonToo]] = await Promise.all([
+    first.send("staff_join", { room }),
+    second.send("staff_join", { room }),
+  ]);
+  if (hasWon === hasWonToo) throw new DemoError("One of the two should have won. Is somebody using the demo accounts?");
+  const [winner, loser] = hasWon ? [first, second] : [second, first];
+  await Promise.all([
+    vera.hears("staff_join_room"),
+    loser.hears("staff_claim_chat"),
+    sam.hears("staff_claim_chat"),
+    sam.hears("agent_new_chat"),
+  ]);
+  await pause();
+  return winner;
+}
+
+async function talk({ vera, sam, winner, room }: Claimed): Promise<void> {
+  printAct("They talk", "Each hears the other, and the supervisor hears both. The other agent hears nothing.");
+  await winner.ok("staff_msg", { room, content: text(`Hi Vera, ${winner.name} here. I'll look.`) });
+  await Promise.all([vera.hears("staff_send"), sam.hears("new_staff_msg_for_supervisor")]);
+  await pause();
+  await vera.ok("visitor_msg", text("Thank you!"));
+  await Promise.all([winner.hears("visitor_send"), sam.hears("new_visitor_msg_for_supervisor")]);
+  await pause();
+}
+
+async function resend({ vera, sam, winner, room }: Claimed): Promise<void> {
+  printAct(
+    "A message is sent twice",
+    "With an id of the client's own that is safe: it is stored once, and heard once.",
+  );
+  const message = { room, content: text("It left us on Monday."), id: crypto.randomUUID() };
+  await winner.ok("staff_msg", message);
+  await Promise.all([vera.hears("staff_send"), sam.hears("new_staff_msg_for_supervisor")]);
+  await pause();
+  printAside("Say the ack got lost on its way, so the client sends the message again:");
+  await winner.ok("staff_msg", message);
+  await pause();
+}
+
+async function breakConnection({ vera, sam, winner, room }: Claimed): Promise<void> {
+  printAct("The visitor's connection breaks", "Back in time, so nobody is told. The new snapshot has what she missed.");
+  vera.loseConnection();
+  printAside("Vera is in a tunnel.");
+  await winner.ok("staff_msg", { room, content: text("You should have it tomorrow.") });
+  await sam.hears("new_staff_msg_for_supervisor");
+  const now = await vera.hears("visitor_init");
+  if (!now.room)
+    throw new DemoError("Vera's chat was closed meanwhile: the demo needs a RECONNECT_GRACE_MS of some seconds.");
+  await pause();
+}
+
+async function stepIn({ vera, sam, winner, room }: Claimed): Promise<void> {
+  printAct("The supervisor steps in", "The agent flags the chat. The supervisor takes it over, and serves it now.");
+  await winner.ok("change_chat_priority", { room, severity_level: 2 });
+  await sam.hears("chat_has_changed_priority_for_supervisor");
+  await pause();
+  await sam.ok("take_over_chat", { room });
+  await Promise.all([winner, vera].map((one) => one.hears("staff_being_taken_over_chat")));
+  await pause();
+  await winner.send("staff_msg", { room, content: text("One more thing …") });
+  await pause();
+  await sam.ok("staff_msg", { room, content: text("Sam here: it comes today.") });
+  await vera.hears("staff_send");
+  await pause();
+  await vera.ok("visitor_msg", text("Wonderful, bye!"));
+  await sam.hears("visitor_send");
+  await pause();
+}
+
+async function visitorLeaves({ vera, sam }: Claimed): Promise<void> {
+  printAct("The visitor leaves", "That closes the chat. Nobody is disconnected.");
+  await vera.ok("visitor_leave_room");
+  await sam.hears("visitor_leave");
+  await pause();
+}
+
+async function lookBack(url: string, { sam, room, ...others }: Claimed): Promise<void> {
+  printAct("What is kept", `GET /chats/${room}/messages`);
+  const messages = await readMessages(url, room, sam.token);
+  const staff = [sam, others.alex, others.robin];
+  for (const one of messages) printMessage(one, staff.find(({ id }) => id === one.sender)?.name ?? "Vera");
+  if (messages.some(({ sequence_num }, index) => sequence_num !== index + 1)) {
+    throw new DemoError("The numbers have a gap, which should never be.");
+  }
+  console.log(`
+${count.sent} events sent, ${count.heard} heard, ${messages.length} messages kept, numbered from 1 without a gap.
+
+What to try next:
+  ${url}/docs            the HTTP calls, to try in the browser
+  ${url}/asyncapi.json   every socket event with its schema
+  README.md   how to connect from a browser, from Node and from Python
+  npm test    the same and much more, on one process and on two`);
+}
+
+async function readMessages(url: string, room: string, token: string): Promise<ChatMessage[]> {
+  const answer = await fetch(`${url}/chats/${room}/messages?limit=100`, { headers: { Authorization: token } });
+  if (!answer.ok) throw new DemoError(`Reading the messages failed with ${answer.status}: ${await answer.text()}`);
+  return ((await answer.json()) as { data: ChatMessage[] }).data;
+}
