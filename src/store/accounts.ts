@@ -77,15 +77,17 @@ export function createAccounts(prisma: Prisma, newId: () => string): Accounts {
     ...{ id: newId(), organisation_id: organisationId, name, is_anonymous: email === undefined },
     ...(email !== undefined && { email, email_key: keyOf(email), password_hash: passwordHash ?? null }),
   });
+  // findFirst: several findUnique of one tick become one query, whose rows Prisma then finds again by the very text of
+  // the id; ours has no dashes, so that it would find none.
   const find = async (
     kind: Account["kind"],
     where: { id: string } | { email_key: string },
   ): Promise<Account | null> => {
     if (kind === "staff") {
-      const row = await prisma.user.findUnique({ where });
+      const row = await prisma.user.findFirst({ where });
       return row && staffAccount(row);
     }
-    const row = await prisma.visitor.findUnique({ where });
+    const row = await prisma.visitor.findFirst({ where });
     return row && visitorAccount(row);
   };
 
