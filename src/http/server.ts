@@ -39,6 +39,10 @@ export async function createHttpServer({ config, logger, metrics }: Options): Pr
     trustProxy: "loopback, linklocal, uniquelocal",
     forceCloseConnections: true,
     logController: new LogController({ disableRequestLogging: true }),
+    // No limit of its own: a path that long is no id, which is for the route to say, after the token.
+    routerOptions: { maxParamLength: 100_000 },
+    // What Fastify refuses before there is a route, such as a path that can't be decoded.
+    frameworkErrors: refuse,
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   http.setValidatorCompiler<TObject>(({ schema, httpPart }) => {
@@ -53,10 +57,7 @@ export async function createHttpServer({ config, logger, metrics }: Options): Pr
   // Content goes out to the letter; that no other field does is seen to where rows are read.
   http.setSerializerCompiler(() => JSON.stringify);
 
-  http.setErrorHandler((error, request, reply) => {
-    const refusal = toRefusal(asRefusal(error), request.log);
-    return reply.code(refusal.status).send({ result: false, error_message: refusal.message });
-  });
+  http.setErrorHandler(refuse);
   http.setNotFoundHandler(() => {
     throw new Refusal("notFound");
   });
@@ -74,6 +75,16 @@ export async function createHttpServer({ config, logger, metrics }: Options): Pr
     });
   }
   return http;
+}
+
+/** Both of Fastify's places for errors call it, and type their replies differently. */
+type AnyReply = { code(status: number): { send(body: never): unknown }; removeHeader(name: string): unknown };
+
+function refuse(error: unknown, { log }: { log: FastifyBaseLogger }, reply: AnyReply): void {
+  const refusal = toRefusal(asRefusal(error), log);
+  // Fastify would close the connection after a 413: a client still sending gets a reset, and never sees the answer.
+  reply.removeHeader("connection");
+  reply.code(refusal.status).send({ result: false, error_message: refusal.message } as never);
 }
 
 /** Fastify's own errors that are the client's fault. */

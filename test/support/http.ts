@@ -2,9 +2,21 @@ import { expect } from "vitest";
 
 export type Answer<Body> = { status: number; body: Body; headers: Headers };
 export type Call = { token?: string | undefined; body?: unknown; headers?: Record<string, string> };
-/** A single resource or a list, as the service answers it. */
+/** A single resource, and a list, as the service answers them. */
 export type Single<T> = { data: T };
 export type Page<T> = { data: T[]; links: { next: string | null } };
+
+/** Every field of the resources, as they are documented: whatever is beyond them is a leak. */
+export const fields = {
+  staff: [
+    ...["id", "full_name", "display_name", "email", "role_id", "organisation_id"],
+    ...["disabled", "created_at", "updated_at"],
+  ],
+  visitor: ["id", "name", "email", "is_anonymous", "disabled", "created_at", "updated_at"],
+  room: ["id", "visitor_id", "tags", "severity_level", "created_at", "updated_at"],
+  chat: ["room", "user", "staff", "status", "claimed_at", "closed_at"],
+  message: ["id", "chat_id", "sequence_num", "type_id", "sender", "content", "created_at", "updated_at"],
+};
 
 /** Makes a request such as "GET /users"; a `body` that is a text goes out as it stands, any other as JSON. */
 export async function request<Body = unknown>(
@@ -29,7 +41,7 @@ export async function request<Body = unknown>(
 
 /** The answer is exactly this refusal; without a sentence of its own, any one. */
 export function expectRefusal({ status, body }: Answer<unknown>, expected: number, sentence?: string | RegExp): void {
-  const wanted = sentence instanceof RegExp ? expect.stringMatching(sentence) : (sentence ?? expect.stringMatching(/./));
+  const wanted = typeof sentence === "string" ? sentence : expect.stringMatching(sentence ?? /./);
   expect({ status, body }).toEqual({ status: expected, body: { result: false, error_message: wanted } });
 }
 
