@@ -1,0 +1,244 @@
+import { createDecoder } from "fast-jwt";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { hashPassword } from "../../src/accounts/passwords.ts";
+import { role, type Staff, type Visitor } from "../../src/contract/models.ts";
+import { type Answer, expectRefusal, fields, request } from "../support/http.ts";
+import { type Organisation, startWorld, type World } from "../support/world.ts";
+
+type LoggedIn = { user: Staff & Visitor; access_token: string };
+type Account = { email: string; password: string };
+
+const PASSWORD = "correct-1";
+const wrongLogin = "The email or the password is wrong.";
+const tooMany = "Too many failed logins: try again in 15 minutes.";
+const decode = createDecoder();
+
+let world: World;
+let organisation: Organisation;
+let passwordHash: string;
+let address = 0;
+/** An address that nobody has logged in from yet. */
+const newAddress = () => `203.0.113.${++address}`;
+
+beforeAll(async () => {
+  world = await startWorld("two pods", { ACCESS_TOKEN_TTL: "90m" });
+});
+afterAll(() => world?.stop());
+
+const post = (path: string, body: unknown, { from = newAddress(), pod = 0 } = {}): Promise<Answer<LoggedIn>> =>
+  request(world.url(pod), `POST ${path}`, { body, headers: { "X-Forwarded-For": from } });
+
+/** A staff with a password. */
+async function newStaff(): Promise<Staff & Account> {
+  const email = `Staff.${crypto.randomUUID()}@Example.com`;
+  const created = await world.store.accounts.createStaff({
+    ...{ organisationId: organisation.id, fullName: "Staff", displayName: "S.", roleId: role.agent },
+    ...{ email, passwordHash },
+  });
+  if (created === "taken") throw new Error("a random email can't be taken");
+  return { ...created, email, password: PASSWORD };
+}
+
+async function newVisitor(): Promise<Visitor & Account> {
+  const email = `Visitor.${crypto.randomUUID()}@Example.com`;
+  const created = await world.store.accounts.createVisitor({
+    ...{ organisationId: organisation.id, name: "Visitor", email, passwordHash },
+  });
+  if (created === "taken") throw new Error("a random email can't be taken");
+  return { ...created, email, password: PASSWORD };
+}
+
+test("on a database without any organisation a visitor can't be made: 404", async () => {
+  expectRefusal(await post("/anonymous/login", { name: "visitor" }), 404, "The organisation doesn't exist.");
+});
+
+describe("with an organisation", () => {
+  beforeAll(async () => {
+    organisation = await world.organisation();
+    passwordHash = await hashPassword(PASSWORD);
+  });
+
+  const kinds = [
+    { path: "/login", other: "/visitor/login", type: "staff", create: newStaff, userFields: fields.staff },
+    { path: "/visitor/login", other: "/login", type: "visitor", create: newVisitor, userFields: fields.visitor },
+  ] as const;
+
+  describe.for(kinds)("POST $path", ({ path, other, type, create, userFields }) => {
+    test("with the right password: answers the user and a token of the configured lifetime", async () => {
+      const { password, ...user } = await create();
+      const { status, body } = await post(path, { email: user.email, password });
+      expect({ status, body }).toEqual({ status: 200, body: { user, access_token: expect.any(String) } });
+      expect(Object.keys(body.user)).toEqual(userFields);
+      const { iat, exp, ...claims } = decode(body.access_token);
+      expect({ claims, lifetime: exp - iat }).toEqual({ claims: { sub: user.id, type }, lifetime: 90 * 60 });
+    });
+
+    test("the token is accepted, on the other pod as well", async () => {
+      const { access_token: token } = (await post(path, await create())).body;
+      for (const pod of [0, 1]) expect((await request(world.url(pod), "GET /chats", { token })).status).toBe(200);
+    });
+
+    test("an email in another case is the same email", async () => {
+      const { email, password } = await create();
+      for (const other of [email.toLowerCase(), email.toUpperCase()]) {
+        expect((await post(path, { email: other, password })).body.user).toMatchObject({ email });
+      }
+    });
+
+    test("a wrong email, a wrong password and an account of the other kind look the same", async () => {
+      const { email, password } = await create();
+      expectRefusal(await post(path, { email: `${crypto.randomUUID()}@x`, password }), 401, wrongLogin);
+      expectRefusal(await post(path, { email, password: "Correct-1" }), 401, wrongLogin);
+      expectRefusal(await post(path, { email, password: "" }), 401, wrongLogin);
+      expectRefusal(await post(path, { email, password: `${password}\u0000` }), 401, wrongLogin);
+      expectRefusal(await post(other, { email, password }), 401, wrongLogin);
+    });
+
+    test.for([
+      [
+        "no email",
+        { password: PASSWORD },
+        "email is missing: it must be a text without spaces, at most 254 characters",
+      ],
+      ["no password", { email: "a@b" }, "password is missing: it must be a text"],
+      ["an email that is no text", { email: 1, password: PASSWORD }, "email must be a text without spaces"],
+      ["an email with a space", { email: "a b", password: PASSWORD }, "email must be a text without spaces"],
+      ["an email with a NUL", { email: "a\u0000", password: PASSWORD }, "email must be a text without spaces"],
+      ["an empty email", { email: "", password: PASSWORD }, "email must be a text without spaces"],
+      ["a password that is no text", { email: "a@b", password: 12345678 }, "password must be a text"],
+      ["a password that is null", { email: "a@b", password: null }, "password must be a text"],
+    ] as const)("%s is 400", async ([, body, why]) => {
+      expectRefusal(await post(path, body), 400, new RegExp(`^Invalid request: ${why}`));
+    });
+  });
+
+  test("POST /login of a disabled staff looks like a wrong password", async () => {
+    const { id, email, password } = await newStaff();
+    await world.store.accounts.updateStaff(organisation.id, id, { disabled: true });
+    expectRefusal(await post("/login", { email, password }), 401, wrongLogin);
+  });
+
+  test("a wrong email takes as long as a wrong password", async () => {
+    const { email } = await newStaff();
+    const timed = async (one: string) => {
+      const start = performance.now();
+      await post("/login", { email: one, password: "wrong-1234" });
+      return performance.now() - start;
+    };
+    const wrongPassword: number[] = [];
+    const wrongEmail: number[] = [];
+    for (let n = 0; n < 5; n++) {
+      wrongPassword.push(await timed(email));
+      wrongEmail.push(await timed(crypto.randomUUID()));
+    }
+    // Without the hash a wrong email is answered in a tenth of the time; the shortest of five has the least noise.
+    expect(Math.min(...wrongEmail)).toBeGreaterThan(Math.min(...wrongPassword) / 2);
+  });
+
+  describe("POST /anonymous/login", () => {
+    test("makes an anonymous visitor of the oldest organisation, and answers him with a token", async () => {
+      await world.organisation();
+      const { status, body } = await post("/anonymous/login", { name: "Vera" });
+      expect({ status, keys: Object.keys(body) }).toEqual({ status: 200, keys: ["user", "access_token"] });
+      expect(Object.keys(body.user)).toEqual(fields.visitor);
+      expect(body.user).toMatchObject({ name: "Vera", email: null, is_anonymous: true, disabled: false });
+      expect(decode(body.access_token)).toMatchObject({ sub: body.user.id, type: "visitor" });
+      expect(await world.store.accounts.byId("visitor", body.user.id)).toMatchObject({
+        organisationId: organisation.id,
+        passwordHash: null,
+      });
+    });
+
+    test("each time it is another visitor", async () => {
+      const [one, two] = await Promise.all([1, 2].map(() => post("/anonymous/login", { name: "Vera" })));
+      expect(one?.body.user.id).not.toBe(two?.body.user.id);
+    });
+
+    test("with an organisation: the visitor belongs to that one", async () => {
+      const { id } = await world.organisation();
+      const { body } = await post("/anonymous/login", { name: "Vera", organisation_id: id });
+      expect(await world.store.accounts.byId("visitor", body.user.id)).toMatchObject({ organisationId: id });
+    });
+
+    test.for(["0".repeat(32), "nonsense", "", "a\u0000"])("an unknown organisation (%j) is 404", async (id) => {
+      const answer = await post("/anonymous/login", { name: "Vera", organisation_id: id });
+      expectRefusal(answer, 404, "The organisation doesn't exist.");
+    });
+
+    test.for([
+      ["no name", {}, "name is missing"],
+      ["an empty name", { name: "" }, "name must be a text of 1 to 200 characters"],
+      ["a name of 201 characters", { name: "x".repeat(201) }, "name must be a text of 1 to 200 characters"],
+      ["a name with a NUL", { name: "a\u0000b" }, "name must be a text of 1 to 200 characters"],
+      ["a name that is no text", { name: ["Vera"] }, "name must be a text of 1 to 200 characters"],
+      ["an organisation that is no text", { name: "Vera", organisation_id: 1 }, "organisation_id must be"],
+    ] as const)("%s is 400", async ([, body, why]) => {
+      expectRefusal(await post("/anonymous/login", body), 400, new RegExp(`^Invalid request: ${why}`));
+    });
+
+    test("a name of 200 characters is kept as it is", async () => {
+      const name = `"ö漢😀'\n${"x".repeat(193)}`;
+      expect((await post("/anonymous/login", { name })).body.user).toMatchObject({ name });
+    });
+  });
+
+  describe("failed logins", () => {
+    /** Guesses one after the other, the pods taking turns; resolves to the statuses. */
+    async function guess(times: number, email: string, path = "/login"): Promise<number[]> {
+      const statuses: number[] = [];
+      for (let n = 0; n < times; n++) {
+        statuses.push((await post(path, { email, password: `wrong-${n}` }, { pod: n })).status);
+      }
+      return statuses;
+    }
+    const ten = Array.from({ length: 10 }, () => 401);
+
+    test("the eleventh for an email is 429 on every pod, from any address, in any case, the right password too", async () => {
+      const { email, password } = await newStaff();
+      expect(await guess(10, email)).toEqual(ten);
+      for (const pod of [0, 1]) {
+        expectRefusal(await post("/login", { email, password }, { pod }), 429, tooMany);
+        expectRefusal(await post("/login", { email: email.toUpperCase(), password }, { pod }), 429, tooMany);
+      }
+      const { email: other } = await newStaff();
+      expect((await post("/login", { email: other, password })).status).toBe(200);
+    });
+
+    test("an unknown email is limited just the same", async () => {
+      expect(await guess(11, crypto.randomUUID(), "/visitor/login")).toEqual([...ten, 429]);
+    });
+
+    test("all at once: no more than ten are tried", async () => {
+      const email = crypto.randomUUID();
+      const answers = await Promise.all(
+        Array.from({ length: 15 }, (_, n) => post("/login", { email, password: "wrong-123" }, { pod: n })),
+      );
+      const statuses = answers.map(({ status }) => status).sort();
+      expect(statuses).toEqual([...ten, 429, 429, 429, 429, 429]);
+    });
+
+    test("a login that succeeds starts the count again", async () => {
+      const { email, password } = await newStaff();
+      await guess(9, email);
+      expect((await post("/login", { email, password })).status).toBe(200);
+      expect(await guess(11, email)).toEqual([...ten, 429]);
+    });
+
+    test("the hundred-and-first from an address is 429 on every pod, whatever the email; other addresses go on", async () => {
+      const { email, password } = await newStaff();
+      const from = newAddress();
+      const statuses = await Promise.all(
+        Array.from({ length: 100 }, async (_, n) => {
+          const body = { email: crypto.randomUUID(), password: "wrong-1234" };
+          return (await post("/login", body, { from, pod: n })).status;
+        }),
+      );
+      expect(new Set(statuses)).toEqual(new Set([401]));
+      for (const pod of [0, 1]) expectRefusal(await post("/login", { email, password }, { from, pod }), 429, tooMany);
+      // What a client claims in front of the address that the load balancer saw is not believed.
+      const claimed = { from: `203.0.113.250, ${from}` };
+      expectRefusal(await post("/login", { email, password }, claimed), 429, tooMany);
+      expect((await post("/login", { email, password })).status).toBe(200);
+    });
+  });
+});
