@@ -15,6 +15,7 @@ const nullable = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type
 export const role = { admin: 1, supervisor: 2, agent: 3 } as const;
 export const RoleId = Type.Union([Type.Literal(1), Type.Literal(2), Type.Literal(3)], {
   description: "1 admin, 2 supervisor, 3 agent",
+  expected: "1 (admin), 2 (supervisor) or 3 (agent)",
 });
 export type RoleId = Static<typeof RoleId>;
 
