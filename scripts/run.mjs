@@ -33,6 +33,13 @@ const envFile = existsSync(join(root, ".env")) ? ["--env-file=.env"] : [];
 const command = program.endsWith(".ts") ? ["node", [...envFile, program, ...args]] : [program, args];
 const child = spawn(...command, { cwd: root, env, stdio: "inherit", shell: process.platform === "win32" });
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+// npm passes signals on to the shell between it and this program, and sh (dash) dies of them without a word.
+const parent = process.ppid;
+const watch = setInterval(() => {
+  if (process.ppid === parent || !process.env.npm_lifecycle_event) return;
+  clearInterval(watch);
+  child.kill("SIGTERM");
+}, 200);
 child.on("exit", (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
 
 /** Runs `work` unless it ran before for these very files; remembers it in node_modules. */
