@@ -40,7 +40,8 @@ async function start(config: Config): Promise<void> {
 
   const storage = await openStorage(config, (size) => metrics.batches.observe(size));
   await fillEmptyDatabase(config, storage.store.accounts);
-  const bus = config.redisUrls.length > 0 ? connectBus(config.redisUrls, { onFault: faulty("redis") }) : undefined;
+  const bus =
+    config.redisUrls.length > 0 ? await connectBus(config.redisUrls, { onFault: faulty("redis") }) : undefined;
   const presence = bus
     ? createRedisPresence(bus.redis, { graceMs: config.reconnectGraceMs, onFault: faulty("presence") })
     : createMemoryPresence();

@@ -13,11 +13,13 @@ export type Bus = {
 };
 
 const ANSWER_WITHIN_MS = 1_000;
+/** How long a start waits for Redis; it then goes on without, until Redis is there. */
+const READY_WITHIN_MS = 5_000;
 
 type BusOptions = { onFault: (error: unknown) => void };
 
-/** Connects to one Redis (>= 7), or to a cluster when there are several URLs. Never throws: it goes on trying. */
-export function connectBus(urls: string[], { onFault }: BusOptions): Bus {
+/** Connects to one Redis (>= 7), or to a cluster when there are several URLs. Never fails: it goes on trying. */
+export async function connectBus(urls: string[], { onFault }: BusOptions): Promise<Bus> {
   // The publisher and the commands fail at once while Redis is away: ioredis would otherwise queue them, and the
   // adapter, which drops its promises, would end the process by an unhandled rejection.
   const commands = connect(urls, {
@@ -29,6 +31,9 @@ export function connectBus(urls: string[], { onFault }: BusOptions): Bus {
   const subscriber = connect(urls, { maxRetriesPerRequest: null });
   commands.on("error", onFault);
   subscriber.on("error", onFault);
+
+  const ready = [commands, subscriber].map((client) => new Promise((resolve) => client.once("ready", resolve)));
+  await within(READY_WITHIN_MS, Promise.all(ready));
 
   let subscriptions: Promise<unknown> = Promise.resolve();
   const forAdapter = {
@@ -47,19 +52,22 @@ export function connectBus(urls: string[], { onFault }: BusOptions): Bus {
   return {
     adapter: createShardedAdapter(forAdapter, forAdapter, { subscriptionMode: "dynamic" }),
     redis: commands,
-    async subscribed() {
-      let timer: NodeJS.Timeout | undefined;
-      const tooLong = new Promise((resolve) => {
-        timer = setTimeout(resolve, ANSWER_WITHIN_MS);
-      });
-      await Promise.race([subscriptions, tooLong]);
-      clearTimeout(timer);
-    },
+    subscribed: () => within(ANSWER_WITHIN_MS, subscriptions),
     async close() {
       commands.disconnect();
       subscriber.disconnect();
     },
   };
+}
+
+/** Waits for `work`, but not longer than `ms`. */
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLong = new Promise((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([work, tooLong]);
+  clearTimeout(timer);
 }
 
 type ClientOptions = Pick<

@@ -106,6 +106,16 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
     onFault(error);
   };
 
+  let leaseEndsAt = Number.NEGATIVE_INFINITY;
+
+  /** Answers whether Redis knew no lease of this process. */
+  async function renewLease(): Promise<boolean> {
+    const from = performance.now();
+    const hadNone = (await redis.presenceTouch(PROCESSES, processId, LEASE_MS, KEEP_ENDED_LEASES_MS)) === 1;
+    leaseEndsAt = from + LEASE_MS;
+    return hadNone;
+  }
+
   const ownName = (connectionId: string) => `${processId}/${connectionId}`;
   const tellJoin = async (user: UserRef, connectionId: string) => {
     await redis.sadd(ORGANISATIONS, user.organisationId);
@@ -157,6 +167,8 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
     async join(user, connectionId) {
       own.set(connectionId, user);
       try {
+        // Without a lease the connection wouldn't count.
+        if (performance.now() >= leaseEndsAt) stale = (await renewLease()) || stale;
         return await tellJoin(user, connectionId);
       } catch (error) {
         stale = true;
@@ -179,8 +191,7 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
 
     async touch() {
       try {
-        const forgotten = (await redis.presenceTouch(PROCESSES, processId, LEASE_MS, KEEP_ENDED_LEASES_MS)) === 1;
-        if (!forgotten && !stale) return [];
+        if (!(await renewLease()) && !stale) return [];
         const cameOnline: UserRef[] = [];
         for (const [connectionId, user] of own) if (await tellJoin(user, connectionId)) cameOnline.push(user);
         for (const left of leftUntold) await tellLeave(left.user, left.connection, left.graceMs);

@@ -1,0 +1,237 @@
+import { Redis } from "ioredis";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import type { UserRef } from "../../src/chat/ports.ts";
+import { createMemoryPresence } from "../../src/presence/memory.ts";
+import { keyOf, type Presence } from "../../src/presence/presence.ts";
+import { createRedisPresence } from "../../src/presence/redis.ts";
+import { type RedisServer, startRedis } from "../support/services.ts";
+
+const GRACE_MS = 300;
+
+/** Makes a process of a service; all that are made by one share what they know. */
+type MakeProcess = () => Promise<Presence>;
+
+const fail = (error: unknown) => {
+  throw error;
+};
+
+let redisServer: RedisServer;
+let redis: Redis;
+beforeAll(async () => {
+  redisServer = await startRedis();
+  redis = new Redis(redisServer.url);
+});
+afterAll(async () => {
+  redis.disconnect();
+  await redisServer.stop();
+});
+
+const implementations: [string, () => MakeProcess][] = [
+  [
+    "memory",
+    () => {
+      const only = createMemoryPresence();
+      return async () => only;
+    },
+  ],
+  [
+    "Redis",
+    () => async () => {
+      const presence = createRedisPresence(redis, { graceMs: GRACE_MS, onFault: fail });
+      await presence.touch();
+      return presence;
+    },
+  ],
+];
+
+let count = 0;
+const someone = (): UserRef => ({ kind: "staff", id: `user${++count}`, organisationId: `organisation${count}` });
+
+/** Sweeps one user; answers whom it found gone. */
+async function sweep(
+  presence: Presence,
+  user: UserRef,
+  during = async () => {},
+): Promise<{ gone: UserRef[]; back: UserRef[] }> {
+  const gone: UserRef[] = [];
+  const back = await presence.sweep(async (one) => {
+    gone.push(one);
+    await during();
+  }, user);
+  return { gone, back };
+}
+
+describe.each(implementations)("presence in %s", (_name, makeService) => {
+  let here: Presence;
+  let there: Presence;
+  beforeAll(async () => {
+    const makeProcess = makeService();
+    here = await makeProcess();
+    there = await makeProcess();
+  });
+
+  test("the first connection brings a user online, further ones on any process don't", async () => {
+    const user = someone();
+    expect(await here.join(user, "a")).toBe(true);
+    expect(await here.join(user, "b")).toBe(false);
+    expect(await there.join(user, "c")).toBe(false);
+    expect(await there.online(user.organisationId)).toEqual([user]);
+  });
+
+  test("a user is gone when his last connection is, on whichever process", async () => {
+    const user = someone();
+    await here.join(user, "a");
+    await there.join(user, "b");
+    await here.leave(user, "a", 0);
+    expect((await sweep(here, user)).gone).toEqual([]);
+    expect(await here.online(user.organisationId)).toEqual([user]);
+    await there.leave(user, "b", 0);
+    expect(await here.online(user.organisationId)).toEqual([]);
+    expect((await sweep(here, user)).gone).toEqual([user]);
+    expect((await sweep(there, user)).gone).toEqual([]);
+    expect(await here.join(user, "c")).toBe(true);
+  });
+
+  test("a lost connection keeps its user online for its grace", async () => {
+    const user = someone();
+    await here.join(user, "a");
+    await here.leave(user, "a", GRACE_MS);
+    expect((await sweep(there, user)).gone).toEqual([]);
+    expect(await there.online(user.organisationId)).toEqual([user]);
+    await vi.waitFor(async () => expect((await sweep(there, user)).gone).toEqual([user]));
+    expect(await there.online(user.organisationId)).toEqual([]);
+  });
+
+  test("who is back within his grace has never been away", async () => {
+    const user = someone();
+    await here.join(user, "a");
+    await here.leave(user, "a", GRACE_MS);
+    expect(await there.join(user, "b")).toBe(false);
+    const other = someone();
+    await here.join(other, "x");
+    await here.leave(other, "x", GRACE_MS);
+    await vi.waitFor(async () => expect((await sweep(here, other)).gone).toEqual([other]));
+    expect((await sweep(here, user)).gone).toEqual([]);
+  });
+
+  test("closing one connection doesn't end another one's grace", async () => {
+    const user = someone();
+    await here.join(user, "a");
+    await there.join(user, "b");
+    await here.leave(user, "a", GRACE_MS);
+    await there.leave(user, "b", 0);
+    expect((await sweep(here, user)).gone).toEqual([]);
+    await vi.waitFor(async () => expect((await sweep(here, user)).gone).toEqual([user]));
+  });
+
+  test("a user who is dismissed is gone, whatever connections he has", async () => {
+    const user = someone();
+    await here.join(user, "a");
+    await there.join(user, "b");
+    await there.leave(user, "b", GRACE_MS);
+    await there.leave(user, "all", 0);
+    expect((await sweep(there, user)).gone).toEqual([user]);
+    await here.leave(user, "a", GRACE_MS);
+    expect(await here.online(user.organisationId)).toEqual([]);
+  });
+
+  test("of many sweeps at once one serves a user", async () => {
+    const user = someone();
+    await here.join(user, "a");
+    await here.leave(user, "a", 0);
+    const sweeps = await Promise.all([here, there, here, there].map((presence) => sweep(presence, user)));
+    expect(sweeps.flatMap(({ gone }) => gone)).toEqual([user]);
+  });
+
+  test("who comes back while he is served comes online, and is named", async () => {
+    const user = someone();
+    await here.join(user, "a");
+    await here.leave(user, "a", 0);
+    let cameOnline: boolean | undefined;
+    const { back } = await sweep(here, user, async () => {
+      cameOnline = await there.join(user, "b");
+      expect(await there.join(user, "c")).toBe(false);
+    });
+    expect([cameOnline, back]).toEqual([true, [user]]);
+    expect(await here.online(user.organisationId)).toEqual([user]);
+    expect((await sweep(there, user)).gone).toEqual([]);
+  });
+
+  test("a sweep of everybody finds everybody who is gone, and nobody else", async () => {
+    const [gone, present] = [someone(), someone()];
+    await here.join(gone, "a");
+    await there.join(present, "b");
+    await here.leave(gone, "a", 0);
+    const found: string[] = [];
+    await vi.waitFor(async () => {
+      await there.sweep(async (user) => void found.push(keyOf(user)));
+      expect(found).toContain(keyOf(gone));
+    }, 5_000);
+    expect(found).not.toContain(keyOf(present));
+  });
+
+  test("joins and leaves that are told twice, or of an unknown connection, change nothing", async () => {
+    const user = someone();
+    await here.leave(user, "never there", 0);
+    expect((await sweep(here, user)).gone).toEqual([]);
+    expect(await here.join(user, "a")).toBe(true);
+    expect(await here.join(user, "a")).toBe(false);
+    await here.leave(user, "never there", 0);
+    expect((await sweep(here, user)).gone).toEqual([]);
+    await here.leave(user, "a", 0);
+    await here.leave(user, "a", 60_000);
+    expect((await sweep(here, user)).gone).toEqual([user]);
+  });
+});
+
+describe("a process that dies", () => {
+  test("has lost its connections when its lease has ended", async () => {
+    const user = someone();
+    const dead = createRedisPresence(redis, { graceMs: GRACE_MS, onFault: fail });
+    await dead.touch();
+    await dead.join(user, "a");
+    const alive = createRedisPresence(redis, { graceMs: GRACE_MS, onFault: fail });
+    await alive.touch();
+    expect((await sweep(alive, user)).gone).toEqual([]);
+    const isGone = async () => expect((await sweep(alive, user)).gone).toEqual([user]);
+    await vi.waitFor(isGone, { timeout: 10_000, interval: 100 });
+    expect(await alive.online(user.organisationId)).toEqual([]);
+  });
+
+  test("while it serves who is gone leaves that to another one", async () => {
+    const user = someone();
+    const [dying, other] = [0, 1].map(() => createRedisPresence(redis, { graceMs: GRACE_MS, onFault: fail })) as [
+      Presence,
+      Presence,
+    ];
+    await dying.touch();
+    await dying.join(user, "a");
+    await dying.leave(user, "a", 0);
+    void dying.sweep(() => new Promise(() => {}), user);
+    const isServed = async () => expect((await sweep(other, user)).gone).toEqual([user]);
+    await vi.waitFor(isServed, { timeout: 10_000, interval: 100 });
+  });
+});
+
+test("a connection counts also when the process had no lease before it", async () => {
+  const user = someone();
+  const [fresh, other] = [0, 1].map(() => createRedisPresence(redis, { graceMs: 0, onFault: fail })) as [
+    Presence,
+    Presence,
+  ];
+  await fresh.join(user, "a");
+  expect((await sweep(other, user)).gone).toEqual([]);
+  expect(await other.online(user.organisationId)).toEqual([user]);
+});
+
+test("a process whose lease was lost tells all its connections again", async () => {
+  const user = someone();
+  const presence = createRedisPresence(redis, { graceMs: GRACE_MS, onFault: fail });
+  await presence.touch();
+  await presence.join(user, "a");
+  expect(await presence.touch()).toEqual([]);
+  await redis.flushall();
+  expect(await presence.online(user.organisationId)).toEqual([]);
+  expect(await presence.touch()).toEqual([user]);
+  expect(await presence.online(user.organisationId)).toEqual([user]);
+});
