@@ -1,0 +1,77 @@
+import { expect, test } from "vitest";
+import { batched } from "../../src/store/batch.ts";
+
+const never = { shouldRetry: () => false, shouldSplit: () => false, keyOf: String };
+const nextTurn = () => new Promise(setImmediate);
+
+test("while one batch runs the next one gathers, in order", async () => {
+  const batches: number[][] = [];
+  const add = batched<number, number>(
+    async (items) => {
+      batches.push(items);
+      await nextTurn();
+      return items.map((item) => item * 10);
+    },
+    { ...never, maxSize: 3 },
+  );
+  expect(await Promise.all([1, 2, 3, 4, 5, 6].map(add))).toEqual([10, 20, 30, 40, 50, 60]);
+  expect(batches).toEqual([[1], [2, 3, 4], [5, 6]]);
+});
+
+test("items of one key go into batches of their own", async () => {
+  const batches: string[][] = [];
+  const add = batched<string, string>(
+    async (items) => {
+      batches.push(items);
+      await nextTurn();
+      return items;
+    },
+    { ...never, maxSize: 10, keyOf: (item) => item[0] ?? "" },
+  );
+  await Promise.all(["x", "a1", "b1", "a2", "b2", "a3"].map(add));
+  expect(batches).toEqual([["x"], ["a1", "b1"], ["a2", "b2"], ["a3"]]);
+});
+
+test("a batch that fails through one item is split, and only that item fails", async () => {
+  const add = batched<number, number>(
+    async (items) => {
+      await nextTurn();
+      if (items.includes(3)) throw new Error("three");
+      return items;
+    },
+    { ...never, maxSize: 10, shouldSplit: () => true },
+  );
+  const results = await Promise.allSettled([1, 2, 3, 4].map(add));
+  expect(results.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "rejected", "fulfilled"]);
+});
+
+test("a batch that fails through nobody's fault fails as a whole, at once; the next one is tried", async () => {
+  let runs = 0;
+  const add = batched<number, number>(
+    async (items) => {
+      runs++;
+      await nextTurn();
+      if (runs === 2) throw new Error("away");
+      return items;
+    },
+    { ...never, maxSize: 2 },
+  );
+  const results = await Promise.allSettled([1, 2, 3, 4].map(add));
+  expect(results.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected", "fulfilled"]);
+  expect(runs).toBe(3);
+});
+
+test("a batch that would succeed now is tried again, but not for ever", async () => {
+  let runs = 0;
+  const add = batched<number, number>(
+    async (items) => {
+      runs++;
+      if (runs < 3 || items[0] === 2) throw new Error("conflict");
+      return items;
+    },
+    { ...never, maxSize: 2, shouldRetry: () => true },
+  );
+  expect(await add(1)).toBe(1);
+  await expect(add(2)).rejects.toThrow("conflict");
+  expect(runs).toBe(3 + 5);
+});
