@@ -31,7 +31,12 @@ export async function registerDocuments(http: HttpServer): Promise<void> {
       },
     },
   });
-  await http.register(swaggerUi, { routePrefix: "/docs", staticCSP: true });
+  await http.register(swaggerUi, {
+    routePrefix: "/docs",
+    staticCSP: true,
+    // Otherwise a browser asks for the page's parts by https, and stays blank where the service is reached by http.
+    transformStaticCSP: (policy) => policy.replace(" upgrade-insecure-requests;", ""),
+  });
   const hidden = { schema: { hide: true } };
   http.get("/openapi.json", hidden, async () => http.swagger());
   http.get("/asyncapi.json", hidden, async () => asyncApiDocument(version));
