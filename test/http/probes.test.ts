@@ -1,0 +1,108 @@
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { enter } from "../support/client.ts";
+import { expectRefusal, request } from "../support/http.ts";
+import { type Pod, startPod } from "../support/pod.ts";
+import { createDatabase } from "../support/services.ts";
+import { type Organisation, startWorld, tokenOf, type World } from "../support/world.ts";
+
+describe("while all is well", () => {
+  let world: World;
+  let organisation: Organisation;
+  beforeAll(async () => {
+    world = await startWorld("one process");
+    organisation = await world.organisation();
+  });
+  afterAll(() => world?.stop());
+
+  const get = (path: string) => request<string>(world.url(0), `GET ${path}`);
+
+  test.for(["/livez", "/readyz"])("GET %s is 200, to anybody", async (path) => {
+    expect(await get(path)).toMatchObject({ status: 200, body: { status: "ok" } });
+    expect((await request(world.url(0), `GET ${path}`, { token: "nonsense" })).status).toBe(200);
+  });
+
+  test("GET /metrics is Prometheus text, which counts connections, events and requests", async () => {
+    const agent = await enter(world.url(0), tokenOf(organisation.agent));
+    await agent.send("no such event");
+    await get("/livez");
+    await get("/nothing/here");
+    const { status, headers, body } = await get("/metrics");
+    expect({ status, type: headers.get("Content-Type") }).toEqual({
+      status: 200,
+      type: "text/plain; version=0.0.4; charset=utf-8",
+    });
+    for (const line of body.split("\n").filter(Boolean)) {
+      expect(line).toMatch(/^(# (HELP|TYPE) .+|[a-z_:][a-z\d_:]*(\{[^}]*\})? [-+.\deNaInf]+)$/i);
+    }
+    expect(body).toContain('chat_connections{kind="staff"} 1\n');
+    expect(body).toContain('chat_events_total{event="unknown",result="unknownEvent"} 1\n');
+    expect(body).toMatch(/chat_http_request_seconds_count\{method="GET",route="\/livez",status="200"\} \d+\n/);
+    // A path that is no route makes no series of its own.
+    expect(body).toContain('chat_http_request_seconds_count{method="GET",route="none",status="404"} 1\n');
+    expect(body).not.toContain("/nothing");
+  });
+});
+
+describe("while the database can't be reached", () => {
+  let database: Awaited<ReturnType<typeof createDatabase>>;
+  let way: Awaited<ReturnType<typeof wayTo>>;
+  let pod: Pod;
+  beforeAll(async () => {
+    database = await createDatabase();
+    way = await wayTo(database.url);
+    pod = await startPod({ DATABASE_URL: way.url });
+  });
+  afterAll(async () => {
+    await pod?.stop();
+    await way?.close();
+    await database?.drop();
+  });
+
+  test("GET /readyz and every request that needs it are 503, GET /livez is 200, and it heals by itself", async () => {
+    expect((await request(pod.url, "GET /readyz")).status).toBe(200);
+    await way.close();
+    const unavailable = "The service can't reach its database right now: try again shortly.";
+    expectRefusal(await request(pod.url, "GET /readyz"), 503, "The database can't be reached.");
+    expectRefusal(await request(pod.url, "POST /anonymous/login", { body: { name: "x" } }), 503, unavailable);
+    const token = tokenOf({ id: "0".repeat(32) } as never);
+    expectRefusal(await request(pod.url, "GET /chats", { token }), 503, unavailable);
+    expect((await request(pod.url, "GET /livez")).status).toBe(200);
+    await way.open();
+    expect((await request(pod.url, "GET /readyz")).status).toBe(200);
+  });
+});
+
+/** A way to a database that can be closed, connections included, and opened again. */
+async function wayTo(databaseUrl: string) {
+  const { hostname, port } = new URL(databaseUrl);
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    const onward = connect(Number(port || 5432), hostname);
+    for (const one of [socket, onward]) {
+      sockets.add(one);
+      one.on("error", () => {}).on("close", () => sockets.delete(one));
+    }
+    socket.pipe(onward).pipe(socket);
+    socket.on("close", () => onward.destroy());
+  });
+  let ownPort = 0;
+  const open = async () => {
+    await once(server.listen(ownPort, "127.0.0.1"), "listening");
+    ownPort = (server.address() as AddressInfo).port;
+  };
+  await open();
+  const url = new URL(databaseUrl);
+  url.host = `127.0.0.1:${ownPort}`;
+  return {
+    url: url.href,
+    open,
+    async close() {
+      if (!server.listening) return;
+      server.close();
+      for (const socket of sockets) socket.destroy();
+      await once(server, "close");
+    },
+  };
+}
