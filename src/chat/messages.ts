@@ -72,8 +72,10 @@ export async function sendStaffMessage(
 
 function tellStaffMessage({ emit }: ChatPorts, caller: StaffCaller, chat: Chat, message: ChatMessage): void {
   const { room, visitor } = chat;
-  const payload = { user: caller.user, room, content: message.content, message };
-  const own = staffRoom(caller.user.id);
+  // As the database has him now: he may have changed his name since he connected.
+  const user = chat.staff ?? caller.user;
+  const payload = { user, room, content: message.content, message };
+  const own = staffRoom(user.id);
   emit("staff_send", payload, [visitorRoom(visitor.id), own], [caller.connectionId]);
   emit("new_staff_msg_for_supervisor", { ...payload, visitor }, [monitorsRoom(chat.organisationId)], [own]);
 }

@@ -1,5 +1,6 @@
 import type { Chat, ChatStore, ChatWithMessages, NewMessage, Transition } from "../chat/ports.ts";
-import type { ChatMessage, Staff } from "../contract/models.ts";
+import type { Staff } from "../contract/models.ts";
+import { isUniqueViolation } from "./faults.ts";
 import type { Prisma } from "./prisma.ts";
 import { type ChatJoined, type MessageRow, toChat, toMessage, toStaff, type UserRow } from "./rows.ts";
 import { HISTORY } from "./snapshots.ts";
@@ -117,10 +118,14 @@ export function createTransitions(prisma: Prisma, newId: () => string): Transiti
   return {
     async open({ id, organisationId, senderId, content }: NewMessage) {
       type Opened = ChatJoined & { message: MessageRow };
-      const row = await one<Opened>(OPEN, newId(), organisationId, senderId, id, JSON.stringify(content));
-      return (
-        row && ({ chat: toChat(row), message: toMessage(row.message) } satisfies { chat: Chat; message: ChatMessage })
-      );
+      try {
+        const row = await one<Opened>(OPEN, newId(), organisationId, senderId, id, JSON.stringify(content));
+        return row && { chat: toChat(row), message: toMessage(row.message) };
+      } catch (error) {
+        // The very message was stored at the same moment, in a chat that is closed again: appending it finds it.
+        if (isUniqueViolation(error)) return null;
+        throw error;
+      }
     },
     async claim(by): Promise<ChatWithMessages | null> {
       const row = await one<ChatJoined>(CLAIM, ...ids(by));
