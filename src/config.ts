@@ -39,6 +39,8 @@ export const Environment = Type.Object({
     description: "HS256 key; generated and kept in DATA_DIR on the embedded database, else required",
   }),
   JWT_PUBLIC_KEY: text("a public key as PEM (RSA, EC P-256 or Ed25519)", {
+    // A private key that was put here by mistake must not be printed either.
+    secret: true,
     description: "PEM; then tokens of an outside issuer (RS256, ES256, EdDSA) are accepted as well",
   }),
   ACCESS_TOKEN_TTL: Type.String({
@@ -148,7 +150,9 @@ function wrongValues(schema: TObject, values: Record<string, unknown>): string[]
 /** What no schema of a single variable can say. */
 function missingOnes(values: Environment): string[] {
   const problems: string[] = [];
-  const missing = (name: string, why: string) => problems.push(`${name}: not set, ${why}`);
+  const missing = (name: string, why: string) => {
+    if (!problems.some((line) => line.startsWith(`${name}:`))) problems.push(`${name}: not set, ${why}`);
+  };
   if (values.NODE_ENV === "production") {
     for (const name of ["DATABASE_URL", "REDIS_URL", "JWT_SECRET"] as const) {
       if (!values[name]) missing(name, "but required with NODE_ENV=production");
@@ -177,7 +181,11 @@ function problem(name: string, found: unknown): string {
 
 function isPublicKey(pem: string): boolean {
   try {
-    return ["rsa", "ec", "ed25519"].includes(createPublicKey(pem.replaceAll("\\n", "\n")).asymmetricKeyType ?? "");
+    const text = pem.replaceAll("\\n", "\n");
+    const { asymmetricKeyType: type, asymmetricKeyDetails: details } = createPublicKey(text);
+    const isKnown = type === "rsa" || type === "ed25519" || (type === "ec" && details?.namedCurve === "prime256v1");
+    // Node also takes a private key, and derives the public one.
+    return isKnown && !text.includes("PRIVATE KEY");
   } catch {
     return false;
   }

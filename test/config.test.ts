@@ -1,0 +1,262 @@
+import { generateKeyPairSync, type KeyObject } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { ConfigError, Environment, readConfig } from "../src/config.ts";
+import { runUntilExit } from "./support/pod.ts";
+
+type Env = Record<string, string>;
+
+const SECRET = "0123456789abcdef0123456789abcdef";
+const DATABASE_URL = "postgresql://chat:s3cret@db:5432/chat";
+const REDIS_URL = "redis://:s3cret@redis:6379";
+const pemOf = (key: KeyObject): string =>
+  key.export({ type: key.type === "public" ? "spki" : "pkcs8", format: "pem" }) as string;
+const ed25519 = generateKeyPairSync("ed25519");
+const PUBLIC_KEY = pemOf(ed25519.publicKey);
+const PRIVATE_KEY = pemOf(ed25519.privateKey);
+const oneLine = (pem: string) => pem.replaceAll("\n", "\\n");
+
+const defaults = {
+  port: 3000,
+  host: "0.0.0.0",
+  databaseUrl: undefined,
+  redisUrls: [],
+  dataDir: ".data",
+  jwtSecret: undefined,
+  jwtPublicKey: undefined,
+  accessTokenTtl: "12h",
+  firstAdmin: undefined,
+  reconnectGraceMs: 10_000,
+  corsOrigins: false,
+  allowAuthPayload: false,
+  allowEio3: false,
+  maxContentBytes: 65_536,
+  rateLimit: { perSecond: 20, burst: 60 },
+  logLevel: "info",
+  production: false,
+};
+
+/** What stops the start, one line each. */
+function problems(env: Env): string[] {
+  try {
+    readConfig(env);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message.split("\n");
+    throw error;
+  }
+}
+
+describe("a variable that is unset", () => {
+  test("has its default", () => {
+    expect(readConfig({})).toEqual(defaults);
+  });
+
+  test("is the same as an empty one", () => {
+    expect(readConfig(Object.fromEntries(Object.keys(Environment.properties).map((name) => [name, ""])))).toEqual(
+      defaults,
+    );
+  });
+
+  test("is the same whatever other variables there are", () => {
+    expect(readConfig({ PATH: "/bin", port: "1", PORTS: "x" })).toEqual(defaults);
+  });
+});
+
+describe("a good value is read", () => {
+  const onDatabase = { DATABASE_URL, JWT_SECRET: SECRET };
+  const read = { databaseUrl: DATABASE_URL, jwtSecret: SECRET };
+  test.for<[Env, object]>([
+    [{ PORT: "0" }, { port: 0 }],
+    [{ PORT: "65535" }, { port: 65535 }],
+    [{ HOST: "::" }, { host: "::" }],
+    [onDatabase, read],
+    [
+      { ...onDatabase, DATABASE_URL: "postgres://db/chat" },
+      { ...read, databaseUrl: "postgres://db/chat" },
+    ],
+    [
+      { ...onDatabase, REDIS_URL },
+      { ...read, redisUrls: [REDIS_URL] },
+    ],
+    [
+      { ...onDatabase, REDIS_URL: "rediss://a:1,rediss://b:2" },
+      { ...read, redisUrls: ["rediss://a:1", "rediss://b:2"] },
+    ],
+    [
+      { ...onDatabase, REDIS_URL: "redis://a, redis://b" },
+      { ...read, redisUrls: ["redis://a", "redis://b"] },
+    ],
+    [{ DATA_DIR: "/var/lib/chat" }, { dataDir: "/var/lib/chat" }],
+    [{ JWT_SECRET: SECRET }, { jwtSecret: SECRET }],
+    [{ JWT_SECRET: "ö".repeat(16) }, { jwtSecret: "ö".repeat(16) }],
+    [{ JWT_PUBLIC_KEY: PUBLIC_KEY }, { jwtPublicKey: PUBLIC_KEY }],
+    [{ JWT_PUBLIC_KEY: oneLine(PUBLIC_KEY) }, { jwtPublicKey: PUBLIC_KEY }],
+    [{ ACCESS_TOKEN_TTL: "30m" }, { accessTokenTtl: "30m" }],
+    [
+      { ADMIN_EMAIL: "a@b", ADMIN_PASSWORD: "password-1", ORGANISATION_NAME: "Shop" },
+      { firstAdmin: { email: "a@b", password: "password-1", organisationName: "Shop" } },
+    ],
+    [
+      { ADMIN_EMAIL: "a@b", ADMIN_PASSWORD: "password-1" },
+      { firstAdmin: { email: "a@b", password: "password-1", organisationName: "My organisation" } },
+    ],
+    [{ RECONNECT_GRACE_MS: "0" }, { reconnectGraceMs: 0 }],
+    [{ CORS_ORIGINS: "*" }, { corsOrigins: true }],
+    [{ CORS_ORIGINS: "https://shop.example" }, { corsOrigins: ["https://shop.example"] }],
+    [
+      { CORS_ORIGINS: "https://shop.example, http://localhost:8080" },
+      { corsOrigins: ["https://shop.example", "http://localhost:8080"] },
+    ],
+    [{ ALLOW_AUTH_PAYLOAD: "true" }, { allowAuthPayload: true }],
+    [{ ALLOW_EIO3: "true" }, { allowEio3: true }],
+    [{ ALLOW_EIO3: "false" }, { allowEio3: false }],
+    [{ MAX_CONTENT_BYTES: "900000" }, { maxContentBytes: 900_000 }],
+    [{ RATE_LIMIT_PER_SECOND: "0", RATE_LIMIT_BURST: "1" }, { rateLimit: { perSecond: 0, burst: 1 } }],
+    [{ LOG_LEVEL: "silent" }, { logLevel: "silent" }],
+    [{ NODE_ENV: "development" }, {}],
+    [
+      { NODE_ENV: "production", ...onDatabase, REDIS_URL },
+      { production: true, ...read, redisUrls: [REDIS_URL] },
+    ],
+  ])("%j", ([env, expected]) => {
+    expect(readConfig(env)).toEqual({ ...defaults, ...expected });
+  });
+});
+
+describe("a bad value is one line that names the variable, what was found and what is expected", () => {
+  const redis = "redis://host:port, rediss://host:port, or a comma list of them";
+  const origins = "a comma list of origins such as https://shop.example, or *";
+  const ttl = "a number with s, m, h or d, such as 12h";
+  const level = "a pino level such as info or debug";
+  const password = "at least 8 characters with a digit";
+  const trueOrFalse = "true or false";
+  test.for([
+    ["PORT", "abc", "an integer from 0 to 65535"],
+    ["PORT", "-1", "an integer from 0 to 65535"],
+    ["PORT", "80.5", "an integer from 0 to 65535"],
+    ["PORT", " ", "an integer from 0 to 65535"],
+    ["PORT", "1e3", "an integer from 0 to 65535"],
+    ["RECONNECT_GRACE_MS", "10s", "an integer from 0 to 3600000"],
+    ["MAX_CONTENT_BYTES", "64k", "an integer from 2 to 900000"],
+    ["RATE_LIMIT_PER_SECOND", "off", "an integer from 0 to 1000000"],
+    ["RATE_LIMIT_BURST", "-5", "an integer from 1 to 1000000"],
+    ["ACCESS_TOKEN_TTL", "12", ttl],
+    ["ACCESS_TOKEN_TTL", "0h", ttl],
+    ["ACCESS_TOKEN_TTL", "12 hours", ttl],
+    ["ADMIN_EMAIL", "a b", "a text without spaces, at most 254 characters"],
+    ["CORS_ORIGINS", "shop.example", origins],
+    ["CORS_ORIGINS", "https://shop.example/", origins],
+    ["CORS_ORIGINS", "https://a.example,*", origins],
+    ["ALLOW_AUTH_PAYLOAD", "1", trueOrFalse],
+    ["ALLOW_EIO3", "yes", trueOrFalse],
+    ["ALLOW_EIO3", "TRUE", trueOrFalse],
+    ["LOG_LEVEL", "loud", level],
+    ["LOG_LEVEL", "INFO", level],
+  ] as const)("%s=%s", ([name, value, expected]) => {
+    expect(problems({ ADMIN_PASSWORD: name === "ADMIN_EMAIL" ? "password-1" : "", [name]: value })).toEqual([
+      `${name}: found ${JSON.stringify(value)}, expected ${expected}`,
+    ]);
+  });
+
+  test.for([
+    ["PORT", "65536", "an integer from 0 to 65535"],
+    ["MAX_CONTENT_BYTES", "1", "an integer from 2 to 900000"],
+    ["MAX_CONTENT_BYTES", "900001", "an integer from 2 to 900000"],
+    ["RATE_LIMIT_BURST", "0", "an integer from 1 to 1000000"],
+    ["RECONNECT_GRACE_MS", "3600001", "an integer from 0 to 3600000"],
+  ] as const)("%s=%s, a number out of its range", ([name, value, expected]) => {
+    expect(problems({ [name]: value })).toEqual([`${name}: found ${value}, expected ${expected}`]);
+  });
+
+  const p384 = pemOf(generateKeyPairSync("ec", { namedCurve: "secp384r1" }).publicKey);
+  const publicKey = "a public key as PEM (RSA, EC P-256 or Ed25519)";
+  test.for([
+    [
+      "a database of another kind",
+      "DATABASE_URL",
+      "mysql://root:s3cret@db",
+      "postgresql://user:password@host:port/database",
+    ],
+    ["an address that isn't of Redis", "REDIS_URL", "http://:s3cret@redis", redis],
+    ["a list with a hole", "REDIS_URL", "redis://a:s3cret@b,,redis://c", redis],
+    ["31 bytes", "JWT_SECRET", "s3cret".padEnd(31, "x"), "a text of at least 32 bytes"],
+    ["too short", "ADMIN_PASSWORD", "s3cret", password],
+    ["without a digit", "ADMIN_PASSWORD", "s-cret-secret", password],
+    ["no PEM", "JWT_PUBLIC_KEY", "s3cret", publicKey],
+    ["a private key", "JWT_PUBLIC_KEY", PRIVATE_KEY, publicKey],
+    ["a private key in one line", "JWT_PUBLIC_KEY", oneLine(PRIVATE_KEY), publicKey],
+    ["a curve that no algorithm of ours uses", "JWT_PUBLIC_KEY", p384, publicKey],
+  ] as const)("a secret is never printed, only its size: %s in %s", ([, name, value, expected]) => {
+    const others = { DATABASE_URL, JWT_SECRET: SECRET, ADMIN_EMAIL: name === "ADMIN_PASSWORD" ? "a@b" : "" };
+    expect(problems({ ...others, [name]: value })).toEqual([
+      `${name}: found a text of ${value.length} bytes, expected ${expected}`,
+    ]);
+  });
+
+  test("several at once: a line for each, and each once", () => {
+    expect(problems({ PORT: "x", LOG_LEVEL: "loud", JWT_SECRET: "short", NODE_ENV: "production", REDIS_URL })).toEqual([
+      'PORT: found "x", expected an integer from 0 to 65535',
+      'LOG_LEVEL: found "loud", expected a pino level such as info or debug',
+      "DATABASE_URL: not set, but required with NODE_ENV=production",
+      "JWT_SECRET: found a text of 5 bytes, expected a text of at least 32 bytes",
+    ]);
+  });
+});
+
+describe("a variable that another one requires", () => {
+  test.for<[Env, string[]]>([
+    [
+      { NODE_ENV: "production" },
+      ["DATABASE_URL", "REDIS_URL", "JWT_SECRET"].map(
+        (name) => `${name}: not set, but required with NODE_ENV=production`,
+      ),
+    ],
+    [
+      { NODE_ENV: "production", DATABASE_URL, JWT_SECRET: SECRET },
+      ["REDIS_URL: not set, but required with NODE_ENV=production"],
+    ],
+    [{ DATABASE_URL }, ["JWT_SECRET: not set, but required with DATABASE_URL: expected a text of at least 32 bytes"]],
+    [
+      { REDIS_URL },
+      ["DATABASE_URL: not set, but required with REDIS_URL: the embedded database serves a single process"],
+    ],
+    [{ ADMIN_EMAIL: "a@b" }, ["ADMIN_PASSWORD: not set, but required with ADMIN_EMAIL"]],
+    [{ ADMIN_PASSWORD: "password-1" }, ["ADMIN_EMAIL: not set, but required with ADMIN_PASSWORD"]],
+  ])("%j", ([env, expected]) => {
+    expect(problems(env)).toEqual(expected);
+  });
+});
+
+test("a process with two bad variables prints exactly their lines and exits with 1", async () => {
+  const { code, output } = await runUntilExit({ PORT: "http", JWT_SECRET: "s3cret" });
+  expect({ code, output }).toEqual({
+    code: 1,
+    output: [
+      'PORT: found "http", expected an integer from 0 to 65535\n',
+      "JWT_SECRET: found a text of 6 bytes, expected a text of at least 32 bytes\n",
+    ].join(""),
+  });
+});
+
+describe(".env.example", () => {
+  const lines = readFileSync(join(import.meta.dirname, "../.env.example"), "utf8").split("\n");
+  type Variable = { default?: unknown; description?: string };
+
+  test("has every variable there is, commented out, with its default, below its description", () => {
+    const found = lines.flatMap((line, n) => (/^#[A-Z\d_]+=/.test(line) ? [{ line, above: lines[n - 1] }] : []));
+    expect(found).toEqual(
+      Object.entries(Environment.properties as Record<string, Variable>).map(
+        ([name, { default: initial = "", description }]) => ({
+          line: `#${name}=${initial}`,
+          above: `# ${description}`,
+        }),
+      ),
+    );
+  });
+
+  test("sets nothing by itself", () => {
+    expect(lines.filter((line) => line !== "" && !line.startsWith("#"))).toEqual([]);
+  });
+});
