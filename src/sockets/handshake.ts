@@ -1,4 +1,4 @@
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
+import { type IncomingMessage, ServerResponse, STATUS_CODES } from "node:http";
 import type { FastifyBaseLogger } from "fastify";
 import type { Server } from "socket.io";
 import type { Tokens } from "../accounts/tokens.ts";
@@ -6,9 +6,10 @@ import type { Refusal } from "../contract/errors.ts";
 import { toRefusal } from "../refusals.ts";
 import type { Account } from "../store/accounts.ts";
 
-type Handshake = IncomingMessage & { _query: { sid?: string; transport?: string }; account?: Account };
-/** Engine.IO's stand-in for a response on upgrade requests: it keeps headers, and sends nothing. */
-type Response = ServerResponse & { socket: unknown };
+type Handshake = IncomingMessage & { _query: { sid?: string }; account?: Account };
+/** Engine.IO's stand-in for a response on upgrade requests, whatever they ask for: it keeps headers, and sends nothing. */
+type StandIn = Pick<ServerResponse, "getHeader">;
+type Response = ServerResponse | StandIn;
 
 type Options = {
   tokens: Tokens;
@@ -39,8 +40,9 @@ export function authenticateHandshakes(io: Server, { tokens, allowAuthPayload, l
   };
 
   io.engine.use((request: Handshake, response: Response, next: () => void) => {
-    // A client that hangs up in the middle would otherwise end the process.
-    request.socket.on("error", () => {});
+    // Node watches the sockets of plain requests itself. On any other one, a client that hangs up in the middle would
+    // otherwise end the process.
+    if (!(response instanceof ServerResponse)) request.socket.on("error", () => {});
     const isFirst = !request._query.sid;
     const mayComeLater = allowAuthPayload && request.headers.authorization === undefined;
     if (isFirst && !mayComeLater) void authenticate(request, response, next);
@@ -69,8 +71,7 @@ function refuse(request: Handshake, response: Response, refusal: Refusal): void 
     "Content-Length": Buffer.byteLength(text),
     Connection: "close",
   };
-  const isUpgrade = request.headers.upgrade !== undefined && request._query.transport === "websocket";
-  if (!isUpgrade) {
+  if (response instanceof ServerResponse) {
     response.writeHead(refusal.status, headers).end(text);
     return;
   }

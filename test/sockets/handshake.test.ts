@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect as tcp } from "node:net";
 import { createSigner } from "fast-jwt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { refusals } from "../../src/contract/errors.ts";
+import { type RefusalCode, refusals } from "../../src/contract/errors.ts";
 import { type Ack, connect, enter, type TestClient } from "../support/client.ts";
 import { connectV2, type Speaker } from "../support/client-v2.ts";
 import { JWT_SECRET } from "../support/pod.ts";
@@ -40,6 +40,9 @@ const ways: [name: string, transports: Transport[]][] = [
   ["polling only", ["polling"]],
 ];
 
+/** What the client library says when an HTTP answer wasn't what it wants. */
+const transportErrors: Record<Transport, string> = { polling: "xhr poll error", websocket: "websocket error" };
+
 describe("whoever has a token gets in and talks", () => {
   test.each(ways)("by %s", async (_, transports) => {
     const agent = await enter(world.url(0), tokenOf(organisation.agent), { transports });
@@ -61,13 +64,18 @@ describe("whoever has a token gets in and talks", () => {
   });
 
   test.each(transports)("but not with version 2 while it isn't allowed, by %s", async (transport) => {
-    await expect(connectV2(world.url(0), tokenOf(organisation.agent), [transport])).rejects.toThrow(`${transport}`);
+    const refused = connectV2(world.url(0), tokenOf(organisation.agent), [transport]);
+    await expect(refused).rejects.toThrow(transportErrors[transport]);
   });
 
   test.each(transports)("but version 2 not without a good token, by %s", async (transport) => {
-    await expect(connectV2(openWorld.url(0), "not a token", [transport])).rejects.toThrow(transport);
-    const answer = await knock(openWorld.url(0), transport, {}, handshakePath(transport).replace("EIO=4", "EIO=3"));
-    expect(answer.status).toBe(401);
+    const refused = connectV2(openWorld.url(0), "not a token", [transport]);
+    await expect(refused).rejects.toMatchObject({ message: transportErrors[transport] });
+    const path = handshakePath(transport).replace("EIO=4", "EIO=3");
+    expect((await knock(openWorld.url(0), transport, { authorization: "not a token" }, path)).status).toBe(401);
+    const { sentence } = refusals.missingToken;
+    const told = { result: false, error_message: sentence };
+    await expect(connectV2(openWorld.url(0), undefined, [transport])).rejects.toEqual(told);
   });
 });
 
@@ -95,44 +103,37 @@ async function converse(visitor: Speaker, staff: Speaker): Promise<void> {
 }
 
 describe("whoever has no good token gets a 401 that says why", () => {
-  const good = { type: "staff", sub: () => organisation.agent.id };
-  const sign = (claims: { sub?: () => string; type?: string }, options: Parameters<typeof createSigner>[0] = {}) => {
-    const { sub, ...others } = claims;
-    const signer = createSigner({ key: JWT_SECRET, algorithm: "HS256", expiresIn: "1h", ...options } as never);
-    return signer({ ...others, ...(sub && { sub: sub() }) });
+  const now = Math.floor(Date.now() / 1000);
+  /** A good token's claims, but for some. */
+  const claims = (changes: Record<string, unknown> = {}) => {
+    const all = { sub: organisation.agent.id, type: "staff", iat: now, exp: now + 3600, ...changes };
+    return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
   };
+  const sign = (changes?: Record<string, unknown>, key = JWT_SECRET, algorithm: "HS256" | "HS512" = "HS256") =>
+    createSigner({ key, algorithm })(claims(changes));
   const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
-  const later = () => Math.floor(Date.now() / 1000) + 3600;
 
-  const headers: [what: string, header: () => string | undefined, refusal: keyof typeof refusals][] = [
+  const headers: [what: string, header: () => string | undefined, refusal: RefusalCode][] = [
     ["no header", () => undefined, "missingToken"],
     ["an empty header", () => "", "missingToken"],
     ["only the word Bearer", () => "Bearer", "missingToken"],
     ["no token", () => "no token", "invalidToken"],
-    ["another scheme", () => `Basic ${sign(good)}`, "invalidToken"],
+    ["another scheme", () => `Basic ${sign()}`, "invalidToken"],
     ["three empty parts", () => "..", "invalidToken"],
-    ["a token that was cut short", () => sign(good).slice(0, -2), "invalidToken"],
+    ["a token that was cut short", () => sign().slice(0, -2), "invalidToken"],
     ["a token of 7,000 characters", () => "x".repeat(7_000), "invalidToken"],
-    [
-      "an expired token",
-      () => sign({ ...good, exp: later() - 3601 } as never, { expiresIn: undefined as never }),
-      "invalidToken",
-    ],
-    ["another key's token", () => sign(good, { key: `${JWT_SECRET}!` }), "invalidToken"],
-    ["another algorithm's token", () => sign(good, { algorithm: "HS512" }), "invalidToken"],
-    [
-      "an unsigned token",
-      () => `${encode({ alg: "none" })}.${encode({ ...good, sub: good.sub(), iat: 1, exp: later() })}.`,
-      "invalidToken",
-    ],
-    ["a token without end", () => sign(good, { expiresIn: undefined as never }), "invalidToken"],
-    ["a token without type", () => sign({ sub: good.sub }), "invalidToken"],
-    ["a token without user", () => sign({ type: "staff" }), "invalidToken"],
-    ["a token of an unknown type", () => sign({ ...good, type: "robot" }), "unknownUser"],
-    ["a staff's id as a visitor", () => sign({ ...good, type: "visitor" }), "unknownUser"],
-    ["an unknown user", () => sign({ ...good, sub: () => "0".repeat(32) }), "unknownUser"],
-    ["a user of no possible id", () => sign({ ...good, sub: () => "' OR true --" }), "unknownUser"],
-    ["a disabled user", () => sign({ ...good, sub: () => organisation.otherAgent.id }), "unknownUser"],
+    ["an expired token", () => sign({ exp: now - 1 }), "invalidToken"],
+    ["a token without end", () => sign({ exp: undefined }), "invalidToken"],
+    ["a token signed with another key", () => sign({}, `${JWT_SECRET}!`), "invalidToken"],
+    ["a token signed in another way", () => sign({}, JWT_SECRET, "HS512"), "invalidToken"],
+    ["an unsigned token", () => `${encode({ alg: "none" })}.${encode(claims())}.`, "invalidToken"],
+    ["a token without type", () => sign({ type: undefined }), "invalidToken"],
+    ["a token without user", () => sign({ sub: undefined }), "invalidToken"],
+    ["a token of an unknown type", () => sign({ type: "robot" }), "unknownUser"],
+    ["a staff's id as a visitor", () => sign({ type: "visitor" }), "unknownUser"],
+    ["an unknown user", () => sign({ sub: "0".repeat(32) }), "unknownUser"],
+    ["a user of no possible id", () => sign({ sub: "' OR true --" }), "unknownUser"],
+    ["a disabled user", () => sign({ sub: organisation.otherAgent.id }), "unknownUser"],
   ];
 
   beforeAll(async () => {
@@ -150,9 +151,7 @@ describe("whoever has no good token gets a 401 that says why", () => {
 
     test("the client is told of it as of any failed handshake, and a good one is let in beside it", async () => {
       const refused = connect(world.url(0), "no token", { transports: [transport] });
-      await expect(refused).rejects.toMatchObject({
-        message: transport === "polling" ? "xhr poll error" : "websocket error",
-      });
+      await expect(refused).rejects.toMatchObject({ message: transportErrors[transport] });
       const { socket } = await connect(world.url(0), tokenOf(organisation.agent), { transports: [transport] });
       expect(socket.connected).toBe(true);
     });
@@ -224,7 +223,7 @@ describe("a token in the payload", () => {
     await expect(refused).rejects.toMatchObject({ type: "TransportError" });
   });
 
-  const bad: [what: string, token: unknown, refusal: keyof typeof refusals][] = [
+  const bad: [what: string, token: unknown, refusal: RefusalCode][] = [
     ["a bad one", "not a token", "invalidToken"],
     ["none", undefined, "missingToken"],
     ["an empty one", "", "missingToken"],
@@ -322,26 +321,29 @@ test.each(transports)("a payload over 1 MB ends its own connection and no other,
   expect(agent.names()).toEqual(["append_unclaimed_chats", "visitor_send", "visitor_leave"]);
 });
 
+/** Connects, and then leaves unread whatever comes. */
+async function stopReading(url: string, token: string): Promise<void> {
+  const { socket } = await enter(url, token, { transports: ["websocket"] });
+  const { ws } = socket.io.engine.transport as unknown as { ws: { pause(): void } };
+  ws.pause();
+}
+
 describe("a client that doesn't read what it is sent is cut off, and the others go on", () => {
-  const stopReading: Record<Transport, (token: string) => Promise<void>> = {
-    async websocket(token) {
-      const { socket } = await enter(world.url(0), token, { transports: ["websocket"] });
-      const { ws } = socket.io.engine.transport as unknown as { ws: { pause(): void } };
-      ws.pause();
-    },
-    async polling(token) {
-      const url = `${world.url(0)}${handshakePath("polling")}`;
-      const opened = await fetch(url, { headers: { authorization: token } });
+  const stuck: Record<Transport, (url: string, token: string) => Promise<void>> = {
+    websocket: stopReading,
+    async polling(url, token) {
+      const polling = `${url}${handshakePath("polling")}`;
+      const opened = await fetch(polling, { headers: { authorization: token } });
       const { sid } = JSON.parse((await opened.text()).slice(1));
-      await fetch(`${url}&sid=${sid}`, { method: "POST", body: "40" });
+      await fetch(`${polling}&sid=${sid}`, { method: "POST", body: "40" });
     },
   };
 
   test.each(transports)("on %s", async (transport) => {
     const own = await world.organisation();
-    const reader = await enter(world.url(0), tokenOf(own.admin));
-    const visitor = await enter(world.url(0), tokenOf(await own.visitor()));
-    await stopReading[transport](tokenOf(own.agent));
+    const reader = await enter(world.url(0), tokenOf(own.admin), { transports: ["websocket"] });
+    const visitor = await enter(world.url(0), tokenOf(await own.visitor()), { transports: ["websocket"] });
+    await stuck[transport](world.url(0), tokenOf(own.agent));
     expect(await reader.next("staff_goes_online")).toEqual({ user: own.agent });
 
     await visitor.ok("visitor_first_msg", { text: "Hello" });
@@ -356,4 +358,21 @@ describe("a client that doesn't read what it is sent is cut off, and the others 
     expect(reader.names().filter((event) => event === "visitor_unclaimed_msg")).toHaveLength(sent);
     expect(sent).toBeGreaterThan(1);
   });
+});
+
+test("a pod told to stop ends in time, though clients don't read what it sends them", async () => {
+  const own = await startWorld("one process", { RECONNECT_GRACE_MS: "0", MAX_CONTENT_BYTES: "900000" });
+  try {
+    const { agent, otherAgent, visitor } = await own.organisation();
+    await stopReading(own.url(0), tokenOf(agent));
+    const sender = await enter(own.url(0), tokenOf(await visitor()));
+    await sender.ok("visitor_first_msg", { text: "x".repeat(890_000) });
+    await sender.ok("visitor_msg", { text: "x".repeat(890_000) });
+    await stopReading(own.url(0), tokenOf(otherAgent));
+    const startedAt = performance.now();
+    expect(await own.pods[0]?.stop()).toBe(0);
+    expect(performance.now() - startedAt).toBeLessThan(8_000);
+  } finally {
+    await own.stop();
+  }
 });

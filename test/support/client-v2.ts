@@ -1,0 +1,50 @@
+import { afterEach } from "vitest";
+import { serverEvents } from "../../src/contract/events.ts";
+import { type Ack, type TestClient, within } from "./client.ts";
+
+// It takes Node's own WebSocket for a browser's, and then sends no headers: without one it uses `ws`.
+const { WebSocket } = globalThis;
+Reflect.deleteProperty(globalThis, "WebSocket");
+const { default: io } = await import("socket.io-client-v2");
+globalThis.WebSocket = WebSocket;
+
+const open = new Set<{ close(): void }>();
+
+afterEach(() => {
+  for (const socket of open) socket.close();
+  open.clear();
+});
+
+/** What a conversation needs of a client; each event is waited for once. */
+export type Speaker = Pick<TestClient, "send" | "next">;
+
+/** Connects as a page with the library's version 2 does; rejects with what the client is told when it is refused. */
+export async function connectV2(url: string, token: string | undefined, transports: string[]): Promise<Speaker> {
+  const socket = io(url, {
+    ...{ forceNew: true, reconnection: false, transports },
+    extraHeaders: token === undefined ? {} : { Authorization: token },
+  });
+  open.add(socket);
+  const heard: { event: string; payload: unknown }[] = [];
+  const waiting = new Map<string, () => void>();
+  for (const event of Object.keys(serverEvents)) {
+    socket.on(event, (payload: unknown) => {
+      heard.push({ event, payload });
+      waiting.get(event)?.();
+    });
+  }
+  await new Promise<void>((resolve, reject) => {
+    socket.on("connect", resolve);
+    socket.on("connect_error", reject);
+    socket.on("error", reject);
+  });
+  return {
+    send: (event, ...args) =>
+      within(5_000, `an ack of ${event}`, (resolve) => socket.emit(event, ...args, (...ack: Ack) => resolve(ack))),
+    async next(event) {
+      const index = () => heard.findIndex((one) => one.event === event);
+      if (index() < 0) await within<void>(5_000, event, (resolve) => void waiting.set(event, resolve));
+      return heard.splice(index(), 1)[0]?.payload as never;
+    },
+  };
+}
