@@ -45,7 +45,7 @@ export async function buildApp({ config, store, presence, bus, metrics, log }: A
     accounts,
   );
   const http = await createHttpServer({ config, logger: log, metrics });
-  const { io, emit, disconnectUser, reconnectUser } = createSocketServer(http.server, {
+  const { io, emit, disconnectUser, reconnectUser, reconnectAll } = createSocketServer(http.server, {
     config,
     tokens,
     bus,
@@ -84,7 +84,7 @@ export async function buildApp({ config, store, presence, bus, metrics, log }: A
   http.addHook("preClose", async () => {
     isDraining = true;
     stopSweeping();
-    for (const socket of io.sockets.sockets.values()) socket.conn.close();
+    reconnectAll();
     await Promise.all(connections);
     stopTouching();
     io.engine.close();

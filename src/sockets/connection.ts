@@ -11,6 +11,7 @@ import type { Account, Accounts } from "../store/accounts.ts";
 import { bindEvents } from "./bind.ts";
 import { createQueue } from "./queue.ts";
 import { createRateLimit } from "./rate-limit.ts";
+import { cutOff } from "./server.ts";
 
 export type ConnectionContext = {
   config: Pick<Config, "reconnectGraceMs" | "rateLimit">;
@@ -50,7 +51,10 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Pro
     mayAct: createRateLimit(config.rateLimit),
     enqueue: queue.enqueue,
   });
-  cutOffWhenNotReading(socket, () => log.warn("connection cut off: it doesn't read what it is sent"));
+  whenNotReading(socket, () => {
+    log.warn("connection cut off: it doesn't read what it is sent");
+    cutOff(socket);
+  });
   metrics.connections.inc({ kind: account.kind });
   const ended = new Promise<void>((resolve) => {
     socket.on("disconnect", (reason) => {
@@ -101,15 +105,13 @@ function callerOf(account: Account, connectionId: string): Caller {
   return { kind: "visitor", user: account.user, organisationId, connectionId };
 }
 
-function cutOffWhenNotReading({ conn }: Socket, onCut: () => void): void {
+function whenNotReading({ conn }: Socket, onFull: () => void): void {
   let waiting = 0;
   conn.on("flush", () => {
     waiting = 0;
   });
   conn.on("packetCreate", (packet: { data?: unknown }) => {
     if (typeof packet.data === "string") waiting += packet.data.length;
-    if (waiting <= MAX_WAITING) return;
-    onCut();
-    conn.close(true);
+    if (waiting > MAX_WAITING) onFull();
   });
 }

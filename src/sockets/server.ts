@@ -1,6 +1,6 @@
 import type { Server as HttpServer } from "node:http";
 import type { FastifyBaseLogger } from "fastify";
-import { Server } from "socket.io";
+import { Server, type Socket } from "socket.io";
 import type { Tokens } from "../accounts/tokens.ts";
 import type { Bus } from "../bus/redis.ts";
 import type { Emit, UserRef } from "../chat/ports.ts";
@@ -16,6 +16,8 @@ export type SocketServer = {
   disconnectUser(user: UserRef): void;
   /** Closes a user's connections on every process, in the way that makes clients connect again. */
   reconnectUser(user: UserRef): void;
+  /** Closes every connection of this process, in the way that makes clients connect again. */
+  reconnectAll(): void;
 };
 
 type Options = {
@@ -27,6 +29,9 @@ type Options = {
 };
 
 const RECONNECT_USER = "reconnect_user";
+
+/** How long a client has to read what is left for it, and to close its side, before it is cut off. */
+const GOODBYE_MS = 2_000;
 
 /** Socket.IO on the HTTP server's port, with authentication; who connects is served elsewhere. */
 export function createSocketServer(http: HttpServer, { config, tokens, bus, metrics, log }: Options): SocketServer {
@@ -45,7 +50,7 @@ export function createSocketServer(http: HttpServer, { config, tokens, bus, metr
   });
 
   const closeHere = (room: string) => {
-    for (const id of io.of("/").adapter.rooms.get(room) ?? []) io.sockets.sockets.get(id)?.conn.close();
+    for (const id of io.of("/").adapter.rooms.get(room) ?? []) sendAway(io.sockets.sockets.get(id));
   };
   io.on(RECONNECT_USER, closeHere);
 
@@ -60,5 +65,21 @@ export function createSocketServer(http: HttpServer, { config, tokens, bus, metr
       closeHere(userRoom(user));
       if (bus) io.serverSideEmit(RECONNECT_USER, userRoom(user));
     },
+    reconnectAll() {
+      for (const socket of io.sockets.sockets.values()) sendAway(socket);
+    },
   };
+}
+
+function sendAway(socket: Socket | undefined): void {
+  if (!socket) return;
+  socket.conn.close();
+  setTimeout(() => cutOff(socket), GOODBYE_MS).unref();
+}
+
+/** Ends a connection at once, whether or not its client reads: a websocket would wait 30 s for the client's goodbye. */
+export function cutOff({ conn }: Socket): void {
+  const { socket } = conn.transport as { socket?: { terminate(): void } };
+  conn.close(true);
+  socket?.terminate();
 }
