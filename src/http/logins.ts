@@ -34,7 +34,14 @@ export function loginRoutes(http: HttpServer, { accounts, tokens, limits }: Cont
 
   http.post(
     "/login",
-    { schema: { tags, summary: "Staff log in", body: Credentials, response: answers(200, LoggedIn(Staff), 400, 401) } },
+    {
+      schema: {
+        tags,
+        summary: "Staff log in",
+        body: Credentials,
+        response: answers(200, LoggedIn(Staff), 400, 401, 413),
+      },
+    },
     async (request) => logIn("staff", request.body, request.ip),
   );
   http.post(
@@ -44,7 +51,7 @@ export function loginRoutes(http: HttpServer, { accounts, tokens, limits }: Cont
         tags,
         summary: "A visitor logs in",
         body: Credentials,
-        response: answers(200, LoggedIn(Visitor), 400, 401),
+        response: answers(200, LoggedIn(Visitor), 400, 401, 413),
       },
     },
     async (request) => logIn("visitor", request.body, request.ip),
@@ -55,7 +62,7 @@ export function loginRoutes(http: HttpServer, { accounts, tokens, limits }: Cont
       schema: {
         ...{ tags, summary: "Makes an anonymous visitor" },
         body: Type.Object({ name: Name, organisation_id: OrganisationId }),
-        response: answers(200, LoggedIn(Visitor), 400, 404),
+        response: answers(200, LoggedIn(Visitor), 400, 404, 413),
       },
     },
     async (request) => {

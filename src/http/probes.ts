@@ -1,5 +1,7 @@
+import Type from "typebox";
 import type { Metrics } from "../metrics.ts";
 import type { Store } from "../store/store.ts";
+import { ErrorBody } from "./schemas.ts";
 import type { HttpServer } from "./server.ts";
 
 type Context = { store: Pick<Store, "ping">; metrics: Metrics; isDraining: () => boolean };
@@ -13,7 +15,13 @@ export function probeRoutes(http: HttpServer, { store, metrics, isDraining }: Co
   }));
   http.get(
     "/readyz",
-    { ...options, schema: { tags: ["Probes"], summary: "503 while draining, or without a database" } },
+    {
+      ...options,
+      schema: {
+        ...{ tags: ["Probes"], summary: "503 while draining, or without a database" },
+        response: { 200: Type.Object({ status: Type.String() }), 503: ErrorBody },
+      },
+    },
     async (request, reply) => {
       try {
         if (isDraining()) throw new Error("the process is shutting down");

@@ -42,7 +42,7 @@ export function userRoutes(http: HttpServer, { accounts, tokens, onDisabled, onN
           role_id: RoleId,
           display_name: Type.Optional(NullableName),
         }),
-        response: answers(201, Single(Staff), 400, 401, 403, 409),
+        response: answers(201, Single(Staff), 400, 401, 403, 409, 413),
       },
     },
     async (request, reply) => {
@@ -77,7 +77,7 @@ export function userRoutes(http: HttpServer, { accounts, tokens, onDisabled, onN
           disabled: Type.Optional(Type.Boolean({ expected: "true or false" })),
           password: Type.Optional(NewPassword),
         }),
-        response: answers(200, Single(Staff), 400, 401, 403, 404, 409),
+        response: answers(200, Single(Staff), 400, 401, 403, 404, 409, 413),
       },
     },
     async (request) => {

@@ -14,7 +14,7 @@ export function visitorRoutes(http: HttpServer, { accounts }: { accounts: Accoun
       schema: {
         ...{ tags: ["Visitors"], summary: "Registers a visitor" },
         body: Type.Object({ name: Name, email: Email, password: NewPassword, organisation_id: OrganisationId }),
-        response: answers(201, Single(Visitor), 400, 404, 409),
+        response: answers(201, Single(Visitor), 400, 404, 409, 413),
       },
     },
     async (request, reply) => {

@@ -35,17 +35,17 @@ describe("GET /openapi.json", () => {
   });
 
   const routes = {
-    "POST /login": { answers: [200, 400, 401, 429, 503] },
-    "POST /visitor/login": { answers: [200, 400, 401, 429, 503] },
-    "POST /anonymous/login": { answers: [200, 400, 404, 429, 503] },
-    "POST /visitors": { answers: [201, 400, 404, 409, 429, 503] },
-    "POST /users": { answers: [201, 400, 401, 403, 409, 429, 503], token: true },
-    "PATCH /users/{id}": { answers: [200, 400, 401, 403, 404, 409, 429, 503], token: true },
+    "POST /login": { answers: [200, 400, 401, 413, 429, 503] },
+    "POST /visitor/login": { answers: [200, 400, 401, 413, 429, 503] },
+    "POST /anonymous/login": { answers: [200, 400, 404, 413, 429, 503] },
+    "POST /visitors": { answers: [201, 400, 404, 409, 413, 429, 503] },
+    "POST /users": { answers: [201, 400, 401, 403, 409, 413, 429, 503], token: true },
+    "PATCH /users/{id}": { answers: [200, 400, 401, 403, 404, 409, 413, 429, 503], token: true },
     "GET /users": { answers: [200, 400, 401, 403, 429, 503], token: true },
     "GET /chats": { answers: [200, 400, 401, 429, 503], token: true },
     "GET /chats/{id}/messages": { answers: [200, 400, 401, 404, 429, 503], token: true },
     "GET /livez": { answers: [200] },
-    "GET /readyz": { answers: [200] },
+    "GET /readyz": { answers: [200, 503] },
     "GET /metrics": { answers: [200] },
   };
 

@@ -55,6 +55,11 @@ describe("RATE_LIMIT_PER_SECOND", () => {
     expect((await get(closedPod, "/openapi.json", "203.0.113.3, 203.0.113.4")).status).toBe(200);
   });
 
+  test("a bad token is 401 all the same", async () => {
+    await many(100, () => get(closedPod, "/openapi.json", "203.0.113.7"));
+    expectRefusal(await get(closedPod, "/users", "203.0.113.7", "nonsense"), 401);
+  });
+
   test("probes are never limited", async () => {
     const statuses = await many(120, () => get(closedPod, "/livez", "203.0.113.5"));
     expect(new Set(statuses)).toEqual(new Set([200]));

@@ -3,6 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hashPassword } from "../../src/accounts/passwords.ts";
 import { role, type Staff, type Visitor } from "../../src/contract/models.ts";
 import { type Answer, expectRefusal, fields, request } from "../support/http.ts";
+import { startPod } from "../support/pod.ts";
+import { createDatabase, startRedis } from "../support/services.ts";
 import { type Organisation, startWorld, type World } from "../support/world.ts";
 
 type LoggedIn = { user: Staff & Visitor; access_token: string };
@@ -241,4 +243,23 @@ describe("with an organisation", () => {
       expect((await post("/login", { email, password })).status).toBe(200);
     });
   });
+});
+
+test("while Redis is away people log in all the same, and failed logins stay limited", async () => {
+  const [database, redis] = await Promise.all([createDatabase(), startRedis()]);
+  const firstAdmin = { ADMIN_EMAIL: "admin@example.com", ADMIN_PASSWORD: PASSWORD };
+  const pod = await startPod({ DATABASE_URL: database.url, REDIS_URL: redis.url, ...firstAdmin });
+  const logIn = async (password: string) =>
+    (await request(pod.url, "POST /login", { body: { email: firstAdmin.ADMIN_EMAIL, password } })).status;
+  try {
+    expect(await logIn(PASSWORD)).toBe(200);
+    await redis.stop();
+    expect(await logIn(PASSWORD)).toBe(200);
+    for (let n = 0; n < 10; n++) expect(await logIn("wrong-123")).toBe(401);
+    expect(await logIn(PASSWORD)).toBe(429);
+  } finally {
+    await pod.stop();
+    await redis.stop();
+    await database.drop();
+  }
 });
