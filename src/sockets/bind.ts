@@ -39,8 +39,9 @@ export function bindEvents(socket: Socket, currentCaller: () => Caller, options:
 
   // A packet middleware that never calls `next`: nothing reaches the socket's own listeners, where a client's "error"
   // event would be an unhandled one.
-  socket.use(([name, ...args]: unknown[]) => {
-    const ack = (typeof args.at(-1) === "function" ? args.pop() : () => {}) as Ack;
+  socket.use((given: unknown[]) => {
+    const ack = (typeof given.at(-1) === "function" ? given.pop() : () => {}) as Ack;
+    const [name, ...args] = given;
     const event = isEvent(name) ? name : null;
     const answer = (refusal: Refusal | null, message?: ChatMessage) => {
       metrics.events.inc({ event: event ?? "unknown", result: refusal?.code ?? "ok" });
