@@ -11,10 +11,10 @@ export type Attendance = {
   /** A user leaves at once, whatever connections he has. */
   dismiss(user: UserRef): Promise<void>;
   /**
-   * Gives everybody who takes part in an open chat `graceMs` to come back: after all processes were gone nobody is
-   * known to be online, and a chat must not stay open for somebody who never returns.
+   * Gives everybody who takes part in an open chat, and isn't known to be there, a grace: after all processes were gone,
+   * or Redis has lost its data, a chat must not stay open for somebody who never returns.
    */
-  expect(participants: UserRef[], graceMs: number): Promise<void>;
+  reconcile(): Promise<void>;
   /** Renews this process's lease. */
   touch(): Promise<void>;
   /** Lets leave whose time has run out. */
@@ -24,7 +24,12 @@ export type Attendance = {
 export const refOf = ({ kind, user, organisationId }: Caller): UserRef => ({ kind, id: user.id, organisationId });
 
 /** Turns who is online into who is told of it, and being gone into leaving one's chats. */
-export function createAttendance(presence: Presence, people: People, ports: ChatPorts): Attendance {
+export function createAttendance(
+  presence: Presence,
+  people: People,
+  ports: ChatPorts,
+  { reconnectGraceMs }: { reconnectGraceMs: number },
+): Attendance {
   async function callerOf({ kind, id, organisationId }: UserRef): Promise<Caller | undefined> {
     if (kind === "staff") {
       const [user] = await people.staff([id]);
@@ -70,11 +75,8 @@ export function createAttendance(presence: Presence, people: People, ports: Chat
       await presence.leave(user, "all", 0);
       await sweep(user);
     },
-    async expect(participants, graceMs) {
-      for (const user of participants) {
-        await presence.join(user, "expected");
-        await presence.leave(user, "expected", graceMs);
-      }
+    async reconcile() {
+      await presence.expect(await ports.chats.participants(), reconnectGraceMs);
     },
     touch: async () => tellOnline(await presence.touch()),
     sweep: () => sweep(),

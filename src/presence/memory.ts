@@ -47,6 +47,13 @@ export function createMemoryPresence(now: () => number = Date.now): Presence {
       }
     },
 
+    async expect(users, graceMs) {
+      for (const user of users) {
+        if (entries.has(keyOf(user))) continue;
+        entries.set(keyOf(user), { user, connections: new Map([["expected", now() + graceMs]]), leaving: false });
+      }
+    },
+
     async touch() {
       return [];
     },

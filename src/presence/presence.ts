@@ -22,6 +22,12 @@ export interface Presence {
   leave(user: UserRef, connectionId: string | "all", graceMs: number): Promise<void>;
 
   /**
+   * Gives users whom nobody has told of `graceMs` to appear; after that they are gone. Says nothing of those who are
+   * known.
+   */
+  expect(users: UserRef[], graceMs: number): Promise<void>;
+
+  /**
    * Says that this process lives; to be called every `TOUCH_INTERVAL_MS`. Answers the users who came online by it: when
    * the store was away or has forgotten this process, all its connections are told again.
    */

@@ -54,12 +54,22 @@ const scripts = {
     entry = { [ARGV[2]] = now + ARGV[3] }
     ${WRITE}
     return 1`,
-  // KEYS[1] the organisation's hash; ARGV user, claim. Ends the claim; answers 1 when the user is back, else he is forgotten.
+  // KEYS[1] the organisation's hash; ARGV user, claim. Ends the claim; answers 1 when the user is back. He is forgotten
+  // when he isn't and nobody else has claimed him meanwhile.
   presenceRelease: `${READ}
     entry[ARGV[2]] = nil
-    if next(entry) then ${WRITE} return 1 end
-    redis.call('HDEL', KEYS[1], ARGV[1])
+    if not next(entry) then
+      redis.call('HDEL', KEYS[1], ARGV[1])
+      return 0
+    end
+    ${WRITE}
+    for key in pairs(entry) do
+      if not (${isClaim}) then return 1 end
+    end
     return 0`,
+  // KEYS[1] the organisation's hash; ARGV user, grace in ms.
+  presenceExpect: `${NOW}
+    return redis.call('HSETNX', KEYS[1], ARGV[1], cjson.encode({ expected = now + ARGV[2] }))`,
   // KEYS[1] the processes; ARGV process, lease in ms, for how long ended leases are kept. Answers 1 when it had none.
   presenceTouch: `${NOW}
     local ends = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or 0)
@@ -81,12 +91,15 @@ type Scripts = {
     graceMs: number,
   ): Promise<number>;
   presenceRelease(hash: string, user: string, claim: string): Promise<number>;
+  presenceExpect(hash: string, user: string, graceMs: number): Promise<number>;
   presenceTouch(processes: string, process: string, leaseMs: number, keepMs: number): Promise<number>;
 };
 
 const PROCESSES = "presence:processes";
 const ORGANISATIONS = "presence:organisations";
 const CLAIM_MS = 5_000;
+/** How many connections are told at once: enough to be quick, few enough for the lease to be renewed in between. */
+const CHUNK = 200;
 const KEEP_ENDED_LEASES_MS = 24 * 60 * 60 * 1000;
 const hashOf = (organisationId: string) => `presence:{${organisationId}}`;
 
@@ -97,7 +110,7 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
   const redis = client as (Redis | Cluster) & Scripts;
   const processId = randomUUID();
   const own = new Map<string, UserRef>();
-  let leftUntold: { user: UserRef; connection: string; graceMs: number }[] = [];
+  const leftUntold: { user: UserRef; connection: string; graceMs: number }[] = [];
   /** Something could not be told to Redis: the next touch tells everything again. */
   let stale = false;
   let lastFaultAt = Number.NEGATIVE_INFINITY;
@@ -105,6 +118,14 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
     lastFaultAt = performance.now();
     onFault(error);
   };
+  async function redisOr<T>(otherwise: T, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      fault(error);
+      return otherwise;
+    }
+  }
 
   let leaseEndsAt = Number.NEGATIVE_INFINITY;
 
@@ -116,10 +137,27 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
     return hadNone;
   }
 
+  async function tellAllJoins(): Promise<UserRef[]> {
+    const cameOnline: UserRef[] = [];
+    for (const chunk of chunks([...own.keys()])) {
+      const told = chunk.map(async (connectionId) => {
+        const user = own.get(connectionId);
+        if (user && (await tellJoin(user, connectionId))) cameOnline.push(user);
+      });
+      await Promise.all(told);
+      await renewLease();
+    }
+    return cameOnline;
+  }
+
   const ownName = (connectionId: string) => `${processId}/${connectionId}`;
+  /** Sends its commands before it first waits, so that a later leave comes later at Redis as well. */
   const tellJoin = async (user: UserRef, connectionId: string) => {
-    await redis.sadd(ORGANISATIONS, user.organisationId);
-    return (await redis.presenceJoin(hashOf(user.organisationId), keyOf(user), ownName(connectionId))) === 1;
+    const [cameOnline] = await Promise.all([
+      redis.presenceJoin(hashOf(user.organisationId), keyOf(user), ownName(connectionId)),
+      redis.sadd(ORGANISATIONS, user.organisationId),
+    ]);
+    return cameOnline === 1;
   };
   const tellLeave = (user: UserRef, connection: string, ms: number) =>
     redis.presenceLeave(hashOf(user.organisationId), keyOf(user), connection, ms);
@@ -147,13 +185,16 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
       return (ends || (leases[key.slice(0, key.indexOf("/"))] ?? 0) + graceMs) > now;
     });
 
+  /** One process sweeps at a time; after an outage of Redis all need a moment to renew their leases first. */
   async function isMyTurn(): Promise<boolean> {
+    if (performance.now() - lastFaultAt < LEASE_MS) return false;
     return (await redis.set("presence:sweeper", processId, "PX", SWEEP_INTERVAL_MS - 100, "NX")) === "OK";
   }
 
   /** Who may be gone; the claim decides. */
-  async function findGone(leases: Record<string, number>): Promise<UserRef[]> {
-    const now = await readNow();
+  async function findGone(): Promise<UserRef[]> {
+    if (!(await isMyTurn())) return [];
+    const [leases, now] = await Promise.all([readLeases(), readNow()]);
     const gone: UserRef[] = [];
     for (const organisationId of await redis.smembers(ORGANISATIONS)) {
       for (const { user, entry } of await readUsers(organisationId)) {
@@ -192,43 +233,62 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
     async touch() {
       try {
         if (!(await renewLease()) && !stale) return [];
-        const cameOnline: UserRef[] = [];
-        for (const [connectionId, user] of own) if (await tellJoin(user, connectionId)) cameOnline.push(user);
-        for (const left of leftUntold) await tellLeave(left.user, left.connection, left.graceMs);
-        leftUntold = [];
+        // What fails from here on sets it again.
         stale = false;
+        const cameOnline = await tellAllJoins();
+        for (let left = leftUntold.shift(); left; left = leftUntold.shift()) {
+          await tellLeave(left.user, left.connection, left.graceMs);
+        }
         return cameOnline;
       } catch (error) {
+        stale = true;
         fault(error);
         return [];
       }
     },
 
     async sweep(onGone, only) {
-      // After an outage of Redis the others need a moment to renew their leases.
-      if (!only && (performance.now() - lastFaultAt < LEASE_MS || !(await isMyTurn()))) return [];
-      const leases = await readLeases();
       const claim = `~${processId}`;
       const back: UserRef[] = [];
-      await forEachGone(only ? [only] : await findGone(leases), async (user) => {
+      const gone = only ? [only] : await redisOr([], findGone);
+      await forEachGone(gone, async (user) => {
         const hash = hashOf(user.organisationId);
-        const json = JSON.stringify(leases);
-        if ((await redis.presenceClaim(hash, keyOf(user), claim, CLAIM_MS, json, graceMs)) === 0) return;
+        const isOurs = await redisOr(0, async () => {
+          // Read anew for each: serving those before may have taken a while.
+          const leases = JSON.stringify(await readLeases());
+          return redis.presenceClaim(hash, keyOf(user), claim, CLAIM_MS, leases, graceMs);
+        });
+        if (isOurs === 0) return;
         await onGone(user);
-        if ((await redis.presenceRelease(hash, keyOf(user), claim)) === 1) back.push(user);
+        if ((await redisOr(0, () => redis.presenceRelease(hash, keyOf(user), claim))) === 1) back.push(user);
       });
       return back;
     },
 
-    async online(organisationId) {
-      try {
-        const [leases, now, users] = await Promise.all([readLeases(), readNow(), readUsers(organisationId)]);
-        return users.filter(({ entry }) => isOnline(entry, leases, now)).map(({ user }) => user);
-      } catch (error) {
-        fault(error);
-        const mine = [...own.values()].filter((user) => user.organisationId === organisationId);
-        return [...new Map(mine.map((user) => [keyOf(user), user])).values()];
+    async expect(users, ms) {
+      // Even without a grace the other processes need their time to tell who is there.
+      const untilTold = Math.max(ms, LEASE_MS);
+      for (const chunk of chunks(users)) {
+        await redisOr(null, () =>
+          Promise.all([
+            ...chunk.map((user) => redis.presenceExpect(hashOf(user.organisationId), keyOf(user), untilTold)),
+            redis.sadd(ORGANISATIONS, ...new Set(chunk.map(({ organisationId }) => organisationId))),
+          ]),
+        );
       }
     },
+
+    async online(organisationId) {
+      const mine = () => [...own.values()].filter((user) => user.organisationId === organisationId);
+      const users = await redisOr(null, async () => {
+        const [leases, now, all] = await Promise.all([readLeases(), readNow(), readUsers(organisationId)]);
+        return all.filter(({ entry }) => isOnline(entry, leases, now)).map(({ user }) => user);
+      });
+      return users ?? [...new Map(mine().map((user) => [keyOf(user), user])).values()];
+    },
   };
+}
+
+function chunks<T>(items: T[]): T[][] {
+  return Array.from({ length: Math.ceil(items.length / CHUNK) }, (_, n) => items.slice(n * CHUNK, (n + 1) * CHUNK));
 }
