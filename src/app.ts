@@ -52,8 +52,8 @@ export async function buildApp({ config, store, presence, bus, metrics, log }: A
     metrics,
     log,
   });
-  const ports: ChatPorts = { chats, emit, newId, maxContentBytes: config.maxContentBytes };
-  const attendance = createAttendance(presence, accounts, ports);
+  const ports: ChatPorts = { chats, emit, newId };
+  const attendance = createAttendance(presence, accounts, ports, config);
 
   const connections = new Set<Promise<void>>();
   const subscribed = () => bus?.subscribed() ?? Promise.resolve();
@@ -94,7 +94,7 @@ export async function buildApp({ config, store, presence, bus, metrics, log }: A
     http,
     async ready() {
       await attendance.touch();
-      await attendance.expect(await chats.participants(), config.reconnectGraceMs);
+      await attendance.reconcile();
       await http.ready();
     },
     close: () => http.close(),

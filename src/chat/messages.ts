@@ -1,6 +1,5 @@
 import { Refusal } from "../contract/errors.ts";
 import type { ChatMessage, Content } from "../contract/models.ts";
-import { checkContent } from "./content.ts";
 import type { Chat, ChatPorts, NewMessage, StaffCaller, VisitorCaller } from "./ports.ts";
 import { allStaffRoom, monitorsRoom, staffRoom, visitorRoom } from "./rooms.ts";
 
@@ -16,7 +15,6 @@ export async function sendVisitorMessage(
   caller: VisitorCaller,
   { content, ownId, mayOpen }: { content: Content; ownId: OwnId; mayOpen: boolean },
 ): Promise<ChatMessage> {
-  checkContent(content, ports.maxContentBytes);
   const message = newMessage(ports, caller, null, content, ownId);
   for (;;) {
     const appended = await ports.chats.append(message);
@@ -63,7 +61,6 @@ export async function sendStaffMessage(
   caller: StaffCaller,
   { room: chatId, content, ownId }: { room: string; content: Content; ownId: OwnId },
 ): Promise<ChatMessage> {
-  checkContent(content, ports.maxContentBytes);
   const appended = await ports.chats.append(newMessage(ports, caller, chatId, content, ownId));
   if (appended.outcome === "refused") throw new Refusal(appended.openChat ? "notServing" : "roomClosed");
   if (appended.outcome === "stored") tellStaffMessage(ports, caller, appended.chat, appended.message);

@@ -81,15 +81,16 @@ export interface People {
 }
 
 /**
- * Sends an event to every connection in any of the rooms, on any process, once, except those in `except` (rooms, or
- * connection ids). It never fails and never waits: who misses an event finds it in the next snapshot.
+ * Sends an event to every connection in the rooms, on any process, except those in `except` (rooms, or connection ids).
+ * No connection may be in two of the rooms: it would hear the event twice. It never fails and never waits: who misses an
+ * event finds it in the next snapshot.
  */
 export type Emit = <E extends ServerEventName>(
   event: E,
   payload: ServerPayload<E>,
-  to: RoomName[],
+  rooms: RoomName[],
   except?: (RoomName | string | null)[],
 ) => void;
 
 /** What the functions of this folder need from outside. */
-export type ChatPorts = { chats: ChatStore; emit: Emit; newId: () => string; maxContentBytes: number };
+export type ChatPorts = { chats: ChatStore; emit: Emit; newId: () => string };

@@ -5,20 +5,26 @@ import type { Caller, ChatPorts } from "../chat/ports.ts";
 import { isMonitor } from "../chat/rooms.ts";
 import { Refusal, type RefusalCode } from "../contract/errors.ts";
 import { type ClientEvent, type ClientEventName, clientEvents, fieldRefusals } from "../contract/events.ts";
-import type { ChatMessage } from "../contract/models.ts";
+import { type ChatMessage, Content } from "../contract/models.ts";
 import type { Metrics } from "../metrics.ts";
 import { toRefusal } from "../refusals.ts";
+import { checkContent } from "./content.ts";
 import { handlers } from "./handlers.ts";
+import type { Queue } from "./queue.ts";
 
-export type BindOptions = {
+type BindOptions = {
   ports: ChatPorts;
   metrics: Metrics;
   log: FastifyBaseLogger;
+  maxContentBytes: number;
   /** Takes one event from the connection's allowance; false when there is none left. */
   mayAct: () => boolean;
   /** Runs one after the other what it is given, so that a connection's events keep their order. */
-  enqueue: (work: () => Promise<void>) => void;
+  queue: Queue;
 };
+
+/** So many events of one connection may wait for their turn, while the database is slow. */
+const MAX_WAITING_EVENTS = 1_000;
 
 type Ack = (result: boolean, error: string | null, message?: ChatMessage) => void;
 type AnyHandler = (ports: ChatPorts, caller: Caller, data: unknown, options: unknown) => Promise<ChatMessage | void>;
@@ -31,11 +37,13 @@ const validators = new Map(
 );
 
 /**
- * Takes every event of a connection through the same gate: role, rate, schema, handler, ack. A refusal becomes
- * `(false, why)`; whatever else goes wrong is logged and answered "Internal error".
+ * Takes every event of a connection through the same gate: rate, role, schema, content, handler, ack. A refusal becomes
+ * `(false, why)`; whatever else goes wrong is logged and answered "Internal error". What can be refused without the
+ * database is refused when it arrives, so that no more than good events is kept waiting.
+ * @param currentCaller who acts; throws a Refusal when he may not any more
  */
 export function bindEvents(socket: Socket, currentCaller: () => Caller, options: BindOptions): void {
-  const { ports, metrics, log, mayAct, enqueue } = options;
+  const { ports, metrics, log, queue } = options;
 
   // A packet middleware that never calls `next`: nothing reaches the socket's own listeners, where a client's "error"
   // event would be an unhandled one.
@@ -43,28 +51,33 @@ export function bindEvents(socket: Socket, currentCaller: () => Caller, options:
     const ack = (typeof given.at(-1) === "function" ? given.pop() : () => {}) as Ack;
     const [name, ...args] = given;
     const event = isEvent(name) ? name : null;
-    const answer = (refusal: Refusal | null, message?: ChatMessage) => {
-      metrics.events.inc({ event: event ?? "unknown", result: refusal?.code ?? "ok" });
-      if (refusal) ack(false, refusal.message);
-      else if (message) ack(true, null, message);
+    const accept = (message: ChatMessage | void) => {
+      metrics.events.inc({ event: event ?? "unknown", result: "ok" });
+      if (message) ack(true, null, message);
       else ack(true, null);
     };
-    // The rate is counted when an event arrives, not when its turn comes.
-    const isTooFast = !mayAct();
+    const refuse = (error: unknown) => {
+      const refusal = toRefusal(error, log.child({ event }));
+      metrics.events.inc({ event: event ?? "unknown", result: refusal.code });
+      ack(false, refusal.message);
+    };
 
-    enqueue(async () => {
-      try {
-        if (isTooFast) throw new Refusal("tooFast");
-        if (!event) throw new Refusal("unknownEvent");
-        const caller = currentCaller();
-        checkSender(caller, clientEvents[event].from);
-        const { data, second } = checkArguments(event, args);
-        const message = await (handlers[event] as AnyHandler)(ports, caller, data, second);
-        answer(null, message && gaveId(data, second) ? message : undefined);
-      } catch (error) {
-        answer(toRefusal(error, log.child({ event, user: currentCaller().user.id })));
-      }
-    });
+    try {
+      if (!options.mayAct() || queue.length() >= MAX_WAITING_EVENTS) throw new Refusal("tooFast");
+      if (!event) throw new Refusal("unknownEvent");
+      checkSender(currentCaller(), clientEvents[event].from);
+      const { data, second } = checkArguments(event, args, options.maxContentBytes);
+      queue.enqueue(async () => {
+        try {
+          const message = await (handlers[event] as AnyHandler)(ports, currentCaller(), data, second);
+          accept(gaveId(event, data, second) ? message : undefined);
+        } catch (error) {
+          refuse(error);
+        }
+      });
+    } catch (error) {
+      refuse(error);
+    }
   });
 }
 
@@ -80,12 +93,14 @@ function checkSender(caller: Caller, from: ClientEvent["from"]): void {
   if (from === "monitor" && !isMonitor(caller.user)) throw new Refusal("monitorOnly");
 }
 
-function checkArguments(event: ClientEventName, [data, second]: unknown[]): { data: unknown; second: unknown } {
-  const { invalid = "invalidData" } = clientEvents[event] as ClientEvent;
-  const schemas = validators.get(event);
-  if (!schemas?.data.Check(data)) throw refusalOf(schemas?.data.Errors(data), invalid);
-  if (!schemas.options || second === undefined || second === null) return { data, second: undefined };
-  if (!schemas.options.Check(second)) throw refusalOf(schemas.options.Errors(second), "invalidOptions");
+function checkArguments(event: ClientEventName, [data, second]: unknown[], maxContentBytes: number) {
+  const { invalid = "invalidData", data: schema } = clientEvents[event] as ClientEvent;
+  const validator = validators.get(event);
+  if (!validator?.data.Check(data)) throw refusalOf(validator?.data.Errors(data), invalid);
+  if (schema === Content) checkContent(data as Content, maxContentBytes);
+  else if (event === "staff_msg") checkContent((data as { content: Content }).content, maxContentBytes);
+  if (!validator.options || second === undefined || second === null) return { data, second: undefined };
+  if (!validator.options.Check(second)) throw refusalOf(validator.options.Errors(second), "invalidOptions");
   return { data, second };
 }
 
@@ -100,5 +115,7 @@ function refusalOf(errors: Iterable<unknown> = [], whole: RefusalCode): Refusal 
 }
 
 /** A client that gave an id of its own has opted in to the ack's third value. */
-const gaveId = (data: unknown, second: unknown): boolean =>
-  [data, second].some((value) => (value as { id?: unknown } | undefined)?.id !== undefined);
+function gaveId(event: ClientEventName, data: unknown, second: unknown): boolean {
+  const holder = validators.get(event)?.options ? second : data;
+  return (holder as { id?: unknown } | null | undefined)?.id !== undefined;
+}

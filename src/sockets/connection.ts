@@ -5,6 +5,7 @@ import type { Caller, ChatPorts } from "../chat/ports.ts";
 import { roomsOf } from "../chat/rooms.ts";
 import { staffSnapshot, visitorSnapshot } from "../chat/snapshots.ts";
 import type { Config } from "../config.ts";
+import { Refusal } from "../contract/errors.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Presence } from "../presence/presence.ts";
 import type { Account, Accounts } from "../store/accounts.ts";
@@ -14,7 +15,7 @@ import { createRateLimit } from "./rate-limit.ts";
 import { cutOff } from "./server.ts";
 
 export type ConnectionContext = {
-  config: Pick<Config, "reconnectGraceMs" | "rateLimit">;
+  config: Pick<Config, "reconnectGraceMs" | "rateLimit" | "maxContentBytes">;
   ports: ChatPorts;
   accounts: Accounts;
   attendance: Attendance;
@@ -40,16 +41,21 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Pro
   const account = socket.data.account as Account;
   const log = context.log.child({ connection: socket.id, user: account.user.id });
   let caller = callerOf(account, socket.id);
+  /** Found out of late: he is disabled, or has another role. What he has sent already is refused. */
+  let isTurnedAway = false;
+  const currentCaller = () => {
+    if (isTurnedAway) throw new Refusal("unknownUser");
+    return caller;
+  };
   const queue = createQueue((error) => {
     metrics.faults.inc({ part: "connection" });
     log.error({ err: error }, "a connection's work failed");
   });
 
   // Listeners first: an event may come in before anything that is awaited here is done.
-  bindEvents(socket, () => caller, {
-    ...{ ports, metrics, log },
+  bindEvents(socket, currentCaller, {
+    ...{ ports, metrics, log, queue, maxContentBytes: config.maxContentBytes },
     mayAct: createRateLimit(config.rateLimit),
-    enqueue: queue.enqueue,
   });
   whenNotReading(socket, () => {
     log.warn("connection cut off: it doesn't read what it is sent");
@@ -71,6 +77,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Pro
       await open();
     } catch (error) {
       log.warn({ err: error }, "connection could not be served: it is closed, to be tried again");
+      metrics.faults.inc({ part: "connection" });
       socket.conn.close();
     }
   });
@@ -82,13 +89,20 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Pro
     await socket.join(roomsOf(caller));
     await context.subscribed();
     const current = await accounts.byId(account.kind, account.user.id);
-    if (!current || current.user.disabled) {
+    const isWelcome = current !== null && !current.user.disabled;
+    const hasNewRole =
+      current?.kind === "staff" && account.kind === "staff" && current.user.role_id !== account.user.role_id;
+    isTurnedAway = !isWelcome || hasNewRole;
+    if (!isWelcome) {
       socket.disconnect(true);
       return;
     }
-    const rooms = roomsOf(caller).join();
+    if (hasNewRole) {
+      // It comes back, and then joins the rooms of its new role.
+      socket.conn.close();
+      return;
+    }
     caller = callerOf(current, socket.id);
-    if (roomsOf(caller).join() !== rooms) throw new Error("the role has changed while connecting");
     await attendance.arrive(caller, socket.id);
     if (caller.kind === "visitor") {
       socket.emit("visitor_init", await visitorSnapshot(ports.chats, caller));
@@ -111,7 +125,8 @@ function whenNotReading({ conn }: Socket, onFull: () => void): void {
     waiting = 0;
   });
   conn.on("packetCreate", (packet: { data?: unknown }) => {
-    if (typeof packet.data === "string") waiting += packet.data.length;
+    // A single large packet, such as a snapshot, is no sign of not reading: only what waits already counts.
     if (waiting > MAX_WAITING) onFull();
+    if (typeof packet.data === "string") waiting += packet.data.length;
   });
 }

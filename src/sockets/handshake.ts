@@ -49,7 +49,15 @@ export function authenticateHandshakes(io: Server, { tokens, allowAuthPayload, l
     else next();
   });
 
+  // Each CONNECT packet makes a socket, and 20,000 of them fit into one request: one at a time is enough for anybody.
+  const busy = new WeakSet<object>();
   io.use(async (socket, next) => {
+    if (busy.has(socket.conn)) {
+      socket.conn.close();
+      return;
+    }
+    busy.add(socket.conn);
+    socket.once("disconnect", () => busy.delete(socket.conn));
     try {
       const known = (socket.request as Handshake).account;
       const token = (socket.handshake.auth as { token?: unknown }).token;

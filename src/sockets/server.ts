@@ -56,9 +56,10 @@ export function createSocketServer(http: HttpServer, { config, tokens, bus, metr
 
   return {
     io,
-    emit: (event, payload, to, except = []) => {
-      const heardBy = io.to(to).except(except.filter((one) => one !== null));
-      heardBy.emit(event, payload);
+    emit(event, payload, rooms, except = []) {
+      const exceptions = except.filter((one) => one !== null);
+      // One by one: the adapter sends what is for a single room only to the processes that have somebody in it.
+      for (const room of rooms) io.to(room).except(exceptions).emit(event, payload);
     },
     disconnectUser: (user) => io.in(userRoom(user)).disconnectSockets(true),
     reconnectUser(user) {
