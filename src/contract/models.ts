@@ -3,7 +3,7 @@ import Type, { type Static } from "typebox";
 export const ID_PATTERN = "^[0-9a-f]{32}$";
 
 /** 32 hex digits, time-ordered (a UUIDv7 without dashes). */
-export const Id = Type.String({ pattern: ID_PATTERN, description: "32 hex digits, time-ordered" });
+const Id = Type.String({ pattern: ID_PATTERN, description: "32 hex digits, time-ordered" });
 
 /** Tells whether `text` can be an id at all, so that the database is never asked about anything else. */
 export const isId = (text: string): boolean => new RegExp(ID_PATTERN).test(text);
@@ -76,7 +76,6 @@ export const Content = Type.Unsafe<Record<string, unknown>>({
 });
 export type Content = Static<typeof Content>;
 
-export const messageType = { system: 0, message: 1 } as const;
 export const ChatMessage = Type.Object(
   {
     id: Id,

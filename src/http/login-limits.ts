@@ -12,7 +12,11 @@ export type LoginLimits = {
    * Runs a login; null is a failed one.
    * @throws Refusal tooManyLogins, whether the password would have been right or not
    */
-  attempt<T>(email: string, address: string, login: () => Promise<T | null>): Promise<T | null>;
+  attempt<T>(
+    account: { kind: string; email: string },
+    address: string,
+    login: () => Promise<T | null>,
+  ): Promise<T | null>;
 };
 
 /** Counts before it checks, so that a hundred guesses at once aren't all let through. Shared by all processes. */
@@ -36,8 +40,8 @@ export function createLoginLimits(redis: Bus["redis"] | undefined): LoginLimits 
   };
 
   return {
-    async attempt(email, address, login) {
-      const emailKey = email.toLowerCase();
+    async attempt({ kind, email }, address, login) {
+      const emailKey = `${kind}:${email.toLowerCase()}`;
       await count(byAddress, address);
       await count(byEmail, emailKey);
       const result = await login();

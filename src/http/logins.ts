@@ -23,7 +23,7 @@ export function loginRoutes(http: HttpServer, { accounts, tokens, limits }: Cont
     { email, password }: { email: string; password: string },
     address: string,
   ) {
-    const account = await limits.attempt(email, address, async () => {
+    const account = await limits.attempt({ kind, email }, address, async () => {
       const found = await accounts.byEmail(kind, email);
       const matches = await checkPassword(found?.passwordHash, password);
       return found && matches && !found.user.disabled ? found : null;

@@ -20,6 +20,8 @@ export function visitorRoutes(http: HttpServer, { accounts }: { accounts: Accoun
     async (request, reply) => {
       const { name, email, password, organisation_id } = request.body;
       const organisationId = await organisationOrOldest(accounts, organisation_id);
+      // Before the expensive part; the insert has the last word.
+      if (await accounts.byEmail("visitor", email)) throw new Refusal("emailTaken");
       const passwordHash = await hashPassword(password);
       const data = await accounts.createVisitor({ organisationId, name, email, passwordHash });
       if (data === "taken") throw new Refusal("emailTaken");

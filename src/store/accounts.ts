@@ -111,7 +111,7 @@ export function createAccounts(prisma: Prisma, newId: () => string): Accounts {
       return prisma
         .$transaction(async (tx) => {
           // All changes of an organisation's admins wait for each other, so that two can't remove the last one together.
-          await tx.$queryRaw`SELECT id FROM organisations WHERE id = ${organisationId}::uuid FOR UPDATE`;
+          await tx.$queryRaw`SELECT id FROM organisations WHERE id = ${organisationId}::uuid FOR NO KEY UPDATE`;
           const [row] = await tx.user.updateManyAndReturn({
             where: { id, organisation_id: organisationId },
             data: { ...changes, updated_at: new Date() },

@@ -18,7 +18,7 @@ export type UserRow = {
   created_at: DbTime;
   updated_at: DbTime | null;
 };
-export type VisitorRow = {
+type VisitorRow = {
   id: string;
   name: string;
   email: string | null;
@@ -27,7 +27,7 @@ export type VisitorRow = {
   created_at: DbTime;
   updated_at: DbTime | null;
 };
-export type ChatRow = {
+type ChatRow = {
   id: string;
   organisation_id: string;
   visitor_id: string;
@@ -55,7 +55,7 @@ export type MessageRow = {
 export type ChatJoined = { chat: ChatRow; visitor: VisitorRow; staff: UserRow | null };
 
 export const toId = (uuid: string): string => uuid.replaceAll("-", "");
-export const toTime = (time: DbTime): number => new Date(time).getTime();
+const toTime = (time: DbTime): number => new Date(time).getTime();
 export const toTimeOrNull = (time: DbTime | null): number | null => (time === null ? null : toTime(time));
 
 export const toStaff = (row: UserRow): Staff => ({

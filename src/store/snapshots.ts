@@ -3,16 +3,25 @@ import type { Prisma } from "./prisma.ts";
 import { type ChatJoined, type MessageRow, toChat, toChatWithMessages, toId } from "./rows.ts";
 
 /** How much of a chat comes with a snapshot; the rest is read page by page over HTTP. */
-export const HISTORY = 100;
+const HISTORY = 100;
+/** How much of a queued chat goes to all staff, in bytes of its contents: no visitor makes the queue too large to send. */
+const QUEUED_BYTES = 256_000;
 
-const lastMessages = (condition: string) => `
+/** The last messages of a row named `chat`. */
+const ALL_MESSAGES = `
   SELECT json_agg(to_json(last) ORDER BY last.sequence_num) FROM (
-    SELECT * FROM chat_messages WHERE chat_id = chat.id ${condition} ORDER BY sequence_num DESC LIMIT ${HISTORY}
+    SELECT * FROM chat_messages WHERE chat_id = chat.id ORDER BY sequence_num DESC LIMIT ${HISTORY}
   ) last`;
 
-/** The last messages of a row named `chat`, with the system messages and without them. */
-const ALL_MESSAGES = lastMessages("");
-const VISITOR_MESSAGES = lastMessages("AND type_id = 1");
+/** The same for a chat in the queue: without system messages, and not more than QUEUED_BYTES beside the last one. */
+export const queuedMessages = (condition = "") => `
+  SELECT json_agg(to_json(sized) ORDER BY sized.sequence_num) FILTER (WHERE coalesce(sized.bytes, 0) <= ${QUEUED_BYTES}) FROM (
+    SELECT last.*, sum(octet_length(content::text)) OVER (ORDER BY sequence_num DESC ROWS UNBOUNDED PRECEDING EXCLUDE CURRENT ROW) AS bytes
+    FROM (
+      SELECT * FROM chat_messages WHERE chat_id = chat.id AND type_id = 1 ${condition}
+      ORDER BY sequence_num DESC LIMIT ${HISTORY}
+    ) last
+  ) sized`;
 
 const chatsWhere = (condition: string, columns = "") => `
 SELECT to_json(chat) AS chat, to_json(visitor) AS visitor, to_json(staff) AS staff ${columns}
@@ -24,7 +33,7 @@ WHERE ${condition}`;
 const FIND = chatsWhere("chat.id = $1::uuid AND chat.organisation_id = $2::uuid");
 const QUEUE = chatsWhere(
   "chat.organisation_id = $1::uuid AND chat.status = 'unclaimed' ORDER BY chat.id",
-  `, (${VISITOR_MESSAGES}) AS messages`,
+  `, (${queuedMessages()}) AS messages`,
 );
 const ACTIVE = chatsWhere(
   "chat.staff_id = $1::uuid AND chat.status = 'claimed' ORDER BY chat.id",

@@ -2,8 +2,16 @@ import type { Chat, ChatStore, ChatWithMessages, NewMessage, Transition } from "
 import type { Staff } from "../contract/models.ts";
 import { isUniqueViolation } from "./faults.ts";
 import type { Prisma } from "./prisma.ts";
-import { type ChatJoined, type MessageRow, toChat, toMessage, toStaff, type UserRow } from "./rows.ts";
-import { HISTORY } from "./snapshots.ts";
+import {
+  type ChatJoined,
+  type MessageRow,
+  toChat,
+  toChatWithMessages,
+  toMessage,
+  toStaff,
+  type UserRow,
+} from "./rows.ts";
+import { queuedMessages } from "./snapshots.ts";
 
 /**
  * Every change of a chat's state: one conditional statement, which also appends the system message that tells of it.
@@ -49,10 +57,7 @@ const CLAIM = transition(
 
 /** A statement of its own: the claim may have waited for messages that its snapshot doesn't show. */
 const MESSAGES_BEFORE_CLAIM = `
-SELECT to_json(last) AS message FROM (
-  SELECT * FROM chat_messages WHERE chat_id = $1::uuid AND sequence_num < $2::int AND type_id = 1
-  ORDER BY sequence_num DESC LIMIT ${HISTORY}
-) last ORDER BY last.sequence_num`;
+SELECT (${queuedMessages("AND sequence_num < chat.last_sequence_num")}) AS messages FROM chats chat WHERE id = $1::uuid`;
 
 const TAKE_OVER = transition(
   `before AS (
@@ -127,17 +132,17 @@ export function createTransitions(prisma: Prisma, newId: () => string): Transiti
         throw error;
       }
     },
-    async claim(by): Promise<ChatWithMessages | null> {
-      const row = await one<ChatJoined>(CLAIM, ...ids(by));
-      if (!row) return null;
-      const { id, last_sequence_num } = row.chat;
-      const rows = await prisma.$queryRawUnsafe<{ message: MessageRow }[]>(
-        MESSAGES_BEFORE_CLAIM,
-        id,
-        last_sequence_num,
-      );
-      return { ...toChat(row), messages: rows.map(({ message }) => toMessage(message)) };
-    },
+    claim: (by): Promise<ChatWithMessages | null> =>
+      // Both or none: whoever is told that it failed doesn't serve the chat.
+      prisma.$transaction(async (tx) => {
+        const [row] = await tx.$queryRawUnsafe<ChatJoined[]>(CLAIM, ...ids(by));
+        if (!row) return null;
+        const [read] = await tx.$queryRawUnsafe<{ messages: MessageRow[] | null }[]>(
+          MESSAGES_BEFORE_CLAIM,
+          row.chat.id,
+        );
+        return toChatWithMessages({ ...row, messages: read?.messages ?? null });
+      }),
     async takeOver({ roleId, ...by }): Promise<{ chat: Chat; from: Staff } | null> {
       const row = await one<ChatJoined & { from_staff: UserRow }>(TAKE_OVER, ...ids(by), roleId);
       return row && { chat: toChat(row), from: toStaff(row.from_staff) };
