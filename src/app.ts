@@ -19,6 +19,9 @@ import { serveConnection } from "./sockets/connection.ts";
 import { createSocketServer } from "./sockets/server.ts";
 import { newId, type Store } from "./store/store.ts";
 
+/** How often what Redis lost or didn't carry is made good from the database. */
+const REPAIR_INTERVAL_MS = 15_000;
+
 export type AppParts = {
   config: Omit<Config, "jwtSecret"> & { jwtSecret: string };
   store: Store;
@@ -45,7 +48,7 @@ export async function buildApp({ config, store, presence, bus, metrics, log }: A
     accounts,
   );
   const http = await createHttpServer({ config, logger: log, metrics });
-  const { io, emit, disconnectUser, reconnectUser, reconnectAll } = createSocketServer(http.server, {
+  const { io, emit, disconnectUser, reconnectUser, reconnectAll, recheck } = createSocketServer(http.server, {
     config,
     tokens,
     bus,
@@ -78,12 +81,17 @@ export async function buildApp({ config, store, presence, bus, metrics, log }: A
   chatRoutes(http, { lists, tokens });
   probeRoutes(http, { store, metrics, isDraining: () => isDraining });
 
+  const stopRepairing = every(REPAIR_INTERVAL_MS, async () => {
+    await attendance.reconcile().catch(fault("presence"));
+    await recheck(accounts).catch(fault("connection"));
+  });
   const stopTouching = every(TOUCH_INTERVAL_MS, () => attendance.touch().catch(fault("presence")));
   const stopSweeping = every(SWEEP_INTERVAL_MS, () => attendance.sweep().catch(fault("sweep")));
 
   http.addHook("preClose", async () => {
     isDraining = true;
     stopSweeping();
+    stopRepairing();
     reconnectAll();
     await Promise.all(connections);
     stopTouching();

@@ -3,10 +3,11 @@ import type { FastifyBaseLogger } from "fastify";
 import { Server, type Socket } from "socket.io";
 import type { Tokens } from "../accounts/tokens.ts";
 import type { Bus } from "../bus/redis.ts";
-import type { Emit, UserRef } from "../chat/ports.ts";
+import type { Emit, People, UserRef } from "../chat/ports.ts";
 import { userRoom } from "../chat/rooms.ts";
 import type { Config } from "../config.ts";
 import type { Metrics } from "../metrics.ts";
+import type { Account } from "../store/accounts.ts";
 import { authenticateHandshakes } from "./handshake.ts";
 
 export type SocketServer = {
@@ -18,6 +19,11 @@ export type SocketServer = {
   reconnectUser(user: UserRef): void;
   /** Closes every connection of this process, in the way that makes clients connect again. */
   reconnectAll(): void;
+  /**
+   * Looks whether those connected here are still who they were: a process that the bus didn't reach has missed that
+   * somebody was disabled, or has another role.
+   */
+  recheck(people: People): Promise<void>;
 };
 
 type Options = {
@@ -69,8 +75,24 @@ export function createSocketServer(http: HttpServer, { config, tokens, bus, metr
     reconnectAll() {
       for (const socket of io.sockets.sockets.values()) sendAway(socket);
     },
+    async recheck(people) {
+      const sockets = [...io.sockets.sockets.values()];
+      const idsOf = (kind: Account["kind"]) => [
+        ...new Set(sockets.map(accountOf).flatMap((account) => (account.kind === kind ? [account.user.id] : []))),
+      ];
+      const found = await Promise.all([people.staff(idsOf("staff")), people.visitors(idsOf("visitor"))]);
+      const current = new Map(found.flat().map((user) => [user.id, user]));
+      for (const socket of sockets) {
+        const { user } = accountOf(socket);
+        const now = current.get(user.id);
+        if (!now || now.disabled) socket.disconnect(true);
+        else if ("role_id" in user && "role_id" in now && user.role_id !== now.role_id) sendAway(socket);
+      }
+    },
   };
 }
+
+const accountOf = (socket: Socket) => socket.data.account as Account;
 
 function sendAway(socket: Socket | undefined): void {
   if (!socket) return;

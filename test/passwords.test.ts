@@ -1,0 +1,23 @@
+import { expect, test } from "vitest";
+import { checkPassword, hashPassword } from "../src/accounts/passwords.ts";
+
+test("only the right password matches, and nothing matches an account without one", async () => {
+  const hash = await hashPassword("secret-123");
+  expect(await checkPassword(hash, "secret-123")).toBe(true);
+  expect(await checkPassword(hash, "Secret-123")).toBe(false);
+  expect(await checkPassword(null, "nobody's password")).toBe(false);
+  expect(await checkPassword(undefined, "nobody's password")).toBe(false);
+});
+
+test("a wrong email costs the work of a wrong password, so that the two take the same time", async () => {
+  const hash = await hashPassword("secret-123");
+  await checkPassword(undefined, "the first one also makes the hash to compare with");
+  // Work, not time: the machine may be busy. Without the comparison it would be less than a hundredth.
+  const workOf = async (passwordHash: string | undefined) => {
+    const before = process.cpuUsage();
+    for (let n = 0; n < 5; n++) await checkPassword(passwordHash, "wrong-1234");
+    return process.cpuUsage(before).user;
+  };
+  const [wrongPassword, wrongEmail] = [await workOf(hash), await workOf(undefined)];
+  expect(wrongEmail).toBeGreaterThan(wrongPassword / 5);
+});
