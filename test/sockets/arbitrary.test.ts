@@ -85,8 +85,13 @@ const levels = (data: unknown): number =>
   typeof data === "object" && data !== null ? 1 + Math.max(0, ...inner(data).map(levels)) : 0;
 const bytes = (data: unknown) => Buffer.byteLength(JSON.stringify(data));
 
-/** More than that ends the connection: 1 MB, or 10 binary values. */
-const isTransportable = (args: unknown[]) => bytes(args) < 900_000 && binaries(args) <= 10;
+/**
+ * More than 1 MB, or than 10 binary values, ends the connection. And with binary values anywhere, the client library
+ * drops keys named `__proto__` before it sends.
+ */
+const isTransportable = (args: unknown[]) =>
+  bytes(args) < 900_000 &&
+  (binaries(args) === 0 || (binaries(args) <= 10 && !JSON.stringify(args).includes('"__proto__"')));
 
 const isContent = (data: unknown) =>
   isObject(data) &&
@@ -95,8 +100,9 @@ const isContent = (data: unknown) =>
   levels(data) <= 100 &&
   bytes(data) <= MAX_CONTENT_BYTES;
 const isMessageId = (id: unknown) => id === undefined || (typeof id === "string" && /^[0-9a-f-]{36}$/i.test(id));
+/** Bytes are an object, too, one without an id. */
 const isOptions = (data: unknown) =>
-  data === undefined || data === null || (isObject(data) && isMessageId(own(data, "id")));
+  data === undefined || data === null || isBinary(data) || (isObject(data) && isMessageId(own(data, "id")));
 const isSeverity = (level: unknown) =>
   level === undefined || (Number.isInteger(level) && Number(level) >= 0 && Number(level) <= 32_767);
 
