@@ -15,7 +15,7 @@ import { userRoutes } from "./http/users.ts";
 import { visitorRoutes } from "./http/visitors.ts";
 import type { Metrics } from "./metrics.ts";
 import { type Presence, SWEEP_INTERVAL_MS, TOUCH_INTERVAL_MS } from "./presence/presence.ts";
-import { serveConnection } from "./sockets/connection.ts";
+import { type Connection, serveConnection } from "./sockets/connection.ts";
 import { createSocketServer } from "./sockets/server.ts";
 import { newId, type Store } from "./store/store.ts";
 
@@ -58,12 +58,17 @@ export async function buildApp({ config, store, presence, bus, metrics, log }: A
   const ports: ChatPorts = { chats, emit, newId };
   const attendance = createAttendance(presence, accounts, ports, config);
 
-  const connections = new Set<Promise<void>>();
+  const connections = new Set<Connection>();
   const subscribed = () => bus?.subscribed() ?? Promise.resolve();
   io.on("connection", (socket) => {
-    const ended = serveConnection(socket, { config, ports, accounts, attendance, presence, subscribed, metrics, log });
-    connections.add(ended);
-    void ended.finally(() => connections.delete(ended));
+    const context = { config, ports, accounts, attendance, presence, subscribed, metrics, log };
+    const connection = serveConnection(socket, context);
+    connections.add(connection);
+    void connection.ended.finally(() => connections.delete(connection));
+  });
+  bus?.onRestored(async () => {
+    // One after the other: all at once would be too much for the database, just when it has enough to do.
+    for (const connection of connections) await connection.refresh();
   });
 
   let isDraining = false;
@@ -93,7 +98,7 @@ export async function buildApp({ config, store, presence, bus, metrics, log }: A
     stopSweeping();
     stopRepairing();
     reconnectAll();
-    await Promise.all(connections);
+    await Promise.all([...connections].map(({ ended }) => ended));
     stopTouching();
     io.engine.close();
   });

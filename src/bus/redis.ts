@@ -9,6 +9,8 @@ export type Bus = {
   redis: Redis | Cluster;
   /** Resolves when every subscription asked for so far is in force, or after a second without an answer. */
   subscribed(): Promise<void>;
+  /** Calls `listener` each time the bus is back: what was sent meanwhile didn't come in here. */
+  onRestored(listener: () => void): void;
   close(): Promise<void>;
 };
 
@@ -53,6 +55,8 @@ export async function connectBus(urls: string[], { onFault }: BusOptions): Promi
     adapter: createShardedAdapter(forAdapter, forAdapter, { subscriptionMode: "dynamic" }),
     redis: commands,
     subscribed: () => within(ANSWER_WITHIN_MS, subscriptions),
+    // The first "ready" is over; ioredis asks for its subscriptions before it says the next ones.
+    onRestored: (listener) => void subscriber.on("ready", listener),
     async close() {
       commands.disconnect();
       subscriber.disconnect();

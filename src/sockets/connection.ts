@@ -32,11 +32,15 @@ const byChoice = new Set<DisconnectReason>(["client namespace disconnect", "serv
 /** A client that doesn't read gets no more than this many characters kept for it, and is cut off then. */
 const MAX_WAITING = 4_000_000;
 
-/**
- * Serves one connection: its rooms, its presence, its snapshot, then its events, one after the other.
- * @returns a promise of the end: the connection is closed and everything of it has been done
- */
-export function serveConnection(socket: Socket, context: ConnectionContext): Promise<void> {
+export type Connection = {
+  /** Resolves when it is closed and everything of it has been done. */
+  ended: Promise<void>;
+  /** Sends the snapshot again, behind what is under way. */
+  refresh(): Promise<void>;
+};
+
+/** Serves one connection: its rooms, its presence, its snapshot, then its events, one after the other. */
+export function serveConnection(socket: Socket, context: ConnectionContext): Connection {
   const { accounts, attendance, config, metrics, ports } = context;
   const account = socket.data.account as Account;
   const log = context.log.child({ connection: socket.id, user: account.user.id });
@@ -81,7 +85,13 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Pro
       socket.conn.close();
     }
   });
-  return ended;
+  return {
+    ended,
+    async refresh() {
+      queue.enqueue(sendSnapshot);
+      await queue.idle();
+    },
+  };
 
   async function open(): Promise<void> {
     if (!socket.connected) return;
@@ -104,6 +114,11 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Pro
     }
     caller = callerOf(current, socket.id);
     await attendance.arrive(caller, socket.id);
+    await sendSnapshot();
+  }
+
+  async function sendSnapshot(): Promise<void> {
+    if (!socket.connected || isTurnedAway) return;
     if (caller.kind === "visitor") {
       socket.emit("visitor_init", await visitorSnapshot(ports.chats, caller));
     } else {

@@ -17,8 +17,9 @@ const unreachableStates = /^(08...|53300|57P0[123]|57014|25006)$/;
 const unreachableCodes = new Set(["P1001", "P1002", "P1008", "P1017", "P2024", "P2028"]);
 
 function causeOf(error: unknown): Cause {
-  const meta = (error as { meta?: { driverAdapterError?: { cause?: Cause } } } | null)?.meta;
-  return meta?.driverAdapterError?.cause ?? {};
+  // At the begin of a transaction it comes as it is.
+  const { cause, meta } = (error ?? {}) as { cause?: Cause; meta?: { driverAdapterError?: { cause?: Cause } } };
+  return meta?.driverAdapterError?.cause ?? cause ?? {};
 }
 
 /** The database is away, or too busy to answer: nobody's fault, and worth another try later. */

@@ -1,10 +1,9 @@
-import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { enter } from "../support/client.ts";
 import { expectRefusal, request } from "../support/http.ts";
 import { type Pod, startPod } from "../support/pod.ts";
 import { createDatabase } from "../support/services.ts";
+import { wayTo } from "../support/way.ts";
 import { type Organisation, startWorld, tokenOf, type World } from "../support/world.ts";
 
 describe("while all is well", () => {
@@ -73,36 +72,3 @@ describe("while the database can't be reached", () => {
     expect((await request(pod.url, "GET /readyz")).status).toBe(200);
   });
 });
-
-/** A way to a database that can be closed, connections included, and opened again. */
-async function wayTo(databaseUrl: string) {
-  const { hostname, port } = new URL(databaseUrl);
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    const onward = connect(Number(port || 5432), hostname);
-    for (const one of [socket, onward]) {
-      sockets.add(one);
-      one.on("error", () => {}).on("close", () => sockets.delete(one));
-    }
-    socket.pipe(onward).pipe(socket);
-    socket.on("close", () => onward.destroy());
-  });
-  let ownPort = 0;
-  const open = async () => {
-    await once(server.listen(ownPort, "127.0.0.1"), "listening");
-    ownPort = (server.address() as AddressInfo).port;
-  };
-  await open();
-  const url = new URL(databaseUrl);
-  url.host = `127.0.0.1:${ownPort}`;
-  return {
-    url: url.href,
-    open,
-    async close() {
-      if (!server.listening) return;
-      server.close();
-      for (const socket of sockets) socket.destroy();
-      await once(server, "close");
-    },
-  };
-}

@@ -15,7 +15,14 @@ import { inject } from "vitest";
 export type Source = { url: string } | { binary: string } | { image: string };
 
 /** `pid` is undefined when the server is no process of this machine that a test could freeze or kill. */
-export type RedisServer = { url: string; port: number; pid: number | undefined; stop(): Promise<void> };
+export type RedisServer = {
+  url: string;
+  port: number;
+  pid: number | undefined;
+  stop(): Promise<void>;
+  /** After `stop`: on the same port, with nothing in it. */
+  startAgain(): Promise<void>;
+};
 
 const postgres = {
   name: "PostgreSQL",
@@ -137,20 +144,30 @@ export async function startRedis(): Promise<RedisServer> {
     "binary" in source
       ? [source.binary, "--port", `${port}`, "--bind", "127.0.0.1", "--dir", "."]
       : [...dockerRun(port, 6379), source.image, "redis-server"];
-  const { pid, stop } = await start({
-    program: redis,
-    command: [...command, "--save", "", "--appendonly", "no"],
-    answers: () => callRedis(url, "PING"),
-  });
-  return { url, port, pid: "binary" in source ? pid : undefined, stop };
+  const run = () =>
+    start({
+      program: redis,
+      command: [...command, "--save", "", "--appendonly", "no"],
+      answers: () => callRedis(url, "PING"),
+    });
+  let running = await run();
+  return {
+    ...{ url, port, pid: "binary" in source ? running.pid : undefined },
+    stop: () => running.stop(),
+    async startAgain() {
+      running = await run();
+    },
+  };
 }
 
 async function flushRedis(url: string): Promise<RedisServer> {
   await callRedis(url, "FLUSHDB").catch((error: Error) => {
     throw new Error(`TEST_REDIS_URL can't be used (${error.message}). Start that server, or unset it.`);
   });
-  return { url, port: Number(new URL(url).port || 6379), pid: undefined, stop: async () => {} };
+  return { url, port: Number(new URL(url).port || 6379), pid: undefined, stop: notOurs, startAgain: notOurs };
 }
+
+async function notOurs(): Promise<void> {}
 
 async function callRedis(url: string, command: string): Promise<void> {
   const client = new Redis(url, { lazyConnect: true, connectTimeout: 2_000, retryStrategy: () => null });

@@ -4,7 +4,7 @@ import { connectPostgres } from "../../src/store/prisma.ts";
 import { createStore, type Store } from "../../src/store/store.ts";
 import { enter, SENTINEL, type TestClient } from "./client.ts";
 import { JWT_SECRET, type Pod, startPod } from "./pod.ts";
-import { createDatabase, startRedis } from "./services.ts";
+import { createDatabase, type RedisServer, startRedis } from "./services.ts";
 
 /** The two ways to run the product: what is true on one must be true on the other. */
 export const topologies = ["one process", "two pods"] as const;
@@ -15,6 +15,8 @@ export type World = {
   /** The pod that the n-th connection goes to: they take turns. */
   url(n: number): string;
   store: Store;
+  databaseUrl: string;
+  redis: RedisServer | undefined;
   /** A new organisation with an admin, two supervisors and two agents: tests don't meet in one. */
   organisation(): Promise<Organisation>;
   stop(): Promise<void>;
@@ -51,6 +53,8 @@ export async function startWorld(topology: Topology, env: Record<string, string>
     pods,
     url: (n) => pods[n % pods.length]?.url as string,
     store,
+    databaseUrl: database.url,
+    redis,
     organisation: () => createOrganisation(store),
     async stop() {
       await Promise.all(pods.map((pod) => pod.stop()));

@@ -1,0 +1,81 @@
+import { afterEach, expect, test, vi } from "vitest";
+import { refusals } from "../../src/contract/errors.ts";
+import type { ServerPayload } from "../../src/contract/events.ts";
+import { enter } from "../support/client.ts";
+import { startPod } from "../support/pod.ts";
+import { wayTo } from "../support/way.ts";
+import { startWorld, tokenOf, type World } from "../support/world.ts";
+
+let world: World;
+afterEach(() => world?.stop());
+
+const isAlive = async (url: string) => (await fetch(`${url}/livez`)).status === 200;
+
+test("while Redis is away chats go on; when it is back everybody gets a snapshot of what he missed", async () => {
+  world = await startWorld("two pods", { RECONNECT_GRACE_MS: "20000" });
+  const organisation = await world.organisation();
+  const visitor = await enter(world.url(0), tokenOf(await organisation.visitor()));
+  const near = await enter(world.url(0), tokenOf(organisation.agent));
+  const far = await enter(world.url(1), tokenOf(organisation.admin));
+  await visitor.ok("visitor_first_msg", { n: 1 });
+  const { room } = await far.next("append_unclaimed_chats");
+
+  await world.redis?.stop();
+  await visitor.ok("visitor_msg_unclaimed", { n: 2 });
+  expect((await near.next("visitor_unclaimed_msg")).content).toEqual({ n: 2 });
+  await far.ok("staff_join", { room: room.id });
+  await visitor.ok("visitor_msg", { n: 3 });
+  const late = await enter(world.url(1), tokenOf(organisation.otherAgent));
+  expect((late.init as ServerPayload<"staff_init">).unclaimed_chats).toEqual([]);
+
+  await world.redis?.startAgain();
+  for (const [client, event] of [
+    [far, "staff_init"],
+    [visitor, "visitor_init"],
+  ] as const)
+    await client.next(event);
+  const [active] = (await far.next("staff_init")).active_chats;
+  expect(active?.messages.map(({ content }) => content)).toEqual([
+    { n: 1 },
+    { n: 2 },
+    { content: "join room" },
+    { n: 3 },
+  ]);
+  expect((await visitor.next("visitor_init")).staff?.id).toBe(organisation.admin.id);
+  await vi.waitFor(async () => {
+    far.forget();
+    await visitor.ok("visitor_msg", { n: 4 });
+    await far.next("visitor_send");
+  }, 10_000);
+  expect(await Promise.all(world.pods.map(({ url }) => isAlive(url)))).toEqual([true, true]);
+});
+
+test("while PostgreSQL is away sends are refused with a clear error, and nothing is acked falsely; then it heals", async () => {
+  world = await startWorld("one process");
+  const way = await wayTo(world.databaseUrl);
+  const pod = await startPod({ DATABASE_URL: way.url });
+  const organisation = await world.organisation();
+  const visitor = await enter(pod.url, tokenOf(await organisation.visitor()));
+  const agent = await enter(pod.url, tokenOf(organisation.agent));
+  await visitor.ok("visitor_first_msg", { n: 1 });
+  const { room } = await agent.next("append_unclaimed_chats");
+
+  await way.close();
+  const unavailable = [false, refusals.unavailable.sentence];
+  expect(await visitor.send("visitor_msg", { n: 2 })).toEqual(unavailable);
+  expect(await agent.send("staff_join", { room: room.id })).toEqual(unavailable);
+  expect(await agent.send("change_chat_priority", { room: room.id })).toEqual(unavailable);
+  expect(await isAlive(pod.url)).toBe(true);
+
+  await way.open();
+  await visitor.ok("visitor_msg", { n: 3 });
+  await agent.ok("staff_join", { room: room.id });
+  const messages = await world.store.lists.messages({ organisationId: organisation.id }, room.id, { take: 10 });
+  expect(messages?.map(({ sequence_num, content }) => [sequence_num, content])).toEqual([
+    [1, { n: 1 }],
+    [2, { n: 3 }],
+    [3, { content: "join room" }],
+  ]);
+  await pod.stop();
+  await way.close();
+});
