@@ -1,6 +1,5 @@
 import type { ServerEventName, ServerPayload } from "../contract/events.ts";
 import type { ChatMessage, ChatStatus, Content, Room, Staff, Visitor } from "../contract/models.ts";
-import type { RoomName } from "./rooms.ts";
 
 /** A user as presence knows him. */
 export type UserRef = { kind: "staff" | "visitor"; id: string; organisationId: string };
@@ -79,6 +78,12 @@ export interface People {
   staff(ids: string[]): Promise<Staff[]>;
   visitors(ids: string[]): Promise<Visitor[]>;
 }
+
+/**
+ * Socket.IO rooms are identities, not chats: a connection joins its own once, on connect, and never leaves them. Who
+ * hears what is decided by the row that a statement returned, so there is no membership to race with.
+ */
+export type RoomName = `visitor:${string}` | `staff:${string}` | `org:${string}:staff` | `org:${string}:monitors`;
 
 /**
  * Sends an event to every connection in the rooms, on any process, except those in `except` (rooms, or connection ids).

@@ -1,11 +1,5 @@
 import { role } from "../contract/models.ts";
-import type { Caller } from "./ports.ts";
-
-/**
- * Socket.IO rooms are identities, not chats: a connection joins its own once, on connect, and never leaves them. Who
- * hears what is decided by the row that a statement returned, so there is no membership to race with.
- */
-export type RoomName = `visitor:${string}` | `staff:${string}` | `org:${string}:staff` | `org:${string}:monitors`;
+import type { Caller, RoomName } from "./ports.ts";
 
 export const visitorRoom = (visitorId: string): RoomName => `visitor:${visitorId}`;
 export const staffRoom = (staffId: string): RoomName => `staff:${staffId}`;

@@ -210,7 +210,7 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
       try {
         // Without a lease the connection wouldn't count.
         if (performance.now() >= leaseEndsAt) stale = (await renewLease()) || stale;
-        return await tellJoin(user, connectionId);
+        return own.has(connectionId) && (await tellJoin(user, connectionId));
       } catch (error) {
         stale = true;
         fault(error);
@@ -236,8 +236,9 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
         // What fails from here on sets it again.
         stale = false;
         const cameOnline = await tellAllJoins();
-        for (let left = leftUntold.shift(); left; left = leftUntold.shift()) {
+        for (let left = leftUntold[0]; left; left = leftUntold[0]) {
           await tellLeave(left.user, left.connection, left.graceMs);
+          leftUntold.shift();
         }
         return cameOnline;
       } catch (error) {
