@@ -1,5 +1,6 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { createShardedAdapter } from "@socket.io/redis-adapter";
-import { Cluster, Redis, type RedisOptions } from "ioredis";
+import { Cluster, type ClusterOptions, Redis, type RedisOptions } from "ioredis";
 import type { Server } from "socket.io";
 
 /** Fan-out between processes. It is a hint, not the truth: what it loses, the database still has. */
@@ -24,13 +25,14 @@ type BusOptions = { onFault: (error: unknown) => void };
 export async function connectBus(urls: string[], { onFault }: BusOptions): Promise<Bus> {
   // The publisher and the commands fail at once while Redis is away: ioredis would otherwise queue them, and the
   // adapter, which drops its promises, would end the process by an unhandled rejection.
-  const commands = connect(urls, {
-    enableOfflineQueue: false,
-    commandTimeout: ANSWER_WITHIN_MS,
-    enableAutoPipelining: true,
-  });
+  const commands = connect(
+    urls,
+    { enableOfflineQueue: false, commandTimeout: ANSWER_WITHIN_MS, enableAutoPipelining: true },
+    // A few tries, for a slot that has moved or a connection that is being made: not for a cluster that is down.
+    { maxRedirections: 5, retryDelayOnClusterDown: 0 },
+  );
   // The subscriber never gives up, and subscribes again by itself.
-  const subscriber = connect(urls, { maxRetriesPerRequest: null });
+  const subscriber = connect(urls, { maxRetriesPerRequest: null }, { shardedSubscribers: true });
   commands.on("error", onFault);
   subscriber.on("error", onFault);
 
@@ -55,13 +57,47 @@ export async function connectBus(urls: string[], { onFault }: BusOptions): Promi
     adapter: createShardedAdapter(forAdapter, forAdapter, { subscriptionMode: "dynamic" }),
     redis: commands,
     subscribed: () => within(ANSWER_WITHIN_MS, subscriptions),
-    // The first "ready" is over; ioredis asks for its subscriptions before it says the next ones.
-    onRestored: (listener) => void subscriber.on("ready", listener),
+    onRestored: (listener) => listenForRestored(subscriber, listener),
     async close() {
       commands.disconnect();
       subscriber.disconnect();
     },
   };
+}
+
+function listenForRestored(subscriber: Redis | Cluster, listener: () => void): void {
+  if (subscriber instanceof Redis) {
+    // The first "ready" is over; ioredis asks for its subscriptions before it says the next ones.
+    subscriber.on("ready", listener);
+    return;
+  }
+  // A cluster stays "ready" while one of its nodes is away: its connections tell.
+  let isBroken = false;
+  let hasFailed = false;
+  subscriber.on("-node", () => {
+    isBroken = true;
+  });
+  subscriber.on("error", () => {
+    hasFailed = true;
+  });
+  // After every try to connect to all nodes, whether it failed or not.
+  subscriber.on("subscribersReady", async () => {
+    const isConnected = isBroken && !hasFailed;
+    hasFailed = false;
+    if (!isConnected) return;
+    isBroken = false;
+    // A node that comes back passes messages on at once, but answers commands only after some seconds.
+    while (!(await isUp(subscriber))) await delay(200);
+    listener();
+  });
+}
+
+async function isUp(cluster: Cluster): Promise<boolean> {
+  const states = cluster.nodes("master").map((node) => node.cluster("INFO"));
+  return Promise.all(states).then(
+    (infos) => infos.every((info) => info.includes("cluster_state:ok")),
+    () => false,
+  );
 }
 
 /** Waits for `work`, but not longer than `ms`. */
@@ -79,14 +115,37 @@ type ClientOptions = Pick<
   "enableOfflineQueue" | "commandTimeout" | "enableAutoPipelining" | "maxRetriesPerRequest"
 >;
 
-function connect(urls: string[], options: ClientOptions): Redis | Cluster {
+function connect(urls: string[], options: ClientOptions, clusterOptions: ClusterOptions): Redis | Cluster {
   const retry = (times: number) => Math.min(times * 100, 1_000);
   const [first, ...others] = urls as [string, ...string[]];
   if (others.length === 0) return new Redis(first, { retryStrategy: retry, ...options });
-  return new Cluster(urls, {
+  const { protocol, username, password } = new URL(first);
+  const Client = clusterOptions.shardedSubscribers ? SubscriberCluster : Cluster;
+  return new Client(urls, {
     clusterRetryStrategy: retry,
     enableOfflineQueue: options.enableOfflineQueue ?? true,
-    shardedSubscribers: true,
-    redisOptions: { ...options, ...(first.startsWith("rediss:") && { tls: {} }) },
+    ...clusterOptions,
+    redisOptions: {
+      ...options,
+      // Also for the nodes that aren't among the URLs.
+      ...(username && { username: decodeURIComponent(username) }),
+      ...(password && { password: decodeURIComponent(password) }),
+      ...(protocol === "rediss:" && { tls: {} }),
+    },
   });
+}
+
+/** While a node is away, ioredis would look for it a hundred times a second. */
+class SubscriberCluster extends Cluster {
+  #nextRefreshAt = 0;
+
+  override refreshSlotsCache(callback?: (error?: Error | null) => void): void {
+    const waitMs = this.#nextRefreshAt - performance.now();
+    if (waitMs > 0) {
+      setTimeout(() => super.refreshSlotsCache(callback), waitMs);
+      return;
+    }
+    this.#nextRefreshAt = performance.now() + 500;
+    super.refreshSlotsCache(callback);
+  }
 }

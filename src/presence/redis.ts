@@ -6,7 +6,8 @@ import { forEachGone, keyOf, LEASE_MS, type Presence, SWEEP_INTERVAL_MS } from "
 /**
  * Presence of many processes, in Redis:
  *
- *   presence:processes      sorted set   process → when its lease ends (ms, Redis's clock, so that no other one matters)
+ *   presence:processes      sorted set   process → when its lease ends (ms, Redis's clock, so that no other one matters;
+ *                                        in a cluster the nodes' clocks should differ by less than a second)
  *   presence:organisations  set          the organisations that have a hash
  *   presence:{<id>}         hash         user → JSON of his connections: "<process>/<connection>" → 0 while it is there,
  *                                        else the ms at which its grace ends
@@ -118,6 +119,11 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
     lastFaultAt = performance.now();
     onFault(error);
   };
+  // A node of a cluster may come back without what it was told; the one with the leases needn't have noticed.
+  client.on("-node", () => {
+    stale = true;
+    lastFaultAt = performance.now();
+  });
   async function redisOr<T>(otherwise: T, work: () => Promise<T>): Promise<T> {
     try {
       return await work();
