@@ -2,7 +2,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { chownSync, globSync, mkdtempSync, readFileSync } from "node:fs";
+import { chownSync, globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
@@ -169,12 +169,81 @@ async function flushRedis(url: string): Promise<RedisServer> {
 
 async function notOurs(): Promise<void> {}
 
-async function callRedis(url: string, command: string): Promise<void> {
+export type RedisCluster = {
+  /** As REDIS_URL has it. */
+  url: string;
+  nodes: { kill(): Promise<void>; start(): Promise<void> }[];
+  stop(): Promise<void>;
+};
+
+/** A Redis Cluster of the caller's own: three nodes that share the slots, without replicas. */
+export async function startRedisCluster(): Promise<RedisCluster> {
+  const source = inject("redis");
+  const binary = "binary" in source ? source.binary : findBinary(redis);
+  if (!binary) {
+    throw new Error(
+      "The tests of Redis Cluster need redis-server or valkey-server on the PATH, also where TEST_REDIS_URL or Docker " +
+        `does for the others. Install Redis (Debian: apt-get install redis-server; macOS: brew install ${redis.brew}).`,
+    );
+  }
+  // What a node remembers of the cluster outlives the node.
+  const folder = mkdtempSync(join(tmpdir(), "test-cluster-"));
+  const nodes = await Promise.all([0, 1, 2].map((n) => startNode(binary, join(folder, `${n}.conf`))));
+  const stop = async () => {
+    await Promise.all(nodes.map((node) => node.kill()));
+    rmSync(folder, { recursive: true });
+  };
+  try {
+    await Promise.all(
+      nodes.map(async ({ url, port, busPort }, n) => {
+        const [from, to] = [n, n + 1].map((share) => Math.floor((share * 16_384) / nodes.length)) as [number, number];
+        await callRedis(url, "CLUSTER", "ADDSLOTSRANGE", from, to - 1);
+        await callRedis(nodes[0]?.url as string, "CLUSTER", "MEET", "127.0.0.1", port, busPort);
+      }),
+    );
+    for (const { url } of nodes) {
+      for (const deadline = Date.now() + 30_000; ; await delay(50)) {
+        const info = String(await callRedis(url, "CLUSTER", "INFO"));
+        if (info.includes("cluster_state:ok")) break;
+        if (Date.now() > deadline) throw new Error(`The nodes of the Redis Cluster don't find each other.\n${info}`);
+      }
+    }
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { url: nodes.map(({ url }) => url).join(), nodes, stop };
+}
+
+async function startNode(binary: string, memory: string) {
+  const [port, busPort] = [await freePort(), await freePort()];
+  const url = `redis://127.0.0.1:${port}`;
+  const command = [
+    ...[binary, "--port", `${port}`, "--bind", "127.0.0.1", "--dir", ".", "--save", "", "--appendonly", "no"],
+    ...["--cluster-enabled", "yes", "--cluster-port", `${busPort}`, "--cluster-config-file", memory],
+  ];
+  const run = () => start({ program: redis, command, answers: () => callRedis(url, "PING") });
+  let running: Awaited<ReturnType<typeof start>> | undefined = await run();
+  return {
+    ...{ url, port, busPort },
+    async kill() {
+      if (running?.pid === undefined) return;
+      process.kill(running.pid, "SIGKILL");
+      await running.stop();
+      running = undefined;
+    },
+    async start() {
+      running = await run();
+    },
+  };
+}
+
+async function callRedis(url: string, command: string, ...args: (string | number)[]): Promise<unknown> {
   const client = new Redis(url, { lazyConnect: true, connectTimeout: 2_000, retryStrategy: () => null });
   // The event has the reason; connect() only says "Connection is closed."
   const failed = once(client, "error").then(([error]) => Promise.reject(error));
   try {
-    await Promise.race([failed, client.connect().then(() => client.call(command))]);
+    return await Promise.race([failed, client.connect().then(() => client.call(command, ...args))]);
   } finally {
     client.disconnect();
   }

@@ -40,12 +40,13 @@ const sign = createSigner({ key: JWT_SECRET, algorithm: "HS256", expiresIn: "1h"
 export const tokenOf = (user: Staff | Visitor): string =>
   sign({ sub: user.id, type: "role_id" in user ? "staff" : "visitor" });
 
-/** Starts the product on a database (and a Redis) of its own. */
+/** Starts the product on a database (and a Redis, unless `env` has one) of its own. */
 export async function startWorld(topology: Topology, env: Record<string, string> = {}): Promise<World> {
   const database = await createDatabase();
-  const redis = topology === "two pods" ? await startRedis() : undefined;
+  const count = topology === "two pods" ? 2 : 1;
+  const redis = count > 1 && !env.REDIS_URL ? await startRedis() : undefined;
   const podEnv = { DATABASE_URL: database.url, ...(redis && { REDIS_URL: redis.url }), ...env };
-  const pods = await Promise.all(Array.from({ length: redis ? 2 : 1 }, () => startPod(podEnv)));
+  const pods = await Promise.all(Array.from({ length: count }, () => startPod(podEnv)));
   const prisma = connectPostgres(database.url);
   const store = createStore(prisma);
 
