@@ -39,7 +39,7 @@ export async function connectBus(urls: string[], { onFault }: BusOptions): Promi
   const ready = [commands, subscriber].map((client) => new Promise((resolve) => client.once("ready", resolve)));
   await within(READY_WITHIN_MS, Promise.all(ready));
 
-  let subscriptions: Promise<unknown> = Promise.resolve();
+  let subscriptions = Promise.resolve();
   const forAdapter = {
     // Delivery on this process doesn't wait for Redis, and goes on without it.
     spublish: async (channel: string, payload: string | Buffer) => {
@@ -47,7 +47,8 @@ export async function connectBus(urls: string[], { onFault }: BusOptions): Promi
     },
     ssubscribe(channel: string) {
       const subscription = subscriber.ssubscribe(channel).catch(onFault);
-      subscriptions = Promise.all([subscriptions, subscription]);
+      const before = subscriptions;
+      subscriptions = subscription.then(() => before);
     },
     sunsubscribe: (channel: string) => void subscriber.sunsubscribe(channel).catch(onFault),
     on: (event: string, listener: (...args: unknown[]) => void) => subscriber.on(event, listener),
