@@ -2,113 +2,19 @@ import { randomUUID } from "node:crypto";
 import type { Cluster, Redis } from "ioredis";
 import type { UserRef } from "../chat/ports.ts";
 import { forEachGone, keyOf, LEASE_MS, type Presence, SWEEP_INTERVAL_MS } from "./presence.ts";
+import { hashOf, ORGANISATIONS, PROCESSES, SWEEPER, withScripts } from "./redis-scripts.ts";
 
-/**
- * Presence of many processes, in Redis:
- *
- *   presence:processes      sorted set   process → when its lease ends (ms, Redis's clock, so that no other one matters;
- *                                        in a cluster the nodes' clocks should differ by less than a second)
- *   presence:organisations  set          the organisations that have a hash
- *   presence:{<id>}         hash         user → JSON of his connections: "<process>/<connection>" → 0 while it is there,
- *                                        else the ms at which its grace ends
- *   presence:sweeper        string       the process whose turn it is to sweep
- *
- * A user has an entry exactly while he was told to be online. A connection counts while it is there and its process's
- * lease, plus one grace, hasn't ended; or while its own grace hasn't. Who sweeps a user replaces nothing but adds a
- * connection "~<process>" that ends in 5 s: a claim, which runs out by itself when the sweeper dies.
- */
-const NOW = `local time = redis.call('TIME'); local now = time[1] * 1000 + math.floor(time[2] / 1000)`;
-const READ = `local entry = cjson.decode(redis.call('HGET', KEYS[1], ARGV[1]) or '{}')`;
-const WRITE = `redis.call('HSET', KEYS[1], ARGV[1], cjson.encode(entry))`;
-const isClaim = "string.sub(key, 1, 1) == '~'";
-
-const scripts = {
-  // KEYS[1] the organisation's hash; ARGV user, connection. Answers 1 when the user came online.
-  presenceJoin: `${READ}
-    local cameOnline = 1
-    for key, ends in pairs(entry) do
-      if not (${isClaim}) then
-        cameOnline = 0
-        if ends > 0 then entry[key] = nil end
-      end
-    end
-    entry[ARGV[2]] = 0
-    ${WRITE}
-    return cameOnline`,
-  // KEYS[1] the organisation's hash; ARGV user, connection or "all", grace in ms.
-  presenceLeave: `${READ} ${NOW}
-    for key, ends in pairs(entry) do
-      if key == ARGV[2] and ends == 0 or ARGV[2] == 'all' and not (${isClaim}) then entry[key] = now + ARGV[3] end
-    end
-    if next(entry) then ${WRITE} end
-    return 0`,
-  // KEYS[1] the organisation's hash; ARGV user, claim, its ms, the leases as JSON, grace in ms. Answers 1 when the user
-  // is gone and now claimed. His connections of before are forgotten: nobody can count on them any more.
-  presenceClaim: `${READ} ${NOW}
-    if not next(entry) then return 0 end
-    local leases = cjson.decode(ARGV[4])
-    for key, ends in pairs(entry) do
-      local untilMs = ends
-      if ends == 0 then untilMs = (leases[string.match(key, '^[^/]+')] or 0) + ARGV[5] end
-      if untilMs > now then return 0 end
-    end
-    entry = { [ARGV[2]] = now + ARGV[3] }
-    ${WRITE}
-    return 1`,
-  // KEYS[1] the organisation's hash; ARGV user, claim. Ends the claim; answers 1 when the user is back. He is forgotten
-  // when he isn't and nobody else has claimed him meanwhile.
-  presenceRelease: `${READ}
-    entry[ARGV[2]] = nil
-    if not next(entry) then
-      redis.call('HDEL', KEYS[1], ARGV[1])
-      return 0
-    end
-    ${WRITE}
-    for key in pairs(entry) do
-      if not (${isClaim}) then return 1 end
-    end
-    return 0`,
-  // KEYS[1] the organisation's hash; ARGV user, grace in ms.
-  presenceExpect: `${NOW}
-    return redis.call('HSETNX', KEYS[1], ARGV[1], cjson.encode({ expected = now + ARGV[2] }))`,
-  // KEYS[1] the processes; ARGV process, lease in ms, for how long ended leases are kept. Answers 1 when it had none.
-  presenceTouch: `${NOW}
-    local ends = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or 0)
-    redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
-    redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[3])
-    if ends > now then return 0 end
-    return 1`,
-};
-
-type Scripts = {
-  presenceJoin(hash: string, user: string, connection: string): Promise<number>;
-  presenceLeave(hash: string, user: string, connection: string, graceMs: number): Promise<number>;
-  presenceClaim(
-    hash: string,
-    user: string,
-    claim: string,
-    claimMs: number,
-    leases: string,
-    graceMs: number,
-  ): Promise<number>;
-  presenceRelease(hash: string, user: string, claim: string): Promise<number>;
-  presenceExpect(hash: string, user: string, graceMs: number): Promise<number>;
-  presenceTouch(processes: string, process: string, leaseMs: number, keepMs: number): Promise<number>;
-};
-
-const PROCESSES = "presence:processes";
-const ORGANISATIONS = "presence:organisations";
+/** For how long a process has a user for itself while it lets him leave. */
 const CLAIM_MS = 5_000;
 /** How many connections are told at once: enough to be quick, few enough for the lease to be renewed in between. */
 const CHUNK = 200;
 const KEEP_ENDED_LEASES_MS = 24 * 60 * 60 * 1000;
-const hashOf = (organisationId: string) => `presence:{${organisationId}}`;
 
 type Options = { graceMs: number; onFault: (error: unknown) => void };
 
+/** Presence of many processes. What is kept in Redis, and how it changes, is in ./redis-scripts.ts. */
 export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault }: Options): Presence {
-  for (const [name, lua] of Object.entries(scripts)) client.defineCommand(name, { numberOfKeys: 1, lua });
-  const redis = client as (Redis | Cluster) & Scripts;
+  const redis = withScripts(client);
   const processId = randomUUID();
   const own = new Map<string, UserRef>();
   const leftUntold: { user: UserRef; connection: string; graceMs: number }[] = [];
@@ -194,7 +100,7 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
   /** One process sweeps at a time; after an outage of Redis all need a moment to renew their leases first. */
   async function isMyTurn(): Promise<boolean> {
     if (performance.now() - lastFaultAt < LEASE_MS) return false;
-    return (await redis.set("presence:sweeper", processId, "PX", SWEEP_INTERVAL_MS - 100, "NX")) === "OK";
+    return (await redis.set(SWEEPER, processId, "PX", SWEEP_INTERVAL_MS - 100, "NX")) === "OK";
   }
 
   /** Who may be gone; the claim decides. */
