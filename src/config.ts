@@ -140,11 +140,11 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   };
 }
 
+/** One by one: of a whole object TypeBox reports no more than eight errors. */
 function wrongValues(schema: TObject, values: Record<string, unknown>): string[] {
-  return [...Value.Errors(schema, values)].flatMap(({ instancePath }) => {
-    const name = instancePath.slice(1);
-    return name ? [problem(name, values[name])] : [];
-  });
+  return Object.entries(schema.properties).flatMap(([name, property]) =>
+    name in values && !Value.Check(property, values[name]) ? [problem(name, values[name])] : [],
+  );
 }
 
 /** What no schema of a single variable can say. */

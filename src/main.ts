@@ -21,9 +21,14 @@ try {
   await start(readConfig(process.env));
 } catch (error) {
   // What the operator can mend needs no stack.
-  const isTheirs = error instanceof ConfigError || error instanceof DataDirInUse || error instanceof MigrationError;
-  console.error(isTheirs ? error.message : error);
+  const isTheirs = [ConfigError, DataDirInUse, MigrationError].some((type) => error instanceof type);
+  console.error(isTheirs || isListenError(error) ? (error as Error).message : error);
   process.exit(1);
+}
+
+/** PORT is taken, or HOST is no address of this machine: the message says which. */
+function isListenError(error: unknown): boolean {
+  return (error as { syscall?: string } | null)?.syscall === "listen";
 }
 
 async function start(config: Config): Promise<void> {

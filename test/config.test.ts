@@ -1,5 +1,7 @@
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { ConfigError, Environment, readConfig } from "../src/config.ts";
@@ -259,4 +261,28 @@ describe(".env.example", () => {
   test("sets nothing by itself", () => {
     expect(lines.filter((line) => line !== "" && !line.startsWith("#"))).toEqual([]);
   });
+});
+
+test("however many variables are bad, each has its line", () => {
+  const names = Object.keys(Environment.properties).filter((name) => !["HOST", "DATA_DIR"].includes(name));
+  const bad = Object.fromEntries(names.map((name) => [name, " "]));
+  let message = "";
+  try {
+    readConfig(bad);
+  } catch (error) {
+    message = (error as ConfigError).message;
+  }
+  const lines = message.split("\n").map((line) => line.split(":")[0]);
+  const free = ["ORGANISATION_NAME", "NODE_ENV"];
+  expect(lines.sort()).toEqual(names.filter((name) => !free.includes(name)).sort());
+});
+
+test("a port that is taken stops the start with one line", async () => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const { code, output } = await runUntilExit({ PORT: String(port) });
+  server.close();
+  expect(code).toBe(1);
+  expect(output.trim().split("\n")).toEqual([`listen EADDRINUSE: address already in use 127.0.0.1:${port}`]);
 });

@@ -28,8 +28,8 @@ export interface Presence {
   expect(users: UserRef[], graceMs: number): Promise<void>;
 
   /**
-   * Says that this process lives; to be called every `TOUCH_INTERVAL_MS`. Answers the users who came online by it: when
-   * the store was away or has forgotten this process, all its connections are told again.
+   * Says that this process lives; to be called every `TOUCH_INTERVAL_MS`. When the store was away,
+   * or has forgotten this process, all its connections are told again. Answers the users who came online by it.
    */
   touch(): Promise<UserRef[]>;
 

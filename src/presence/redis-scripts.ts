@@ -73,12 +73,14 @@ const scripts = {
   // KEYS[1] the organisation's hash; ARGV user, grace in ms.
   presenceExpect: `${NOW}
     return redis.call('HSETNX', KEYS[1], ARGV[1], cjson.encode({ expected = now + ARGV[2] }))`,
-  // KEYS[1] the processes; ARGV process, lease in ms, for how long ended leases are kept. Answers 1 when it had none.
+  // KEYS[1] the processes; ARGV process, lease in ms, for how long ended leases are kept. Answers 0 when its lease is
+  // running, 1 when it has ended, so that others may have let its users leave, 2 when there is none.
   presenceTouch: `${NOW}
-    local ends = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or 0)
+    local ends = redis.call('ZSCORE', KEYS[1], ARGV[1])
     redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
     redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[3])
-    if ends > now then return 0 end
+    if not ends then return 2 end
+    if tonumber(ends) > now then return 0 end
     return 1`,
 };
 

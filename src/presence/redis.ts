@@ -16,7 +16,8 @@ type Options = { graceMs: number; onFault: (error: unknown) => void };
 export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault }: Options): Presence {
   const redis = withScripts(client);
   const processId = randomUUID();
-  const own = new Map<string, UserRef>();
+  /** This process's connections; `told` when Redis has known of one. */
+  const own = new Map<string, { user: UserRef; told: boolean }>();
   const leftUntold: { user: UserRef; connection: string; graceMs: number }[] = [];
   /** Something could not be told to Redis: the next touch tells everything again. */
   let stale = false;
@@ -41,20 +42,25 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
 
   let leaseEndsAt = Number.NEGATIVE_INFINITY;
 
-  /** Answers whether Redis knew no lease of this process. */
-  async function renewLease(): Promise<boolean> {
+  async function renewLease(): Promise<"running" | "ended" | "none"> {
     const from = performance.now();
-    const hadNone = (await redis.presenceTouch(PROCESSES, processId, LEASE_MS, KEEP_ENDED_LEASES_MS)) === 1;
+    const was = await redis.presenceTouch(PROCESSES, processId, LEASE_MS, KEEP_ENDED_LEASES_MS);
     leaseEndsAt = from + LEASE_MS;
-    return hadNone;
+    return (["running", "ended", "none"] as const)[was] ?? "none";
   }
 
-  async function tellAllJoins(): Promise<UserRef[]> {
+  /**
+   * Answers the users who came online by it. Of those that Redis has known of before only when others may have let them
+   * leave: a Redis that has merely lost its data is no coming and going.
+   */
+  async function tellAllJoins(mayHaveLeft: boolean): Promise<UserRef[]> {
     const cameOnline: UserRef[] = [];
     for (const chunk of chunks([...own.keys()])) {
       const told = chunk.map(async (connectionId) => {
-        const user = own.get(connectionId);
-        if (user && (await tellJoin(user, connectionId))) cameOnline.push(user);
+        const connection = own.get(connectionId);
+        if (!connection) return;
+        const wasTold = connection.told;
+        if ((await tellJoin(connection, connectionId)) && (mayHaveLeft || !wasTold)) cameOnline.push(connection.user);
       });
       await Promise.all(told);
       await renewLease();
@@ -64,11 +70,13 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
 
   const ownName = (connectionId: string) => `${processId}/${connectionId}`;
   /** Sends its commands before it first waits, so that a later leave comes later at Redis as well. */
-  const tellJoin = async (user: UserRef, connectionId: string) => {
+  const tellJoin = async (connection: { user: UserRef; told: boolean }, connectionId: string) => {
+    const { user } = connection;
     const [cameOnline] = await Promise.all([
       redis.presenceJoin(hashOf(user.organisationId), keyOf(user), ownName(connectionId)),
       redis.sadd(ORGANISATIONS, user.organisationId),
     ]);
+    connection.told = true;
     return cameOnline === 1;
   };
   const tellLeave = (user: UserRef, connection: string, ms: number) =>
@@ -118,11 +126,12 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
 
   return {
     async join(user, connectionId) {
-      own.set(connectionId, user);
+      const connection = { user, told: false };
+      own.set(connectionId, connection);
       try {
         // Without a lease the connection wouldn't count.
-        if (performance.now() >= leaseEndsAt) stale = (await renewLease()) || stale;
-        return own.has(connectionId) && (await tellJoin(user, connectionId));
+        if (performance.now() >= leaseEndsAt) stale = (await renewLease()) !== "running" || stale;
+        return own.has(connectionId) && (await tellJoin(connection, connectionId));
       } catch (error) {
         stale = true;
         fault(error);
@@ -144,10 +153,11 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
 
     async touch() {
       try {
-        if (!(await renewLease()) && !stale) return [];
+        const lease = await renewLease();
+        if (lease === "running" && !stale) return [];
         // What fails from here on sets it again.
         stale = false;
-        const cameOnline = await tellAllJoins();
+        const cameOnline = await tellAllJoins(lease === "ended");
         for (let left = leftUntold[0]; left; left = leftUntold[0]) {
           await tellLeave(left.user, left.connection, left.graceMs);
           leftUntold.shift();
@@ -192,7 +202,8 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
     },
 
     async online(organisationId) {
-      const mine = () => [...own.values()].filter((user) => user.organisationId === organisationId);
+      const mine = () =>
+        [...own.values()].map(({ user }) => user).filter((user) => user.organisationId === organisationId);
       const users = await redisOr(null, async () => {
         const [leases, now, all] = await Promise.all([readLeases(), readNow(), readUsers(organisationId)]);
         return all.filter(({ entry }) => isOnline(entry, leases, now)).map(({ user }) => user);

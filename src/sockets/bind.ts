@@ -100,7 +100,9 @@ function checkArguments(event: ClientEventName, [data, second]: unknown[], maxCo
   if (schema === Content) checkContent(data as Content, maxContentBytes);
   else if (event === "staff_msg") checkContent((data as { content: Content }).content, maxContentBytes);
   if (!validator.options || second === undefined || second === null) return { data, second: undefined };
-  if (!validator.options.Check(second)) throw refusalOf(validator.options.Errors(second), "invalidOptions");
+  // Bytes are an object to the schema.
+  if (ArrayBuffer.isView(second) || !validator.options.Check(second))
+    throw refusalOf(validator.options.Errors(second), "invalidOptions");
   return { data, second };
 }
 

@@ -224,7 +224,7 @@ test("a connection counts also when the process had no lease before it", async (
   expect(await other.online(user.organisationId)).toEqual([user]);
 });
 
-test("a process whose lease was lost tells all its connections again", async () => {
+test("when Redis has lost its data a process tells all its connections again, and nobody comes online", async () => {
   const user = someone();
   const presence = createRedisPresence(redis, { graceMs: GRACE_MS, onFault: fail });
   await presence.touch();
@@ -232,6 +232,20 @@ test("a process whose lease was lost tells all its connections again", async () 
   expect(await presence.touch()).toEqual([]);
   await redis.flushall();
   expect(await presence.online(user.organisationId)).toEqual([]);
-  expect(await presence.touch()).toEqual([user]);
+  expect(await presence.touch()).toEqual([]);
   expect(await presence.online(user.organisationId)).toEqual([user]);
+});
+
+test("a process that was believed to be dead tells that its users are there, and they come online again", async () => {
+  const user = someone();
+  await redis.flushall();
+  const frozen = createRedisPresence(redis, { graceMs: GRACE_MS, onFault: fail });
+  await frozen.touch();
+  await frozen.join(user, "a");
+  const [processId = ""] = await redis.zrange("presence:processes", "0", "-1");
+  await redis.zadd("presence:processes", 1, processId);
+  const other = createRedisPresence(redis, { graceMs: GRACE_MS, onFault: fail });
+  expect((await sweep(other, user)).gone).toEqual([user]);
+  expect(await frozen.touch()).toEqual([user]);
+  expect(await other.online(user.organisationId)).toEqual([user]);
 });

@@ -345,7 +345,7 @@ describe.each(topologies)("on %s", (topology) => {
       "staff_msg",
       notIds.map(([what, id]) => [what, [{ room: rooms.served, content: good, id }], "invalidMessageId"]),
     );
-    const notOptions = [5, "x", crypto.randomUUID(), true, [], [{ id: crypto.randomUUID() }]];
+    const notOptions = [5, "x", crypto.randomUUID(), true, [], [{ id: crypto.randomUUID() }], Buffer.from("x")];
     for (const event of messageEvents) {
       await refuses(cast.visitor, event, [
         ...notIds.map(([what, id]): Bad => [what, [good, { id }], "invalidMessageId"]),
