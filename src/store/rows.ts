@@ -18,7 +18,7 @@ export type UserRow = {
   created_at: DbTime;
   updated_at: DbTime | null;
 };
-type VisitorRow = {
+export type VisitorRow = {
   id: string;
   name: string;
   email: string | null;

@@ -1,0 +1,39 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { connectPostgres, type Prisma } from "../../src/store/prisma.ts";
+import { createStore, newId, type Store } from "../../src/store/store.ts";
+import { createDatabase } from "../support/services.ts";
+
+let database: Awaited<ReturnType<typeof createDatabase>>;
+let prisma: Prisma;
+let store: Store;
+beforeAll(async () => {
+  database = await createDatabase();
+  prisma = connectPostgres(database.url);
+  store = createStore(prisma);
+  await store.accounts.createOrganisation({
+    name: "Shop",
+    staff: [{ fullName: "Ada", displayName: null, email: "ada", roleId: 1, passwordHash: "none" }],
+    visitors: [{ name: "Vera", email: "vera", passwordHash: "none" }],
+  });
+});
+afterAll(async () => {
+  await prisma?.$disconnect();
+  await database?.drop();
+});
+
+test("people are read by more ids than a statement may have parameters; unknown ones are left out", async () => {
+  const ada = (await store.accounts.byEmail("staff", "ada"))?.user;
+  const vera = (await store.accounts.byEmail("visitor", "vera"))?.user;
+  const nobody = Array.from({ length: 40_000 }, newId);
+  expect(await store.accounts.staff([...nobody, ada?.id ?? ""])).toEqual([ada]);
+  expect(await store.accounts.visitors([...nobody, vera?.id ?? ""])).toEqual([vera]);
+  expect(await store.accounts.staff([])).toEqual([]);
+});
+
+test("the same account asked for several times at once is found each time", async () => {
+  const account = await store.accounts.byEmail("staff", "ADA");
+  const found = await Promise.all(
+    Array.from({ length: 5 }, () => store.accounts.byId("staff", account?.user.id ?? "")),
+  );
+  expect(found).toEqual(Array(5).fill(account));
+});
