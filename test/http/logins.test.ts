@@ -178,6 +178,18 @@ describe("with an organisation", () => {
     }
     const ten = Array.from({ length: 10 }, () => 401);
 
+    test("a visitor's logins neither use up nor reset those of a staff with the same email", async () => {
+      const { email } = await newStaff();
+      const visitor = { name: "Vera", email, password: "visitor-123" };
+      expect((await post("/visitors", visitor)).status).toBe(201);
+      expect(await guess(9, email)).toEqual(ten.slice(1));
+      expect((await post("/visitor/login", { email, password: visitor.password })).status).toBe(200);
+      expect(await guess(2, email)).toEqual([401, 429]);
+      const other = await newStaff();
+      expect(await guess(11, other.email, "/visitor/login")).toEqual([...ten, 429]);
+      expect((await post("/login", { email: other.email, password: other.password })).status).toBe(200);
+    });
+
     test("the eleventh for an email is 429 on every pod, from any address, in any case, the right password too", async () => {
       const { email, password } = await newStaff();
       expect(await guess(10, email)).toEqual(ten);
