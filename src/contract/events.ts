@@ -1,8 +1,7 @@
 import Type, { type Static, type TSchema } from "typebox";
 import type { RefusalCode } from "./errors.ts";
-import { ChatMessage, Content, ID_PATTERN, Room, Staff, Visitor } from "./models.ts";
+import { ChatMessage, Content, ID_PATTERN, nullable, Room, Staff, Visitor } from "./models.ts";
 
-const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 const MessageId = Type.String({
   pattern: "^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$",
   description: "a UUID chosen by the client: sending it again stores nothing new and answers as the first time",
@@ -95,7 +94,7 @@ const ofVisitor = { user: Visitor };
 const inRoom = { room: Room };
 const ofMessage = { room: Room, content: Content, message: ChatMessage };
 const History = Type.Array(ChatMessage, { description: "system messages included, at most the last 100" });
-const Contents = Type.Array(Content, { description: "at most the last 100" });
+const Contents = Type.Array(Content, { description: "at most the last 100, and 256 KB of them beside the last one" });
 const MessagesBeside = Type.Array(ChatMessage, { description: "matches `contents` one by one" });
 
 const QueuedChat = Type.Object({ ...ofVisitor, ...inRoom, contents: Contents, messages: MessagesBeside });
@@ -112,7 +111,7 @@ export type ServerEvent = {
 /** Every event that the service sends, each with one argument. */
 export const serverEvents = {
   staff_init: {
-    to: "the staff's own connection, right after connecting",
+    to: "the staff's own connection, right after connecting and when Redis was away",
     summary: "All that a staff's screen starts from: treat it as the state.",
     payload: Type.Object({
       online_users: Type.Array(Staff),
@@ -123,7 +122,7 @@ export const serverEvents = {
     }),
   },
   visitor_init: {
-    to: "the visitor's own connection, right after connecting",
+    to: "the visitor's own connection, right after connecting and when Redis was away",
     summary: "All that a visitor's screen starts from: treat it as the state.",
     payload: Type.Object({ ...ofVisitor, room: nullable(Room), staff: nullable(Staff), messages: History }),
   },
@@ -190,7 +189,7 @@ export const serverEvents = {
   },
 
   staff_take_over_chat: {
-    to: "the other monitors",
+    to: "the other monitors; the taker's other connections",
     summary: "A supervisor or an admin (`user`) has taken a chat over.",
     payload: Type.Object({ ...ofStaff, room: RoomId, visitor: Visitor }),
   },
@@ -201,7 +200,7 @@ export const serverEvents = {
       ...ofStaff,
       ...inRoom,
       visitor: Visitor,
-      contents: Type.Array(ChatMessage, { description: "the visitor's messages so far, at most the last 100" }),
+      contents: Type.Array(ChatMessage, { description: "the visitor's messages so far, as many as in the queue" }),
       messages: MessagesBeside,
     }),
   },

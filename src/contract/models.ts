@@ -6,11 +6,12 @@ export const ID_PATTERN = "^[0-9a-f]{32}$";
 const Id = Type.String({ pattern: ID_PATTERN, description: "32 hex digits, time-ordered" });
 
 /** Tells whether `text` can be an id at all, so that the database is never asked about anything else. */
-export const isId = (text: string): boolean => new RegExp(ID_PATTERN).test(text);
+export const isId = (text: string): boolean => idPattern.test(text);
+const idPattern = new RegExp(ID_PATTERN);
 
 /** Milliseconds since 1970. */
 const Time = Type.Integer({ description: "milliseconds since 1970" });
-const nullable = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+export const nullable = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 
 export const role = { admin: 1, supervisor: 2, agent: 3 } as const;
 export const RoleId = Type.Union([Type.Literal(1), Type.Literal(2), Type.Literal(3)], {
@@ -64,7 +65,7 @@ export const Room = Type.Object(
 export type Room = Static<typeof Room>;
 
 export const statuses = ["unclaimed", "claimed", "closed"] as const;
-export const ChatStatus = Type.Union([Type.Literal("unclaimed"), Type.Literal("claimed"), Type.Literal("closed")]);
+export const ChatStatus = Type.Enum(statuses);
 export type ChatStatus = Static<typeof ChatStatus>;
 
 /** What a message says: a non-empty JSON object, its form is the front-end's affair. Kept to the letter. */

@@ -1,5 +1,5 @@
 import type { People } from "../chat/ports.ts";
-import type { Staff, Visitor } from "../contract/models.ts";
+import { role, type Staff, type Visitor } from "../contract/models.ts";
 import { isUniqueViolation } from "./faults.ts";
 import type { Prisma } from "./prisma.ts";
 import { toId, toStaff, toVisitor, type UserRow, type VisitorRow } from "./rows.ts";
@@ -125,7 +125,7 @@ export function createAccounts(prisma: Prisma, newId: () => string): Accounts {
           });
           if (!row) return null;
           const admins = await tx.user.count({
-            where: { organisation_id: organisationId, role_id: 1, disabled: false },
+            where: { organisation_id: organisationId, role_id: role.admin, disabled: false },
           });
           if (admins === 0) throw new LastAdmin();
           return toStaff(row);

@@ -54,6 +54,13 @@ export type MessageRow = {
 /** What every statement about a chat returns, next to what is its own. */
 export type ChatJoined = { chat: ChatRow; visitor: VisitorRow; staff: UserRow | null };
 
+/** The end of such a statement: `source` has rows of `chats`, which are named `chat` here. */
+export const selectChat = (source: string, columns = ""): string => `
+SELECT to_json(chat) AS chat, to_json(visitor) AS visitor, to_json(staff) AS staff ${columns}
+FROM ${source} chat
+JOIN visitors visitor ON visitor.id = chat.visitor_id
+LEFT JOIN users staff ON staff.id = chat.staff_id`;
+
 export const toId = (uuid: string): string => uuid.replaceAll("-", "");
 const toTime = (time: DbTime): number => new Date(time).getTime();
 export const toTimeOrNull = (time: DbTime | null): number | null => (time === null ? null : toTime(time));

@@ -1,6 +1,6 @@
 import type { ChatStore } from "../chat/ports.ts";
 import type { Prisma } from "./prisma.ts";
-import { type ChatJoined, type MessageRow, toChat, toChatWithMessages, toId } from "./rows.ts";
+import { type ChatJoined, type MessageRow, selectChat, toChat, toChatWithMessages, toId } from "./rows.ts";
 
 /** How much of a chat comes with a snapshot; the rest is read page by page over HTTP. */
 const HISTORY = 100;
@@ -23,12 +23,7 @@ export const queuedMessages = (condition = "") => `
     ) last
   ) sized`;
 
-const chatsWhere = (condition: string, columns = "") => `
-SELECT to_json(chat) AS chat, to_json(visitor) AS visitor, to_json(staff) AS staff ${columns}
-FROM chats chat
-JOIN visitors visitor ON visitor.id = chat.visitor_id
-LEFT JOIN users staff ON staff.id = chat.staff_id
-WHERE ${condition}`;
+const chatsWhere = (condition: string, columns = "") => `${selectChat("chats", columns)} WHERE ${condition}`;
 
 const FIND = chatsWhere("chat.id = $1::uuid AND chat.organisation_id = $2::uuid");
 const QUEUE = chatsWhere(

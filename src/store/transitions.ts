@@ -5,6 +5,7 @@ import type { Prisma } from "./prisma.ts";
 import {
   type ChatJoined,
   type MessageRow,
+  selectChat,
   toChat,
   toChatWithMessages,
   toMessage,
@@ -28,8 +29,7 @@ added AS (
   SELECT id, 1, $4::uuid, 1, visitor_id, false, $5::json, clock_timestamp() FROM changed
   RETURNING *
 )
-SELECT to_json(chat) AS chat, to_json(visitor) AS visitor, NULL AS staff, to_json(added) AS message
-FROM changed chat JOIN added ON true JOIN visitors visitor ON visitor.id = chat.visitor_id`;
+${selectChat("changed", ", (SELECT to_json(added) FROM added) AS message")}`;
 
 /** `$1` is the system message's id, `$2` whose deed it is. `changed` is the chat's row after the change. */
 const transition = (changed: string, byStaff: boolean, what: string, columns = "") => `
@@ -38,10 +38,7 @@ added AS (
   INSERT INTO chat_messages (chat_id, sequence_num, id, type_id, sender_id, by_staff, content, created_at)
   SELECT id, last_sequence_num, $1::uuid, 0, $2::uuid, ${byStaff}, '{"content":"${what}"}', clock_timestamp() FROM changed
 )
-SELECT to_json(chat) AS chat, to_json(visitor) AS visitor, to_json(staff) AS staff ${columns}
-FROM changed chat
-JOIN visitors visitor ON visitor.id = chat.visitor_id
-LEFT JOIN users staff ON staff.id = chat.staff_id`;
+${selectChat("changed", columns)}`;
 
 const CLAIM = transition(
   `changed AS (
@@ -76,29 +73,24 @@ const TAKE_OVER = transition(
   ", (SELECT to_json(users) FROM users JOIN before ON users.id = before.staff_id) AS from_staff",
 );
 
-const LEAVE_AS_STAFF = transition(
-  `changed AS (
-    UPDATE chats
-    SET status = 'closed', closed_by = $2::uuid, closed_at = now(), updated_at = now(),
-        last_sequence_num = last_sequence_num + 1
-    WHERE id = $3::uuid AND organisation_id = $4::uuid AND status = 'claimed' AND staff_id = $2::uuid
-    RETURNING *
-  )`,
-  true,
-  "leave room",
-);
+const leave = (condition: string, byStaff: boolean) =>
+  transition(
+    `changed AS (
+      UPDATE chats
+      SET status = 'closed', closed_by = $2::uuid, closed_at = now(), updated_at = now(),
+          last_sequence_num = last_sequence_num + 1
+      WHERE ${condition}
+      RETURNING *
+    )`,
+    byStaff,
+    "leave room",
+  );
 
-const LEAVE_AS_VISITOR = transition(
-  `changed AS (
-    UPDATE chats
-    SET status = 'closed', closed_by = $2::uuid, closed_at = now(), updated_at = now(),
-        last_sequence_num = last_sequence_num + 1
-    WHERE visitor_id = $2::uuid AND status <> 'closed'
-    RETURNING *
-  )`,
-  false,
-  "leave room",
+const LEAVE_AS_STAFF = leave(
+  "id = $3::uuid AND organisation_id = $4::uuid AND status = 'claimed' AND staff_id = $2::uuid",
+  true,
 );
+const LEAVE_AS_VISITOR = leave("visitor_id = $2::uuid AND status <> 'closed'", false);
 
 /** Flagging again moves a chat to the front. A flag is no event of the conversation: it has no system message. */
 const FLAG = `
@@ -108,10 +100,7 @@ WITH changed AS (
   WHERE id = $3::uuid AND organisation_id = $4::uuid
   RETURNING *
 )
-SELECT to_json(chat) AS chat, to_json(visitor) AS visitor, to_json(staff) AS staff
-FROM changed chat
-JOIN visitors visitor ON visitor.id = chat.visitor_id
-LEFT JOIN users staff ON staff.id = chat.staff_id`;
+${selectChat("changed")}`;
 
 type Transitions = Pick<ChatStore, "open" | "claim" | "takeOver" | "leaveAsStaff" | "leaveAsVisitor" | "flag">;
 
