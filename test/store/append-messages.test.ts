@@ -1,0 +1,75 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { connectPostgres } from "../../src/store/prisma.ts";
+import { createStore, newId } from "../../src/store/store.ts";
+import { createDatabase } from "../support/services.ts";
+
+let database: Awaited<ReturnType<typeof createDatabase>>;
+beforeAll(async () => {
+  database = await createDatabase();
+});
+afterAll(() => database?.drop());
+
+/** A store with connections of its own, as another process has it. */
+function openStore() {
+  const prisma = connectPostgres(database.url);
+  const batches: number[] = [];
+  return { store: createStore(prisma, (size) => batches.push(size)), batches, close: () => prisma.$disconnect() };
+}
+
+const CHATS = 30;
+const EACH = 20;
+
+test("two processes that write to the same chats at once do it in batches, without a deadlock, a gap or a retry", async () => {
+  const [here, there] = [openStore(), openStore()];
+  const { store } = here;
+  const organisation = await store.accounts.createOrganisation({
+    name: "Shop",
+    staff: [{ fullName: "Ada", displayName: null, email: "ada", roleId: 1, passwordHash: "none" }],
+  });
+  if (!organisation || organisation === "taken") throw new Error("the organisation was not created");
+  const { id: organisationId } = organisation;
+  const staffId = organisation.staff[0]?.id ?? "";
+  const chats = await Promise.all(
+    Array.from({ length: CHATS }, async () => {
+      const visitor = await store.accounts.createVisitor({ organisationId, name: "Vera" });
+      if (visitor === "taken") throw new Error("an anonymous visitor can't be taken");
+      const first = { id: newId(), organisationId, senderId: visitor.id, chatId: null, content: { n: 0 } };
+      const opened = await store.chats.open(first);
+      const chatId = opened?.chat.room.id ?? "";
+      await store.chats.claim({ organisationId, chatId, staffId });
+      return { chatId, visitorId: visitor.id };
+    }),
+  );
+  here.batches.length = 0;
+
+  // The one goes through the chats in one order, the other in the other one: as good a deadlock as any.
+  const outcomes = await Promise.all(
+    Array.from({ length: EACH }, (_, n) => [
+      ...chats.map(({ visitorId: senderId }) =>
+        here.store.chats.append({ id: newId(), organisationId, senderId, chatId: null, content: { n } }),
+      ),
+      ...chats
+        .toReversed()
+        .map(({ chatId }) =>
+          there.store.chats.append({ id: newId(), organisationId, senderId: staffId, chatId, content: { n } }),
+        ),
+    ]).flat(),
+  );
+  expect(new Set(outcomes.map(({ outcome }) => outcome))).toEqual(new Set(["stored"]));
+  for (const { batches } of [here, there]) {
+    // Each message was in one statement only: whoever had to wait for a row was not tried again.
+    expect(batches.reduce((sum, size) => sum + size, 0)).toBe(CHATS * EACH);
+    expect(batches.length).toBeLessThanOrEqual(2 + (CHATS * EACH) / 32);
+  }
+  for (const { chatId } of chats) {
+    const messages = await store.lists.messages({ organisationId }, chatId, { take: 100 });
+    const numbers = messages?.map(({ sequence_num }) => sequence_num);
+    expect(numbers).toEqual(Array.from({ length: 2 + 2 * EACH }, (_, n) => n + 1));
+    for (const byStaff of [true, false]) {
+      const own = messages?.filter(({ type_id, sender }) => type_id === 1 && (sender !== null) === byStaff);
+      const expected = Array.from({ length: EACH }, (_, n) => n);
+      expect(own?.map(({ content }) => content.n)).toEqual(byStaff ? expected : [0, ...expected]);
+    }
+  }
+  await Promise.all([here.close(), there.close()]);
+});
