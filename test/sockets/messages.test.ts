@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refusals } from "../../src/contract/errors.ts";
 import type { ChatMessage, Visitor } from "../../src/contract/models.ts";
-import { enter, type TestClient } from "../support/client.ts";
+import { connect, enter, type TestClient } from "../support/client.ts";
 import { type Organisation, settle, startWorld, tokenOf, topologies, type World } from "../support/world.ts";
 
 describe.each(topologies)("on %s", (topology) => {
@@ -57,6 +57,30 @@ describe.each(topologies)("on %s", (topology) => {
       expect(messages.slice(2).map(({ content }) => content)).toEqual(upTo(20).map((n) => ({ n })));
       await settled();
       expect(messagesHeard(agent, "visitor_send")).toEqual(messages.slice(2));
+    });
+
+    test("events sent at once, before the snapshot even, are done one after the other", async () => {
+      await begin();
+      const early = await connect(world.url(1), tokenOf(await organisation.visitor()));
+      const sent = [
+        early.send("visitor_first_msg", { n: 1 }),
+        early.send("visitor_msg_unclaimed", { n: 2 }),
+        early.send("visitor_leave_room"),
+        early.send("visitor_msg", { n: 3 }),
+        early.send("visitor_first_msg", { n: 4 }),
+        early.send("visitor_msg", { n: 5 }),
+      ];
+      const fine = [true, null];
+      const closed = [false, refusals.roomClosed.sentence];
+      expect(await Promise.all(sent)).toEqual([fine, fine, fine, closed, fine, fine]);
+      await settled();
+      const heard = [
+        "append_unclaimed_chats",
+        "visitor_unclaimed_msg",
+        "visitor_leave_queue",
+        "append_unclaimed_chats",
+      ];
+      expect(agent.names()).toEqual([...heard, "visitor_unclaimed_msg"]);
     });
 
     test("visitor and staff writing at once, from different pods, leave no gap and no duplicate", async () => {
