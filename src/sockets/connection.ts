@@ -5,7 +5,7 @@ import type { Caller, ChatPorts } from "../chat/ports.ts";
 import { roomsOf } from "../chat/rooms.ts";
 import { staffSnapshot, visitorSnapshot } from "../chat/snapshots.ts";
 import type { Config } from "../config.ts";
-import { Refusal } from "../contract/errors.ts";
+import { Refusal, type RefusalCode } from "../contract/errors.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Presence } from "../presence/presence.ts";
 import type { Account, Accounts } from "../store/accounts.ts";
@@ -45,10 +45,10 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
   const account = socket.data.account as Account;
   const log = context.log.child({ connection: socket.id, user: account.user.id });
   let caller = callerOf(account, socket.id);
-  /** Found out of late: he is disabled, or has another role. What he has sent already is refused. */
-  let isTurnedAway = false;
+  /** Why the connection can't be opened, as it turned out: what it has sent already is refused with it. */
+  let turnedAway: RefusalCode | null = null;
   const currentCaller = () => {
-    if (isTurnedAway) throw new Refusal("unknownUser");
+    if (turnedAway) throw new Refusal(turnedAway);
     return caller;
   };
   const queue = createQueue((error) => {
@@ -82,6 +82,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
     } catch (error) {
       log.warn({ err: error }, "connection could not be served: it is closed, to be tried again");
       metrics.faults.inc({ part: "connection" });
+      turnedAway = "unavailable";
       socket.conn.close();
     }
   });
@@ -102,12 +103,13 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
     const isWelcome = current !== null && !current.user.disabled;
     const hasNewRole =
       current?.kind === "staff" && account.kind === "staff" && current.user.role_id !== account.user.role_id;
-    isTurnedAway = !isWelcome || hasNewRole;
     if (!isWelcome) {
+      turnedAway = "unknownUser";
       socket.disconnect(true);
       return;
     }
     if (hasNewRole) {
+      turnedAway = "unavailable";
       // It comes back, and then joins the rooms of its new role.
       socket.conn.close();
       return;
@@ -118,7 +120,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
   }
 
   async function sendSnapshot(): Promise<void> {
-    if (!socket.connected || isTurnedAway) return;
+    if (!socket.connected || turnedAway) return;
     if (caller.kind === "visitor") {
       socket.emit("visitor_init", await visitorSnapshot(ports.chats, caller));
     } else {

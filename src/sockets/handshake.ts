@@ -64,6 +64,7 @@ export function authenticateHandshakes(io: Server, { tokens, allowAuthPayload, l
       socket.data.account = known ?? (await tokens.authenticate(typeof token === "string" ? token : undefined));
       next();
     } catch (error) {
+      busy.delete(socket.conn);
       const refusal = refusalOf(error);
       next(Object.assign(new Error(refusal.message), { data: body(refusal) }));
     }
