@@ -1,9 +1,8 @@
 import { parseArgs } from "node:util";
 import { Value } from "typebox/value";
-import { hashPassword } from "./accounts/passwords.ts";
+import { createWithAdmin } from "./accounts/organisations.ts";
 import { createTokens } from "./accounts/tokens.ts";
 import { ConfigError, readConfig } from "./config.ts";
-import { role } from "./contract/models.ts";
 import { Email, Name, NewPassword } from "./http/schemas.ts";
 import { openStorage, type Storage } from "./storage.ts";
 import { DataDirInUse } from "./store/embedded.ts";
@@ -47,9 +46,7 @@ async function run(): Promise<void> {
 }
 
 async function createOrganisation({ store }: Storage, given: { name: string; email: string; password: string }) {
-  const passwordHash = await hashPassword(given.password);
-  const admin = { fullName: "Admin", displayName: null, email: given.email, roleId: role.admin, passwordHash };
-  const created = await store.accounts.createOrganisation({ name: given.name, staff: [admin] });
+  const created = await createWithAdmin(store.accounts, given);
   if (created === "taken") throw new UsageError(`The email ${given.email} is already taken.`);
   if (!created) throw new Error("an organisation was neither created nor refused");
   const { id, name, staff } = created;

@@ -78,10 +78,10 @@ export async function buildApp({ config, store, presence, bus, metrics, log }: A
   userRoutes(http, {
     ...{ accounts, tokens },
     async onDisabled(staff) {
-      disconnectUser(refOf(staff));
-      await attendance.dismiss(refOf(staff)).catch(fault("leave"));
+      disconnectUser(staffRef(staff));
+      await attendance.dismiss(staffRef(staff)).catch(fault("leave"));
     },
-    onNewRole: (staff) => reconnectUser(refOf(staff)),
+    onNewRole: (staff) => reconnectUser(staffRef(staff)),
   });
   chatRoutes(http, { lists, tokens });
   probeRoutes(http, { store, metrics, isDraining: () => isDraining });
@@ -121,7 +121,7 @@ export async function buildApp({ config, store, presence, bus, metrics, log }: A
   }
 }
 
-const refOf = (staff: Staff): UserRef => ({ kind: "staff", id: staff.id, organisationId: staff.organisation_id });
+const staffRef = (staff: Staff): UserRef => ({ kind: "staff", id: staff.id, organisationId: staff.organisation_id });
 
 /** Runs `work` again and again, never twice at once. Returns what stops it. */
 function every(intervalMs: number, work: () => Promise<void>): () => void {

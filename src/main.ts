@@ -1,11 +1,10 @@
 import type { AddressInfo } from "node:net";
 import pino from "pino";
 import { createDemoOrganisation, demoAccountLines } from "./accounts/demo.ts";
-import { hashPassword } from "./accounts/passwords.ts";
+import { createWithAdmin } from "./accounts/organisations.ts";
 import { buildApp } from "./app.ts";
 import { connectBus } from "./bus/redis.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
-import { role } from "./contract/models.ts";
 import { createMetrics } from "./metrics.ts";
 import { createMemoryPresence } from "./presence/memory.ts";
 import { createRedisPresence } from "./presence/redis.ts";
@@ -94,9 +93,7 @@ async function fillEmptyDatabase(config: Config, accounts: Accounts): Promise<vo
   if (await accounts.oldestOrganisation()) return;
   if (config.firstAdmin) {
     const { email, password, organisationName: name } = config.firstAdmin;
-    const passwordHash = await hashPassword(password);
-    const admin = { fullName: "Admin", displayName: null, email, roleId: role.admin, passwordHash };
-    await accounts.createOrganisation({ name, staff: [admin], ifFirst: true });
+    await createWithAdmin(accounts, { name, email, password, ifFirst: true });
   } else if (config.databaseUrl === undefined) {
     await createDemoOrganisation(accounts);
   }

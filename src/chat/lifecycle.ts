@@ -112,5 +112,5 @@ async function decide<T>(
     const code = !chat || chat.status === "closed" ? "roomClosed" : whyNot(chat);
     if (code) throw new Refusal(code);
   }
-  throw new Refusal("tooFast");
+  throw new Error(`chat ${chatId} is neither changed nor is there a reason why not`);
 }

@@ -21,7 +21,7 @@ export type HttpServer = FastifyInstance<
 >;
 
 type Options = {
-  config: Pick<Config, "corsOrigins" | "rateLimit" | "logLevel">;
+  config: Pick<Config, "corsOrigins" | "rateLimit">;
   logger: FastifyBaseLogger;
   metrics: Metrics;
 };

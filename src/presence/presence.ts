@@ -4,7 +4,8 @@ import type { UserRef } from "../chat/ports.ts";
  * Who is online: a user is, while he has a connection on any process, or has lost his last one less than its grace ago.
  *
  * Two implementations, memory for one process and Redis for many, keep one contract:
- * - Every change is atomic per user; `join` and `leave` of one connection may come in any order and more than once.
+ * - Every change is atomic per user. A `join` or `leave` told twice, or the `leave` of an unknown connection, changes
+ *   nothing.
  * - Exactly one `join` answers "came online" between two times of being gone.
  * - A user who is gone is handed to exactly one process's `sweep`; should that process die meanwhile, to another one.
  * - A process that dies counts as having lost all its connections when its lease ends.
@@ -28,8 +29,8 @@ export interface Presence {
   expect(users: UserRef[], graceMs: number): Promise<void>;
 
   /**
-   * Says that this process lives; to be called every `TOUCH_INTERVAL_MS`. When the store was away,
-   * or has forgotten this process, all its connections are told again. Answers the users who came online by it.
+   * Says that this process lives; to be called every `TOUCH_INTERVAL_MS`. When the store was away, or
+   * has forgotten this process, all its connections are told again. Answers the users who came online by it.
    */
   touch(): Promise<UserRef[]>;
 

@@ -11,8 +11,8 @@ import type { Cluster, Redis } from "ioredis";
  *   presence:sweeper        string       the process whose turn it is to sweep
  *
  * A user has an entry exactly while he was told to be online. A connection counts while it is there and its process's
- * lease, plus one grace, hasn't ended; or while its own grace hasn't. Who sweeps a user replaces nothing but adds a
- * connection "~<process>" that ends in 5 s: a claim, which runs out by itself when the sweeper dies.
+ * lease, plus one grace, hasn't ended; or while its own grace hasn't. Who sweeps a user replaces all of them, which are
+ * gone, by a connection "~<process>" that ends in 5 s: a claim, which runs out by itself when the sweeper dies.
  */
 export const PROCESSES = "presence:processes";
 export const ORGANISATIONS = "presence:organisations";

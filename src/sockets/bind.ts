@@ -57,7 +57,7 @@ export function bindEvents(socket: Socket, currentCaller: () => Caller, options:
       else ack(true, null);
     };
     const refuse = (error: unknown) => {
-      const refusal = toRefusal(error, log.child({ event }));
+      const refusal = toRefusal(error, log, { event });
       metrics.events.inc({ event: event ?? "unknown", result: refusal.code });
       ack(false, refusal.message);
     };
