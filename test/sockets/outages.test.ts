@@ -130,3 +130,22 @@ test("the users of a pod that is killed leave when its lease and their grace hav
   expect(visitor.names().filter((name) => name === "staff_leave")).toHaveLength(1);
   expect(admin.names().filter((name) => name === "staff_goes_offline")).toHaveLength(1);
 });
+
+test("whoever has his snapshot hears everything from then on, however slow the subscriptions are", async () => {
+  world = await startWorld("two pods");
+  const way = await wayTo(world.redis?.url ?? "", { ms: 300, ifSaid: /ssubscribe/i });
+  const far = await startPod({ DATABASE_URL: world.databaseUrl, REDIS_URL: way.url });
+  const organisation = await world.organisation();
+  const visitor = await organisation.visitor();
+  const writer = await enter(world.url(0), tokenOf(visitor));
+  const agent = await enter(world.url(0), tokenOf(organisation.agent));
+  await writer.ok("visitor_first_msg", { n: 1 });
+  const { room } = await agent.next("append_unclaimed_chats");
+  await agent.ok("staff_join", { room: room.id });
+
+  const tab = await enter(far.url, tokenOf(visitor));
+  await agent.ok("staff_msg", { room: room.id, content: { n: 2 } });
+  expect((await tab.next("staff_send")).content).toEqual({ n: 2 });
+  await far.stop();
+  await way.close();
+});

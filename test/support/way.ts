@@ -1,9 +1,14 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { PassThrough, Transform } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
 
-/** A way to a database that can be closed, connections included, and opened again. */
-export async function wayTo(databaseUrl: string) {
-  const { hostname, port } = new URL(databaseUrl);
+/** A connection on which the client has ever said `ifSaid` takes `ms` for whatever it says. */
+type Slow = { ms: number; ifSaid: RegExp };
+
+/** A way to a database or a Redis that can be closed, connections included, and opened again. */
+export async function wayTo(target: string, slow?: Slow) {
+  const { hostname, port } = new URL(target);
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     const onward = connect(Number(port || 5432), hostname);
@@ -11,7 +16,10 @@ export async function wayTo(databaseUrl: string) {
       sockets.add(one);
       one.on("error", () => {}).on("close", () => sockets.delete(one));
     }
-    socket.pipe(onward).pipe(socket);
+    socket
+      .pipe(slow ? delayed(slow) : new PassThrough())
+      .pipe(onward)
+      .pipe(socket);
     socket.on("close", () => onward.destroy());
   });
   let ownPort = 0;
@@ -20,7 +28,7 @@ export async function wayTo(databaseUrl: string) {
     ownPort = (server.address() as AddressInfo).port;
   };
   await open();
-  const url = new URL(databaseUrl);
+  const url = new URL(target);
   url.host = `127.0.0.1:${ownPort}`;
   return {
     url: url.href,
@@ -32,4 +40,15 @@ export async function wayTo(databaseUrl: string) {
       await once(server, "close");
     },
   };
+}
+
+function delayed({ ms, ifSaid }: Slow): Transform {
+  let isSlow = false;
+  return new Transform({
+    async transform(chunk: Buffer, _encoding, done) {
+      isSlow ||= ifSaid.test(chunk.toString("latin1"));
+      if (isSlow) await delay(ms);
+      done(null, chunk);
+    },
+  });
 }
