@@ -21,3 +21,14 @@ test("a wrong email costs the work of a wrong password, so that the two take the
   const [wrongPassword, wrongEmail] = [await workOf(hash), await workOf(undefined)];
   expect(wrongEmail).toBeGreaterThan(wrongPassword / 5);
 });
+
+test("a flood of registrations doesn't keep those waiting who log in", async () => {
+  const hash = await hashPassword("secret-123");
+  const done: string[] = [];
+  const registrations = Array.from({ length: 12 }, () =>
+    hashPassword("secret-123").then(() => done.push("registration")),
+  );
+  await checkPassword(hash, "secret-123").then(() => done.push("login"));
+  await Promise.all(registrations);
+  expect(done.indexOf("login")).toBeLessThan(6);
+});

@@ -5,6 +5,7 @@ import { createMemoryPresence } from "../../src/presence/memory.ts";
 import { keyOf, type Presence } from "../../src/presence/presence.ts";
 import { createRedisPresence } from "../../src/presence/redis.ts";
 import { type RedisServer, startRedis } from "../support/services.ts";
+import { wayTo } from "../support/way.ts";
 
 const GRACE_MS = 300;
 
@@ -248,4 +249,32 @@ test("a process that was believed to be dead tells that its users are there, and
   expect((await sweep(other, user)).gone).toEqual([user]);
   expect(await frozen.touch()).toEqual([user]);
   expect(await other.online(user.organisationId)).toEqual([user]);
+});
+
+test("telling many connections again over a slow network leaves no time to believe the process dead", {
+  timeout: 60_000,
+}, async () => {
+  await redis.flushall();
+  const way = await wayTo(redisServer.url, { ms: 30, ifSaid: /./ });
+  const slowRedis = new Redis(way.url);
+  const [slow, other] = [slowRedis, redis].map((client) =>
+    createRedisPresence(client, { graceMs: 0, onFault: fail }),
+  ) as [Presence, Presence];
+  const users = Array.from({ length: 300 }, someone);
+  await Promise.all(users.map((user, n) => slow.join(user, `${n}`)));
+  await redis.flushall();
+
+  let isTold = false;
+  const told = slow.touch().then(() => {
+    isTold = true;
+  });
+  const gone: UserRef[] = [];
+  while (!isTold) {
+    for (const user of users) gone.push(...(await sweep(other, user)).gone);
+  }
+  await told;
+  expect(gone).toEqual([]);
+  expect(await other.online(users[299]?.organisationId ?? "")).toEqual([users[299]]);
+  slowRedis.disconnect();
+  await way.close();
 });
