@@ -53,6 +53,25 @@ async function start(config: Config): Promise<void> {
     ...{ store: storage.store, presence, bus, metrics, log },
     config: { ...config, jwtSecret: storage.jwtSecret },
   });
+  // Before anybody can know that it runs, and so stop it.
+  let isStopping = false;
+  const stop = async (signal: string) => {
+    if (isStopping) return;
+    isStopping = true;
+    setTimeout(() => {
+      console.error("shutdown took too long: exiting");
+      process.exit(1);
+    }, SHUTDOWN_MS).unref();
+    log.info({ signal }, "shutting down");
+    await app.close();
+    await bus?.close();
+    await storage.close();
+    log.info("stopped");
+    process.exit(0);
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+
   await app.ready();
   await app.http.listen({ port: config.port, host: config.host });
 
@@ -68,24 +87,6 @@ async function start(config: Config): Promise<void> {
     if (lines.length > 0)
       console.log(`\nDemo accounts, with their passwords:\n${lines.join("\n")}\n\nSee it at work: npm run demo\n`);
   }
-
-  let isStopping = false;
-  const stop = async (signal: string) => {
-    if (isStopping) return;
-    isStopping = true;
-    log.info({ signal }, "shutting down");
-    setTimeout(() => {
-      log.error("shutdown took too long: exiting");
-      process.exit(1);
-    }, SHUTDOWN_MS).unref();
-    await app.close();
-    await bus?.close();
-    await storage.close();
-    log.info("stopped");
-    process.exit(0);
-  };
-  process.on("SIGTERM", stop);
-  process.on("SIGINT", stop);
 }
 
 /** On an empty database: the configured organisation and admin, else (embedded only) the demo ones. */

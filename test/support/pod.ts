@@ -1,8 +1,9 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { afterAll } from "vitest";
 
 /** The key that the tests' pods check tokens with. */
 export const JWT_SECRET = "a key that only the tests know, 32+ bytes";
@@ -15,6 +16,13 @@ export type Pod = {
   /** Ends it as Kubernetes does; resolves to its exit code. */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 };
+
+const running = new Set<ChildProcess>();
+
+/** A test that fails may leave pods behind: none outlives its file. */
+afterAll(() => {
+  for (const child of running) child.kill("SIGKILL");
+});
 
 const root = join(import.meta.dirname, "../..");
 
@@ -65,11 +73,9 @@ function runMain(env: Record<string, string>) {
       output += chunk;
     });
   }
-  // A pod must not outlive the tests, however they end.
-  const kill = () => child.kill("SIGKILL");
-  globalThis.process.once("exit", kill);
+  running.add(child);
   const ended = once(child, "close").then(([code]) => {
-    globalThis.process.off("exit", kill);
+    running.delete(child);
     return code as number | null;
   });
   return { child, output: () => output, ended };
