@@ -5,6 +5,8 @@ import { createAttendance } from "./chat/attendance.ts";
 import type { ChatPorts, UserRef } from "./chat/ports.ts";
 import type { Config } from "./config.ts";
 import type { Staff } from "./contract/models.ts";
+import { createDelivery } from "./delivery/delivery.ts";
+import { CHECK_INTERVAL_MS } from "./delivery/gaps.ts";
 import { chatRoutes } from "./http/chats.ts";
 import { registerDocuments } from "./http/documents.ts";
 import { createLoginLimits } from "./http/login-limits.ts";
@@ -55,18 +57,20 @@ export async function buildApp({ config, store, presence, bus, metrics, log }: A
     metrics,
     log,
   });
-  const ports: ChatPorts = { chats, emit, newId };
+  const delivery = createDelivery(io, { ...{ chats, metrics }, people: accounts, onFault: fault("delivery") });
+  const ports: ChatPorts = { chats, emit, announce: delivery.announce, newId };
   const attendance = createAttendance(presence, accounts, ports, config);
 
   const connections = new Set<Connection>();
   const subscribed = () => bus?.subscribed() ?? Promise.resolve();
   io.on("connection", (socket) => {
-    const context = { config, ports, accounts, attendance, presence, subscribed, metrics, log };
+    const context = { config, ports, accounts, attendance, presence, delivery, subscribed, metrics, log };
     const connection = serveConnection(socket, context);
     connections.add(connection);
     void connection.ended.finally(() => connections.delete(connection));
   });
   bus?.onRestored(async () => {
+    await delivery.check(0).catch(fault("delivery"));
     // One after the other: all at once would be too much for the database, just when it has enough to do.
     for (const connection of connections) await connection.refresh();
   });
@@ -90,6 +94,7 @@ export async function buildApp({ config, store, presence, bus, metrics, log }: A
     await attendance.reconcile().catch(fault("presence"));
     await recheck(accounts).catch(fault("connection"));
   });
+  const stopChecking = every(CHECK_INTERVAL_MS, () => delivery.check().catch(fault("delivery")));
   const stopTouching = every(TOUCH_INTERVAL_MS, () => attendance.touch().catch(fault("presence")));
   const stopSweeping = every(SWEEP_INTERVAL_MS, () => attendance.sweep().catch(fault("sweep")));
 
@@ -100,6 +105,7 @@ export async function buildApp({ config, store, presence, bus, metrics, log }: A
     reconnectAll();
     await Promise.all([...connections].map(({ ended }) => ended));
     stopTouching();
+    stopChecking();
     io.engine.close();
   });
 

@@ -35,9 +35,15 @@ export function createMetrics() {
       buckets: [1, 2, 4, 8, 16, 32, 64],
       registers,
     }),
+    healed: new Counter({
+      name: "chat_steps_healed_total",
+      help: "Messages and changes of chats that were missed here and told from the database, by what they were",
+      labelNames: ["step"],
+      registers,
+    }),
     faults: new Counter({
       name: "chat_faults_total",
-      help: "Failures of a part: redis, presence, connection, leave, sweep",
+      help: "Failures of a part: redis, presence, delivery, connection, leave, sweep",
       labelNames: ["part"],
       registers,
     }),

@@ -1,5 +1,6 @@
 import type { ServerEventName, ServerPayload } from "../contract/events.ts";
 import type { ChatMessage, ChatStatus, Content, Room, Staff, Visitor } from "../contract/models.ts";
+import type { Step } from "./steps.ts";
 
 /** A user as presence knows him. */
 export type UserRef = { kind: "staff" | "visitor"; id: string; organisationId: string };
@@ -17,6 +18,8 @@ export type Chat = {
   visitor: Visitor;
   /** Who serves it; once it is closed, who served it last. */
   staff: Staff | null;
+  /** The number of its last message or system message. */
+  lastNumber: number;
 };
 export type ChatWithMessages = Chat & { messages: ChatMessage[] };
 
@@ -71,7 +74,40 @@ export interface ChatStore {
   flagged(organisationId: string): Promise<Chat[]>;
   /** Everybody who takes part in an open chat. */
   participants(): Promise<UserRef[]>;
+
+  /** How far the chats of a scope have come. */
+  progress(scope: Scope): Promise<Progress[]>;
+  /** What comes after a number in each of these chats, at most 200 steps of each, in order. Unknown chats are left out. */
+  histories(wanted: { chatId: string; after: number }[]): Promise<History[]>;
+  /** A visitor's messages below a number, as many as in the queue. */
+  messagesBefore(chatId: string, number: number): Promise<ChatMessage[]>;
 }
+
+/** The chats that somebody hears of. */
+export type Scope = {
+  /** Organisations all of whose open chats count. */
+  monitored: string[];
+  /** Organisations whose queue counts. */
+  staffed: string[];
+  /** Staff whose chats count. */
+  staff: string[];
+  /** Visitors whose chats count. */
+  visitors: string[];
+  /** Chats that count, whatever has become of them. */
+  chatIds: string[];
+  /** Of `staffed` and `visitors` all chats that were opened since then count, open or not. In ms. */
+  openedSince: number;
+};
+export type Progress = {
+  chatId: string;
+  organisationId: string;
+  visitorId: string;
+  staffId: string | null;
+  status: ChatStatus;
+  lastNumber: number;
+};
+/** `servedBefore` is who served the chat before the first of the messages. */
+export type History = { chat: Chat; servedBefore: string | null; messages: ChatMessage[] };
 
 /** Reads people by id. Those unknown are left out. */
 export interface People {
@@ -97,5 +133,11 @@ export type Emit = <E extends ServerEventName>(
   except?: (RoomName | string | null)[],
 ) => void;
 
+/**
+ * Tells everybody whom a step concerns, on any process, except the connection that did it. It never fails and never
+ * waits: a process that misses it finds that out, and tells it to its own connections within 5 s.
+ */
+export type Announce = (step: Step, by: string | null) => void;
+
 /** What the functions of this folder need from outside. */
-export type ChatPorts = { chats: ChatStore; emit: Emit; newId: () => string };
+export type ChatPorts = { chats: ChatStore; emit: Emit; announce: Announce; newId: () => string };

@@ -6,6 +6,7 @@ import { roomsOf } from "../chat/rooms.ts";
 import { staffSnapshot, visitorSnapshot } from "../chat/snapshots.ts";
 import type { Config } from "../config.ts";
 import { Refusal, type RefusalCode } from "../contract/errors.ts";
+import type { Delivery } from "../delivery/delivery.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Presence } from "../presence/presence.ts";
 import type { Account, Accounts } from "../store/accounts.ts";
@@ -20,6 +21,7 @@ export type ConnectionContext = {
   accounts: Accounts;
   attendance: Attendance;
   presence: Pick<Presence, "online">;
+  delivery: Pick<Delivery, "follow">;
   /** Resolves when the connection hears its rooms from every process. */
   subscribed: () => Promise<void>;
   metrics: Metrics;
@@ -99,6 +101,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
     // In its rooms first, and only then read: what happens in between is heard, read, or both.
     await socket.join(roomsOf(caller));
     await context.subscribed();
+    await context.delivery.follow(caller);
     const current = await accounts.byId(account.kind, account.user.id);
     const isWelcome = current !== null && !current.user.disabled;
     const hasNewRole =

@@ -27,10 +27,11 @@ export type VisitorRow = {
   created_at: DbTime;
   updated_at: DbTime | null;
 };
-type ChatRow = {
+export type ChatRow = {
   id: string;
   organisation_id: string;
   visitor_id: string;
+  staff_id: string | null;
   status: ChatStatus;
   tags: string[];
   severity_level: number;
@@ -113,6 +114,7 @@ export const toChat = ({ chat, visitor, staff }: ChatJoined): Chat => ({
   room: toRoom(chat),
   visitor: toVisitor(visitor),
   staff: staff && toStaff(staff),
+  lastNumber: chat.last_sequence_num,
 });
 
 export const toChatWithMessages = (row: ChatJoined & { messages: MessageRow[] | null }): ChatWithMessages => ({

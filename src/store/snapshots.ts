@@ -47,7 +47,7 @@ SELECT DISTINCT organisation_id, kind, user_id FROM chats
 CROSS JOIN LATERAL (VALUES ('visitor', visitor_id), ('staff', staff_id)) AS participant(kind, user_id)
 WHERE status <> 'closed' AND user_id IS NOT NULL`;
 
-type Snapshots = Omit<ChatStore, "append" | "open" | "claim" | "takeOver" | "leaveAsStaff" | "leaveAsVisitor" | "flag">;
+type Snapshots = Pick<ChatStore, "find" | "servedBy" | "queue" | "active" | "openChatOf" | "flagged" | "participants">;
 
 export function createSnapshots(prisma: Prisma): Snapshots {
   type Row = ChatJoined & { messages: MessageRow[] | null };

@@ -2,6 +2,7 @@ import { v7 } from "uuid";
 import type { ChatStore } from "../chat/ports.ts";
 import { type Accounts, createAccounts } from "./accounts.ts";
 import { type AppendObserver, createAppend } from "./append-messages.ts";
+import { createHistory } from "./history.ts";
 import { createLists, type Lists } from "./lists.ts";
 import type { Prisma } from "./prisma.ts";
 import { createSnapshots } from "./snapshots.ts";
@@ -25,6 +26,7 @@ export function createStore(prisma: Prisma, observeBatch: AppendObserver = () =>
       append: createAppend(prisma, observeBatch),
       ...createTransitions(prisma, newId),
       ...createSnapshots(prisma),
+      ...createHistory(prisma),
     },
     accounts: createAccounts(prisma, newId),
     lists: createLists(prisma),

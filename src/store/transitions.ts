@@ -1,18 +1,9 @@
 import type { Chat, ChatStore, ChatWithMessages, NewMessage, Transition } from "../chat/ports.ts";
 import type { Staff } from "../contract/models.ts";
 import { isUniqueViolation } from "./faults.ts";
+import { messagesBefore } from "./history.ts";
 import type { Prisma } from "./prisma.ts";
-import {
-  type ChatJoined,
-  type MessageRow,
-  selectChat,
-  toChat,
-  toChatWithMessages,
-  toMessage,
-  toStaff,
-  type UserRow,
-} from "./rows.ts";
-import { queuedMessages } from "./snapshots.ts";
+import { type ChatJoined, type MessageRow, selectChat, toChat, toMessage, toStaff, type UserRow } from "./rows.ts";
 
 /**
  * Every change of a chat's state: one conditional statement, which also appends the system message that tells of it.
@@ -51,10 +42,6 @@ const CLAIM = transition(
   true,
   "join room",
 );
-
-/** A statement of its own: the claim may have waited for messages that its snapshot doesn't show. */
-const MESSAGES_BEFORE_CLAIM = `
-SELECT (${queuedMessages("AND sequence_num < chat.last_sequence_num")}) AS messages FROM chats chat WHERE id = $1::uuid`;
 
 const TAKE_OVER = transition(
   `before AS (
@@ -126,11 +113,8 @@ export function createTransitions(prisma: Prisma, newId: () => string): Transiti
       prisma.$transaction(async (tx) => {
         const [row] = await tx.$queryRawUnsafe<ChatJoined[]>(CLAIM, ...ids(by));
         if (!row) return null;
-        const [read] = await tx.$queryRawUnsafe<{ messages: MessageRow[] | null }[]>(
-          MESSAGES_BEFORE_CLAIM,
-          row.chat.id,
-        );
-        return toChatWithMessages({ ...row, messages: read?.messages ?? null });
+        // A statement of its own: the claim may have waited for messages that its snapshot doesn't show.
+        return { ...toChat(row), messages: await messagesBefore(tx, row.chat.id, row.chat.last_sequence_num) };
       }),
     async takeOver({ roleId, ...by }): Promise<{ chat: Chat; from: Staff } | null> {
       const row = await one<ChatJoined & { from_staff: UserRow }>(TAKE_OVER, ...ids(by), roleId);

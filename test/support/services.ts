@@ -148,7 +148,7 @@ export async function startRedis(): Promise<RedisServer> {
     start({
       program: redis,
       command: [...command, "--save", "", "--appendonly", "no"],
-      answers: () => callRedis(url, "PING"),
+      answers: () => runRedis(url, "PING"),
     });
   let running = await run();
   return {
@@ -161,7 +161,7 @@ export async function startRedis(): Promise<RedisServer> {
 }
 
 async function flushRedis(url: string): Promise<RedisServer> {
-  await callRedis(url, "FLUSHDB").catch((error: Error) => {
+  await runRedis(url, "FLUSHDB").catch((error: Error) => {
     throw new Error(`TEST_REDIS_URL can't be used (${error.message}). Start that server, or unset it.`);
   });
   return { url, port: Number(new URL(url).port || 6379), pid: undefined, stop: notOurs, startAgain: notOurs };
@@ -197,13 +197,13 @@ export async function startRedisCluster(): Promise<RedisCluster> {
     await Promise.all(
       nodes.map(async ({ url, port, busPort }, n) => {
         const [from, to] = [n, n + 1].map((share) => Math.floor((share * 16_384) / nodes.length)) as [number, number];
-        await callRedis(url, "CLUSTER", "ADDSLOTSRANGE", from, to - 1);
-        await callRedis(nodes[0]?.url as string, "CLUSTER", "MEET", "127.0.0.1", port, busPort);
+        await runRedis(url, "CLUSTER", "ADDSLOTSRANGE", from, to - 1);
+        await runRedis(nodes[0]?.url as string, "CLUSTER", "MEET", "127.0.0.1", port, busPort);
       }),
     );
     for (const { url } of nodes) {
       for (const deadline = Date.now() + 30_000; ; await delay(50)) {
-        const info = String(await callRedis(url, "CLUSTER", "INFO"));
+        const info = String(await runRedis(url, "CLUSTER", "INFO"));
         if (info.includes("cluster_state:ok")) break;
         if (Date.now() > deadline) throw new Error(`The nodes of the Redis Cluster don't find each other.\n${info}`);
       }
@@ -222,7 +222,7 @@ async function startNode(binary: string, memory: string) {
     ...[binary, "--port", `${port}`, "--bind", "127.0.0.1", "--dir", ".", "--save", "", "--appendonly", "no"],
     ...["--cluster-enabled", "yes", "--cluster-port", `${busPort}`, "--cluster-config-file", memory],
   ];
-  const run = () => start({ program: redis, command, answers: () => callRedis(url, "PING") });
+  const run = () => start({ program: redis, command, answers: () => runRedis(url, "PING") });
   let running: Awaited<ReturnType<typeof start>> | undefined = await run();
   return {
     ...{ url, port, busPort },
@@ -238,7 +238,7 @@ async function startNode(binary: string, memory: string) {
   };
 }
 
-async function callRedis(url: string, command: string, ...args: (string | number)[]): Promise<unknown> {
+export async function runRedis(url: string, command: string, ...args: (string | number)[]): Promise<unknown> {
   const client = new Redis(url, { lazyConnect: true, connectTimeout: 2_000, retryStrategy: () => null });
   // The event has the reason; connect() only says "Connection is closed."
   const failed = once(client, "error").then(([error]) => Promise.reject(error));

@@ -1,0 +1,200 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { stepsOf } from "../chat/history.ts";
+import type { Caller, ChatStore, People, Progress, RoomName, Scope } from "../chat/ports.ts";
+import { allStaffRoom, isMonitor, monitorsRoom, staffRoom, visitorRoom } from "../chat/rooms.ts";
+import { type Announcement, type Announcements, announcementsOf, numberOf, type Step } from "../chat/steps.ts";
+import { createWatermarks, type StepMark } from "./watermarks.ts";
+
+/** How often every chat is compared with the database. */
+export const CHECK_INTERVAL_MS = 2_000;
+/** How long what is committed, or overtaken, may still be under way through the bus. */
+const PATIENCE_MS = 500;
+/** A statement may take 15 s, and the processes' clocks may differ by some more. */
+const RECENT_MS = 30_000;
+/** So many chats are read at once. */
+const CHUNK = 50;
+
+type Behind = { chatId: string; upTo: number };
+
+type Parts = {
+  chats: Pick<ChatStore, "progress" | "histories" | "messagesBefore">;
+  people: Pick<People, "staff">;
+  /** Whether a room has somebody on this process. */
+  isHere: (room: RoomName) => boolean;
+  /** Sends an event to this process's own connections. */
+  tell: (announcement: Announcement) => void;
+  /** Called for each step that had to be told from the database. */
+  onHealed: (step: Step) => void;
+  onFault: (error: unknown) => void;
+};
+
+export type Gaps = {
+  /** Call it before reading a connection's snapshot, in its rooms: from here on it misses nothing. */
+  follow(caller: Caller): Promise<void>;
+  /** A room has nobody here any more. */
+  unfollow(room: string): void;
+  /** A step's event has come in: something may be missing before it. */
+  heard(mark: StepMark, room: RoomName | null): void;
+  /** Compares every chat with the database, and tells what wasn't told here. */
+  check(patienceMs?: number): Promise<void>;
+};
+
+export function markOf(step: Step, { all, next }: Announcements): StepMark {
+  return { chatId: step.chat.room.id, number: numberOf(step), rooms: all.map(({ room }) => room), next };
+}
+
+/**
+ * Closes the gaps that the bus leaves: what it loses, or what a process that died no longer published, is told from the
+ * database, as the very same events, in order, at the latest some 3 s later.
+ */
+export function createGaps({ chats, people, isHere, tell, onHealed, onFault }: Parts): Gaps {
+  const watermarks = createWatermarks(isHere);
+  const followed = new Map<string, Follow>();
+  const wanted: Caller[] = [];
+  let reading = Promise.resolve();
+  let nextReading: Promise<void> | null = null;
+  const skipped = new Set<string>();
+  let lastCheckAt = Date.now();
+
+  function scopeOf(rooms: Map<string, Follow>, chatIds: string[]): Scope {
+    const idsOf = (part: string) => [...rooms.values()].filter((one) => one.part === part).map(({ id }) => id);
+    return {
+      ...{
+        monitored: idsOf("monitored"),
+        staffed: idsOf("staffed"),
+        staff: idsOf("staff"),
+        visitors: idsOf("visitors"),
+      },
+      chatIds,
+      openedSince: lastCheckAt - RECENT_MS,
+    };
+  }
+
+  /** Reads how far the chats of rooms have come that are new here; those that wait meanwhile share the next reading. */
+  async function followWanted(): Promise<void> {
+    const rooms = new Map<RoomName, Follow>();
+    for (const caller of wanted.splice(0)) {
+      for (const [room, follow] of followsOf(caller)) if (!followed.has(room)) rooms.set(room, follow);
+    }
+    if (rooms.size === 0) return;
+    // What was told while nobody was here to hear it says nothing about who is here now.
+    watermarks.forget(({ followers }) => !followers.some((room) => followed.has(room)));
+    watermarks.startReading();
+    let read: Progress[] = [];
+    try {
+      read = await chats.progress(scopeOf(rooms, []));
+    } finally {
+      watermarks.begin(read.map((chat) => ({ ...chat, followers: followersOf(chat) })));
+    }
+    for (const [room, follow] of rooms) if (isHere(room)) followed.set(room, follow);
+  }
+
+  async function findBehind(): Promise<Behind[]> {
+    const startedAt = Date.now();
+    const read = await chats.progress(scopeOf(followed, watermarks.current()));
+    const behind: Behind[] = [];
+    for (const chat of read) {
+      const { chatId, lastNumber } = chat;
+      // Opened since its rooms are followed, and nothing has come in of it.
+      if (watermarks.toldOf(chatId) === undefined) watermarks.open(chatId, openingFollowersOf(chat));
+      if (!watermarks.isOver(chatId) && (watermarks.toldOf(chatId) ?? 0) < lastNumber) {
+        behind.push({ chatId, upTo: lastNumber });
+      }
+    }
+    const seen = new Set(read.map(({ chatId }) => chatId));
+    watermarks.forget(({ chatId }) => watermarks.isOver(chatId) && !seen.has(chatId));
+    lastCheckAt = startedAt;
+    return behind;
+  }
+
+  const isStillBehind = ({ chatId, upTo }: Behind) => (watermarks.toldOf(chatId) ?? upTo) < upTo;
+
+  async function heal(behind: Behind[]): Promise<void> {
+    for (let start = 0; start < behind.length; start += CHUNK) {
+      let some = behind.slice(start, start + CHUNK).filter(isStillBehind);
+      while (some.length > 0) {
+        const before = new Map(some.map(({ chatId }) => [chatId, watermarks.toldOf(chatId) ?? 0]));
+        const upTo = new Map(some.map((one) => [one.chatId, one.upTo]));
+        const histories = await chats.histories([...before].map(([chatId, after]) => ({ chatId, after })));
+        for (const history of histories) {
+          const last = upTo.get(history.chat.room.id) ?? 0;
+          history.messages = history.messages.filter(({ sequence_num }) => sequence_num <= last);
+        }
+        for (const step of await stepsOf({ chats, people }, histories)) retell(step);
+        // A long history comes page by page.
+        some = some.filter(
+          (one) => isStillBehind(one) && (watermarks.toldOf(one.chatId) ?? 0) > (before.get(one.chatId) ?? 0),
+        );
+      }
+    }
+  }
+
+  function retell(step: Step): void {
+    const announcements = announcementsOf(step);
+    const mark = markOf(step, announcements);
+    const missing = announcements.all.filter(({ room }) => watermarks.isMissing(mark, room));
+    for (const announcement of missing) tell(announcement);
+    watermarks.settle(mark);
+    if (missing.length > 0) onHealed(step);
+  }
+
+  async function healSkipped(): Promise<void> {
+    await delay(PATIENCE_MS);
+    const behind = [...skipped].map((chatId) => ({ chatId, upTo: watermarks.highestOf(chatId) }));
+    skipped.clear();
+    await heal(behind);
+  }
+
+  return {
+    follow(caller) {
+      wanted.push(caller);
+      // Not with the reading that runs now: it has begun before these rooms were live.
+      nextReading ??= reading
+        .catch(() => {})
+        .then(() => {
+          nextReading = null;
+          reading = followWanted();
+          return reading;
+        });
+      return nextReading;
+    },
+    unfollow: (room) => void followed.delete(room),
+    heard(mark, room) {
+      if (watermarks.heard(mark, room)) return;
+      if (skipped.size === 0) healSkipped().catch(onFault);
+      skipped.add(mark.chatId);
+    },
+    async check(patienceMs = PATIENCE_MS) {
+      const behind = await findBehind();
+      if (behind.length === 0) return;
+      await delay(patienceMs);
+      await heal(behind);
+    },
+  };
+}
+
+type Follow = { part: keyof Omit<Scope, "chatIds" | "openedSince">; id: string };
+
+function followsOf({ kind, user, organisationId }: Caller): [RoomName, Follow][] {
+  if (kind === "visitor") return [[visitorRoom(user.id), { part: "visitors", id: user.id }]];
+  return [
+    [staffRoom(user.id), { part: "staff", id: user.id }],
+    [allStaffRoom(organisationId), { part: "staffed", id: organisationId }],
+    ...(isMonitor(user)
+      ? [[monitorsRoom(organisationId), { part: "monitored", id: organisationId }] as [RoomName, Follow]]
+      : []),
+  ];
+}
+
+/** Who hears of a chat's opening. */
+const openingFollowersOf = ({ organisationId, visitorId }: Progress): RoomName[] => [
+  allStaffRoom(organisationId),
+  visitorRoom(visitorId),
+];
+
+/** Who hears of a chat's next step. */
+function followersOf(chat: Progress): RoomName[] {
+  if (chat.status === "closed") return [];
+  if (chat.staffId === null) return openingFollowersOf(chat);
+  return [staffRoom(chat.staffId), visitorRoom(chat.visitorId), monitorsRoom(chat.organisationId)];
+}

@@ -1,0 +1,129 @@
+import type { RoomName } from "../chat/ports.ts";
+
+/** Goes with each event of a step: which step of which chat it belongs to, and who else hears of it. */
+export type StepMark = {
+  chatId: string;
+  number: number;
+  /** All rooms of the step. */
+  rooms: RoomName[];
+  /** Who hears of the chat's next step, when it is somebody else. */
+  next?: RoomName[] | undefined;
+};
+
+type Step = { missing: Set<RoomName>; followers: RoomName[] };
+type Watermark = {
+  /** Up to this number everything was told here. */
+  told: number;
+  /** Who hears of the next step. */
+  followers: RoomName[];
+  /** What has come in of later steps. */
+  ahead: Map<number, Step>;
+};
+
+export type Watermarks = ReturnType<typeof createWatermarks>;
+
+/**
+ * How far this process has told its connections of each chat that concerns them. A step counts as told when every one of
+ * its rooms that has somebody here was told.
+ * @param isHere whether a room has somebody on this process
+ */
+export function createWatermarks(isHere: (room: RoomName) => boolean) {
+  const chats = new Map<string, Watermark>();
+  /** While chats are read to be begun: what has come in of those that are unknown. */
+  let early: Map<string, { mark: StepMark; room: RoomName | null }[]> | null = null;
+
+  const isOver = ({ followers }: Watermark) => !followers.some(isHere);
+
+  function add(chatId: string, told: number, followers: RoomName[]): Watermark {
+    const chat = { told, followers, ahead: new Map() };
+    chats.set(chatId, chat);
+    return chat;
+  }
+
+  function advance(chat: Watermark): void {
+    for (let step = chat.ahead.get(chat.told + 1); step?.missing.size === 0; step = chat.ahead.get(chat.told + 1)) {
+      chat.told++;
+      chat.followers = step.followers;
+      chat.ahead.delete(chat.told);
+    }
+  }
+
+  /**
+   * A step was told here in one room, or (null) in all of them.
+   * @returns false when another one before it, or a part of it, is missing
+   */
+  function heard(mark: StepMark, room: RoomName | null): boolean {
+    const { chatId, number, rooms, next = rooms } = mark;
+    const chat = chats.get(chatId) ?? (number === 1 ? add(chatId, 0, rooms) : null);
+    if (!chat) {
+      early?.set(chatId, [...(early.get(chatId) ?? []), { mark, room }]);
+      return true;
+    }
+    if (number <= chat.told) return true;
+    const step = chat.ahead.get(number) ?? { missing: new Set(rooms.filter(isHere)), followers: next };
+    if (room === null) step.missing.clear();
+    else step.missing.delete(room);
+    chat.ahead.set(number, step);
+    advance(chat);
+    return chat.ahead.size === 0;
+  }
+
+  return {
+    heard,
+
+    /** What comes in from now on of unknown chats is remembered until `begin` has been called for those that were read. */
+    startReading(): void {
+      early = new Map();
+    },
+
+    /** Whoever is to hear of these chats has seen them up to `lastNumber`. Those that are known stay as they are. */
+    begin(read: { chatId: string; lastNumber: number; followers: RoomName[] }[]): void {
+      const waiting = early;
+      early = null;
+      for (const { chatId, lastNumber, followers } of read) {
+        if (chats.has(chatId)) continue;
+        add(chatId, lastNumber, followers);
+        for (const { mark, room } of waiting?.get(chatId) ?? []) heard(mark, room);
+      }
+    },
+
+    /** A chat of which nothing was told here yet. */
+    open: (chatId: string, followers: RoomName[]): void => void add(chatId, 0, followers),
+
+    /** A step, and so all before it, was told in all its rooms. */
+    settle({ chatId, number, rooms, next = rooms }: StepMark): void {
+      const chat = chats.get(chatId);
+      if (!chat || number <= chat.told) return;
+      for (const ahead of chat.ahead.keys()) if (ahead < number) chat.ahead.delete(ahead);
+      chat.told = number - 1;
+      chat.ahead.set(number, { missing: new Set(), followers: next });
+      advance(chat);
+    },
+
+    /** Whether a step hasn't been told yet in a room that has somebody here. */
+    isMissing({ chatId, number }: Pick<StepMark, "chatId" | "number">, room: RoomName): boolean {
+      const chat = chats.get(chatId);
+      if (!chat || number <= chat.told || !isHere(room)) return false;
+      return chat.ahead.get(number)?.missing.has(room) ?? true;
+    },
+
+    /** The number up to which a chat was told; undefined when it is unknown. */
+    toldOf: (chatId: string): number | undefined => chats.get(chatId)?.told,
+    /** The highest number of which something has come in. */
+    highestOf: (chatId: string): number =>
+      [...(chats.get(chatId)?.ahead.keys() ?? [])].reduce((a, b) => Math.max(a, b), chats.get(chatId)?.told ?? 0),
+
+    /** The chats whose next step concerns somebody here. */
+    current: (): string[] => [...chats].filter(([, chat]) => !isOver(chat)).map(([id]) => id),
+    /** Nobody here hears of the chat's next step. */
+    isOver(chatId: string): boolean {
+      const chat = chats.get(chatId);
+      return chat === undefined || isOver(chat);
+    },
+
+    /** Forgets the chats that `isForgotten`. */
+    forget(isForgotten: (chat: { chatId: string; followers: RoomName[] }) => boolean): void {
+      for (const [chatId, { followers }] of chats) if (isForgotten({ chatId, followers })) chats.delete(chatId);
+    },
+  };
+}

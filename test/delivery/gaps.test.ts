@@ -1,0 +1,199 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { ServerPayload } from "../../src/contract/events.ts";
+import type { Staff, Visitor } from "../../src/contract/models.ts";
+import { newId } from "../../src/store/store.ts";
+import { enter, type TestClient } from "../support/client.ts";
+import { startPod } from "../support/pod.ts";
+import { runRedis } from "../support/services.ts";
+import { wayTo } from "../support/way.ts";
+import {
+  type Cast,
+  enterAll,
+  type Organisation,
+  startWorld,
+  tokenOf,
+  topologies,
+  type World,
+} from "../support/world.ts";
+
+const numberOf = (payload: unknown) =>
+  (payload as { message?: { sequence_num: number } }).message?.sequence_num ??
+  (payload as { messages?: { sequence_num: number }[] }).messages?.at(-1)?.sequence_num;
+
+/** How many steps a pod has told from the database. */
+async function healedOn(url: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  const values = [...text.matchAll(/^chat_steps_healed_total\{.*\} (\d+)$/gm)].map(([, value]) => Number(value));
+  return values.reduce((sum, value) => sum + value, 0);
+}
+
+describe.each(topologies)("on %s", (topology) => {
+  let world: World;
+  beforeAll(async () => {
+    world = await startWorld(topology);
+  });
+  afterAll(() => world?.stop());
+
+  test("what was committed by a process that died before it told anybody is told by the others, in order", async () => {
+    const organisation = await world.organisation();
+    const cast = await enterAll(world, organisation);
+    const { chats } = world.store;
+    const visitor = (cast.visitor.init as ServerPayload<"visitor_init">).user;
+    const write = (senderId: string, chatId: string | null, text: string) =>
+      chats.append({ id: newId(), organisationId: organisation.id, senderId, chatId, content: { text } });
+    const by = (chatId: string, { id: staffId }: Staff) => ({ organisationId: organisation.id, chatId, staffId });
+
+    const first = { id: newId(), organisationId: organisation.id, senderId: visitor.id, chatId: null };
+    const room = (await chats.open({ ...first, content: { text: "1" } }))?.chat.room.id ?? "";
+    await write(visitor.id, null, "2");
+    await chats.claim(by(room, organisation.agent));
+    await write(organisation.agent.id, room, "4");
+    await write(visitor.id, null, "5");
+    await chats.takeOver({ ...by(room, organisation.supervisor), roleId: organisation.supervisor.role_id });
+    await write(visitor.id, null, "7");
+    await chats.leaveAsStaff(by(room, organisation.supervisor));
+    await chats.open({ ...first, id: newId(), content: { text: "1" } });
+    await chats.leaveAsVisitor(visitor.id);
+
+    const { stranger, ...concerned } = cast;
+    await Promise.all(Object.values(concerned).map((client) => client.next("visitor_leave_queue")));
+    const queue = ["append_unclaimed_chats", "visitor_unclaimed_msg"];
+    const again = ["append_unclaimed_chats", "visitor_leave_queue"];
+    expect(cast.visitor.names()).toEqual([
+      ...queue,
+      ...[
+        "staff_join_room",
+        "staff_send",
+        "visitor_send",
+        "staff_being_taken_over_chat",
+        "visitor_send",
+        "staff_leave",
+      ],
+      ...again,
+    ]);
+    expect(cast.agent.names()).toEqual([
+      ...queue,
+      ...["staff_claim_chat", "staff_send", "visitor_send", "staff_being_taken_over_chat"],
+      ...again,
+    ]);
+    expect(cast.otherAgent.names()).toEqual([...queue, "staff_claim_chat", ...again]);
+    expect(cast.supervisor.names()).toEqual([
+      ...queue,
+      ...["staff_claim_chat", "agent_new_chat", "new_staff_msg_for_supervisor", "new_visitor_msg_for_supervisor"],
+      ...["staff_take_over_chat", "visitor_send", "staff_leave", ...again],
+    ]);
+    expect(cast.admin.names()).toEqual([
+      ...queue,
+      ...["staff_claim_chat", "agent_new_chat", "new_staff_msg_for_supervisor", "new_visitor_msg_for_supervisor"],
+      ...["staff_take_over_chat", "new_visitor_msg_for_supervisor", "staff_leave_chat_for_supervisor", ...again],
+    ]);
+    expect(stranger.names()).toEqual([]);
+    const numbers = cast.visitor.heard.flatMap(({ payload }) => numberOf(payload) ?? []);
+    expect(numbers).toEqual([1, 2, 4, 5, 7, 1]);
+    const { contents, user } = await cast.admin.next("agent_new_chat");
+    expect(contents.map(({ sequence_num }) => sequence_num)).toEqual([1, 2]);
+    expect(user.id).toBe(organisation.agent.id);
+  });
+
+  test("a long gap is told page by page", async () => {
+    const organisation = await world.organisation();
+    const visitor = await organisation.visitor();
+    const tab = await enter(world.url(1), tokenOf(visitor));
+    await tab.ok("visitor_first_msg", { n: 1 });
+    await Promise.all(
+      Array.from({ length: 450 }, (_, n) =>
+        world.store.chats.append({
+          ...{ id: newId(), organisationId: organisation.id, senderId: visitor.id, chatId: null },
+          content: { n: n + 2 },
+        }),
+      ),
+    );
+    await expect.poll(() => tab.names().length, { timeout: 5_000 }).toBe(450);
+    expect(tab.heard.map(({ payload }) => numberOf(payload))).toEqual(Array.from({ length: 450 }, (_, n) => n + 2));
+  });
+
+  test("nothing is told twice while nothing is lost, to whoever comes, goes and comes back", async () => {
+    const before = await Promise.all(world.pods.map(({ url }) => healedOn(url)));
+    const organisation = await world.organisation();
+    const agent = await enter(world.url(0), tokenOf(organisation.agent));
+    const visitor = await organisation.visitor();
+    let tab = await enter(world.url(1), tokenOf(visitor));
+    await tab.ok("visitor_first_msg", { n: 0 });
+    const { room } = await agent.next("append_unclaimed_chats");
+    await agent.ok("staff_join", { room: room.id });
+    for (let n = 1; n <= 12; n++) {
+      tab.lose();
+      await agent.ok("staff_msg", { room: room.id, content: { n } });
+      tab = await enter(world.url(n), tokenOf(visitor));
+      await Promise.all([
+        agent.ok("staff_msg", { room: room.id, content: { n } }),
+        tab.ok("visitor_msg", { n }),
+        enter(world.url(n), tokenOf(organisation.supervisor)).then((watcher) => watcher.lose()),
+      ]);
+    }
+    // What is told now is told by a comparison that saw all of the above.
+    const watchers = await Promise.all(world.pods.map(({ url }) => enter(url, tokenOf(organisation.otherAgent))));
+    const { id: senderId } = await organisation.visitor();
+    await world.store.chats.open({
+      ...{ id: newId(), organisationId: organisation.id, senderId, chatId: null, content: { n: 0 } },
+    });
+    await Promise.all(watchers.map((watcher) => watcher.next("append_unclaimed_chats")));
+    expect(await Promise.all(world.pods.map(({ url }) => healedOn(url)))).toEqual(before.map((count) => count + 1));
+  });
+});
+
+describe("a pod that hears nothing of the others", () => {
+  let world: World;
+  beforeAll(async () => {
+    world = await startWorld("two pods");
+  });
+  afterAll(() => world?.stop());
+
+  async function conversation(organisation: Organisation, far: string) {
+    const visitor: Visitor = await organisation.visitor();
+    const writer = await enter(world.url(0), tokenOf(visitor));
+    const agent = await enter(far, tokenOf(organisation.agent));
+    const admin = await enter(far, tokenOf(organisation.admin));
+    await writer.ok("visitor_first_msg", { n: 1 });
+    const { room } = await agent.next("append_unclaimed_chats");
+    await agent.ok("staff_join", { room: room.id });
+    await admin.next("agent_new_chat");
+    return { writer, agent, admin, room: room.id };
+  }
+
+  test("its connections are told from the database, while Redis is away from it", async () => {
+    const way = await wayTo(world.redis?.url ?? "");
+    const far = await startPod({ DATABASE_URL: world.databaseUrl, REDIS_URL: way.url });
+    const { writer, agent, admin, room } = await conversation(await world.organisation(), far.url);
+    await way.close();
+    for (const n of [3, 4, 5]) await writer.ok("visitor_msg", { n });
+    await expect.poll(() => heardNumbers(agent, "visitor_send"), { timeout: 5_000 }).toEqual([3, 4, 5]);
+    await expect
+      .poll(() => heardNumbers(admin, "new_visitor_msg_for_supervisor"), { timeout: 5_000 })
+      .toEqual([3, 4, 5]);
+    await agent.ok("staff_msg", { room, content: { n: 6 } });
+    expect((await writer.next("staff_send")).content).toEqual({ n: 6 });
+    await far.stop();
+    await way.close();
+  });
+
+  test("messages are heard by all when the subscriptions are cut while they pass", async () => {
+    const organisation = await world.organisation();
+    const { writer, agent, admin } = await conversation(organisation, world.url(1));
+    const sent = Array.from({ length: 300 }, (_, n) => n + 3);
+    const sending = Promise.all(sent.map((n) => writer.ok("visitor_msg", { n })));
+    await runRedis(world.redis?.url ?? "", "CLIENT", "KILL", "TYPE", "pubsub");
+    await sending;
+    for (const [client, event] of [
+      [agent, "visitor_send"],
+      [admin, "new_visitor_msg_for_supervisor"],
+    ] as const) {
+      await expect
+        .poll(() => [...new Set(heardNumbers(client, event))].sort((a, b) => a - b), { timeout: 5_000 })
+        .toEqual(sent);
+    }
+  });
+});
+
+const heardNumbers = (client: TestClient | Cast["agent"], event: string): number[] =>
+  client.heard.filter((one) => one.event === event).map(({ payload }) => numberOf(payload) ?? 0);
