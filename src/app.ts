@@ -7,6 +7,7 @@ import type { Config } from "./config.ts";
 import type { Staff } from "./contract/models.ts";
 import { createDelivery } from "./delivery/delivery.ts";
 import { CHECK_INTERVAL_MS } from "./delivery/gaps.ts";
+import type { createFaults } from "./faults.ts";
 import { chatRoutes } from "./http/chats.ts";
 import { registerDocuments } from "./http/documents.ts";
 import { createLoginLimits } from "./http/login-limits.ts";
@@ -31,6 +32,7 @@ export type AppParts = {
   /** None for a single process. */
   bus?: Bus | undefined;
   metrics: Metrics;
+  fault: ReturnType<typeof createFaults>;
   log: FastifyBaseLogger;
 };
 
@@ -43,7 +45,7 @@ export type App = {
 };
 
 /** Puts the parts together. It never listens: whoever builds it does. */
-export async function buildApp({ config, store, presence, bus, metrics, log }: AppParts): Promise<App> {
+export async function buildApp({ config, store, presence, bus, metrics, fault, log }: AppParts): Promise<App> {
   const { accounts, chats, lists } = store;
   const tokens = createTokens(
     { secret: config.jwtSecret, publicKey: config.jwtPublicKey, ttl: config.accessTokenTtl },
@@ -88,14 +90,17 @@ export async function buildApp({ config, store, presence, bus, metrics, log }: A
     onNewRole: (staff) => reconnectUser(staffRef(staff)),
   });
   chatRoutes(http, { lists, tokens });
-  probeRoutes(http, { store, metrics, isDraining: () => isDraining });
+  probeRoutes(http, { store, metrics, isDraining: () => isDraining, isRedisUp: bus?.isUp });
 
   const stopRepairing = every(REPAIR_INTERVAL_MS, async () => {
     await attendance.reconcile().catch(fault("presence"));
     await recheck(accounts).catch(fault("connection"));
   });
   const stopChecking = every(CHECK_INTERVAL_MS, () => delivery.check().catch(fault("delivery")));
-  const stopTouching = every(TOUCH_INTERVAL_MS, () => attendance.touch().catch(fault("presence")));
+  const stopTouching = every(TOUCH_INTERVAL_MS, async () => {
+    if (bus) tellRedisState(bus.isUp());
+    await attendance.touch().catch(fault("presence"));
+  });
   const stopSweeping = every(SWEEP_INTERVAL_MS, () => attendance.sweep().catch(fault("sweep")));
 
   http.addHook("preClose", async () => {
@@ -109,6 +114,17 @@ export async function buildApp({ config, store, presence, bus, metrics, log }: A
     io.engine.close();
   });
 
+  let wasUp = true;
+  function tellRedisState(isUp: boolean): void {
+    metrics.redisUp.set(isUp ? 1 : 0);
+    if (isUp !== wasUp)
+      log.warn(
+        { redis: isUp ? "up" : "down" },
+        isUp ? "Redis is back" : "Redis is away: this process goes on without it",
+      );
+    wasUp = isUp;
+  }
+
   return {
     http,
     async ready() {
@@ -118,13 +134,6 @@ export async function buildApp({ config, store, presence, bus, metrics, log }: A
     },
     close: () => http.close(),
   };
-
-  function fault(part: string) {
-    return (error: unknown) => {
-      metrics.faults.inc({ part });
-      log.error({ err: error, part }, "a part failed; it is tried again");
-    };
-  }
 }
 
 const staffRef = (staff: Staff): UserRef => ({ kind: "staff", id: staff.id, organisationId: staff.organisation_id });

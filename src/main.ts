@@ -5,6 +5,7 @@ import { createWithAdmin } from "./accounts/organisations.ts";
 import { buildApp } from "./app.ts";
 import { connectBus } from "./bus/redis.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
+import { createFaults } from "./faults.ts";
 import { createMetrics } from "./metrics.ts";
 import { createMemoryPresence } from "./presence/memory.ts";
 import { createRedisPresence } from "./presence/redis.ts";
@@ -37,20 +38,19 @@ async function start(config: Config): Promise<void> {
       !config.production && { transport: { target: "pino-pretty", options: { ignore: "pid,hostname" } } }),
   });
   const metrics = createMetrics();
-  const faulty = (part: string) => (error: unknown) => {
-    metrics.faults.inc({ part });
-    log.warn({ err: error, part }, "a part failed; it is tried again");
-  };
+  const fault = createFaults(metrics, log);
 
   const storage = await openStorage(config, (size) => metrics.batches.observe(size));
   await fillEmptyDatabase(config, storage.store.accounts);
   const bus =
-    config.redisUrls.length > 0 ? await connectBus(config.redisUrls, { onFault: faulty("redis") }) : undefined;
+    config.redisUrls.length > 0
+      ? await connectBus(config.redisUrls, { onFault: fault("redis"), onLag: (s) => metrics.busLag.observe(s) })
+      : undefined;
   const presence = bus
-    ? createRedisPresence(bus.redis, { graceMs: config.reconnectGraceMs, onFault: faulty("presence") })
+    ? createRedisPresence(bus.redis, { graceMs: config.reconnectGraceMs, onFault: fault("presence") })
     : createMemoryPresence();
   const app = await buildApp({
-    ...{ store: storage.store, presence, bus, metrics, log },
+    ...{ store: storage.store, presence, bus, metrics, fault, log },
     config: { ...config, jwtSecret: storage.jwtSecret },
   });
   // Before anybody can know that it runs, and so stop it.

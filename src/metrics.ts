@@ -41,6 +41,17 @@ export function createMetrics() {
       labelNames: ["step"],
       registers,
     }),
+    redisUp: new Gauge({
+      name: "chat_redis_up",
+      help: "1 while messages of this process come back to it through Redis, else 0",
+      registers,
+    }),
+    busLag: new Histogram({
+      name: "chat_bus_lag_seconds",
+      help: "How long a message takes through Redis, sent once a second by this process to itself",
+      buckets: [0.001, 0.005, 0.025, 0.1, 0.5, 2.5],
+      registers,
+    }),
     faults: new Counter({
       name: "chat_faults_total",
       help: "Failures of a part: redis, presence, delivery, connection, leave, sweep",

@@ -3,14 +3,17 @@ import { Cluster, type ClusterOptions, Redis, type RedisOptions } from "ioredis"
 
 type ClientOptions = Pick<
   RedisOptions,
-  "enableOfflineQueue" | "commandTimeout" | "enableAutoPipelining" | "maxRetriesPerRequest"
+  "enableOfflineQueue" | "commandTimeout" | "socketTimeout" | "enableAutoPipelining" | "maxRetriesPerRequest"
 >;
+
+const CONNECT_WITHIN_MS = 2_000;
 
 /** Connects to one Redis, or to a cluster when there are several URLs; goes on trying for ever. */
 export function connect(urls: string[], options: ClientOptions, clusterOptions: ClusterOptions): Redis | Cluster {
   const retry = (times: number) => Math.min(times * 100, 1_000);
   const [first, ...others] = urls as [string, ...string[]];
-  if (others.length === 0) return new Redis(first, { retryStrategy: retry, ...options });
+  if (others.length === 0)
+    return new Redis(first, { retryStrategy: retry, connectTimeout: CONNECT_WITHIN_MS, ...options });
   const { protocol, username, password } = new URL(first);
   const Client = clusterOptions.shardedSubscribers ? SubscriberCluster : Cluster;
   return new Client(urls, {
@@ -19,6 +22,7 @@ export function connect(urls: string[], options: ClientOptions, clusterOptions: 
     ...clusterOptions,
     redisOptions: {
       ...options,
+      connectTimeout: CONNECT_WITHIN_MS,
       // Also for the nodes that aren't among the URLs.
       ...(username && { username: decodeURIComponent(username) }),
       ...(password && { password: decodeURIComponent(password) }),

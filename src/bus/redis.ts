@@ -1,6 +1,7 @@
 import { createShardedAdapter } from "@socket.io/redis-adapter";
 import type { Cluster, Redis } from "ioredis";
 import type { Server } from "socket.io";
+import { startCanary } from "./canary.ts";
 import { connect, listenForRestored } from "./clients.ts";
 
 /** Fan-out between processes. It is a hint, not the truth: what it loses, the database still has. */
@@ -10,7 +11,9 @@ export type Bus = {
   redis: Redis | Cluster;
   /** Resolves when every subscription asked for so far is in force, or after a second without an answer. */
   subscribed(): Promise<void>;
-  /** Calls `listener` each time the bus is back: what was sent meanwhile didn't come in here. */
+  /** Whether messages get through at the moment. */
+  isUp(): boolean;
+  /** Calls the one `listener` each time the bus is back: what was sent meanwhile didn't come in here, or didn't go out. */
   onRestored(listener: () => void): void;
   close(): Promise<void>;
 };
@@ -19,15 +22,19 @@ const ANSWER_WITHIN_MS = 1_000;
 /** How long a start waits for Redis; it then goes on without, until Redis is there. */
 const READY_WITHIN_MS = 5_000;
 
-type BusOptions = { onFault: (error: unknown) => void };
+type BusOptions = { onFault: (error: unknown) => void; onLag: (seconds: number) => void };
 
 /** Connects to one Redis (>= 7), or to a cluster when there are several URLs. Never fails: it goes on trying. */
-export async function connectBus(urls: string[], { onFault }: BusOptions): Promise<Bus> {
+export async function connectBus(urls: string[], { onFault, onLag }: BusOptions): Promise<Bus> {
   // The publisher and the commands fail at once while Redis is away: ioredis would otherwise queue them, and the
   // adapter, which drops its promises, would end the process by an unhandled rejection.
   const commands = connect(
     urls,
-    { enableOfflineQueue: false, commandTimeout: ANSWER_WITHIN_MS, enableAutoPipelining: true },
+    {
+      ...{ enableOfflineQueue: false, enableAutoPipelining: true, commandTimeout: ANSWER_WITHIN_MS },
+      // A Redis that answers nothing is then like one that isn't there: commands fail at once.
+      socketTimeout: 2 * ANSWER_WITHIN_MS,
+    },
     // A few tries, for a slot that has moved or a connection that is being made: not for a cluster that is down.
     { maxRedirections: 5, retryDelayOnClusterDown: 0 },
   );
@@ -38,6 +45,27 @@ export async function connectBus(urls: string[], { onFault }: BusOptions): Promi
 
   const ready = [commands, subscriber].map((client) => new Promise((resolve) => client.once("ready", resolve)));
   await within(READY_WITHIN_MS, Promise.all(ready));
+
+  const isUp = () => commands.status === "ready" && canary.isHeard();
+  let restored = () => {};
+  /** Something may have been lost since the last time that `restored` was called. */
+  let isStale = false;
+  const canary = startCanary({
+    ...{ commands, subscriber },
+    onBeat() {
+      if (!isUp()) isStale = true;
+    },
+    onHeard(lagSeconds) {
+      onLag(lagSeconds);
+      if (!isStale || !isUp()) return;
+      isStale = false;
+      restored();
+    },
+    onSilent: () => onFault(new Error("Nothing comes in through Redis: its subscriptions are made anew")),
+  });
+  listenForRestored(subscriber, () => {
+    isStale = true;
+  });
 
   let subscriptions = Promise.resolve();
   const forAdapter = {
@@ -57,9 +85,14 @@ export async function connectBus(urls: string[], { onFault }: BusOptions): Promi
   return {
     adapter: createShardedAdapter(forAdapter, forAdapter, { subscriptionMode: "dynamic" }),
     redis: commands,
-    subscribed: () => within(ANSWER_WITHIN_MS, subscriptions),
-    onRestored: (listener) => listenForRestored(subscriber, listener),
+    // Nobody waits for a bus that is down: what it would have brought comes from the database.
+    subscribed: () => (isUp() ? within(ANSWER_WITHIN_MS, subscriptions) : Promise.resolve()),
+    isUp,
+    onRestored(listener) {
+      restored = listener;
+    },
     async close() {
+      canary.stop();
       commands.disconnect();
       subscriber.disconnect();
     },

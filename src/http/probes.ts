@@ -1,13 +1,29 @@
-import Type from "typebox";
+import Type, { type Static } from "typebox";
 import type { Metrics } from "../metrics.ts";
 import type { Store } from "../store/store.ts";
 import { ErrorBody } from "./schemas.ts";
 import type { HttpServer } from "./server.ts";
 
-type Context = { store: Pick<Store, "ping">; metrics: Metrics; isDraining: () => boolean };
+type Context = {
+  store: Pick<Store, "ping">;
+  metrics: Metrics;
+  isDraining: () => boolean;
+  isRedisUp?: (() => boolean) | undefined;
+};
+
+const Ready = Type.Object({
+  status: Type.Literal("ok"),
+  redis: Type.Union([Type.Literal("up"), Type.Literal("down"), Type.Literal("none")], {
+    description: "none: a single process without Redis; down: the process goes on without it, until it is back",
+  }),
+});
+function redisState(isUp: boolean | undefined): Static<typeof Ready>["redis"] {
+  if (isUp === undefined) return "none";
+  return isUp ? "up" : "down";
+}
 
 /** What Kubernetes and Prometheus ask. Redis away is no reason to be taken out of service: everything still works. */
-export function probeRoutes(http: HttpServer, { store, metrics, isDraining }: Context): void {
+export function probeRoutes(http: HttpServer, { store, metrics, isDraining, isRedisUp }: Context): void {
   const options = { config: { rateLimit: false }, schema: { tags: ["Probes"] } } as const;
 
   http.get("/livez", { ...options, schema: { tags: ["Probes"], summary: "200 while the process runs" } }, async () => ({
@@ -19,14 +35,14 @@ export function probeRoutes(http: HttpServer, { store, metrics, isDraining }: Co
       ...options,
       schema: {
         ...{ tags: ["Probes"], summary: "503 while draining, or without a database" },
-        response: { 200: Type.Object({ status: Type.String() }), 503: ErrorBody },
+        response: { 200: Ready, 503: ErrorBody },
       },
     },
     async (request, reply) => {
       try {
         if (isDraining()) throw new Error("the process is shutting down");
         await store.ping();
-        return { status: "ok" };
+        return { status: "ok" as const, redis: redisState(isRedisUp?.()) };
       } catch (error) {
         request.log.warn({ err: error }, "not ready");
         const reason = isDraining() ? "This process is shutting down." : "The database can't be reached.";

@@ -50,6 +50,59 @@ test("while Redis is away chats go on; when it is back everybody gets a snapshot
   expect(await Promise.all(world.pods.map(({ url }) => isAlive(url)))).toEqual([true, true]);
 });
 
+test("while Redis is frozen sends are acked, connects work, and nothing is told to be unready; then all is as before", async () => {
+  world = await startWorld("two pods", { RECONNECT_GRACE_MS: "1000" });
+  const organisation = await world.organisation();
+  const visitor = await enter(world.url(0), tokenOf(await organisation.visitor()));
+  const agent = await enter(world.url(1), tokenOf(organisation.agent));
+  const admin = await enter(world.url(0), tokenOf(organisation.admin));
+  await visitor.ok("visitor_first_msg", { n: 1 });
+  const { room } = await agent.next("append_unclaimed_chats");
+  await agent.ok("staff_join", { room: room.id });
+  await admin.next("agent_new_chat");
+  const redisOn = async (n: number) => (await (await fetch(`${world.url(n)}/readyz`)).json()) as unknown;
+  expect(await redisOn(0)).toEqual({ status: "ok", redis: "up" });
+
+  const pid = world.redis?.pid as number;
+  process.kill(pid, "SIGSTOP");
+  try {
+    await visitor.ok("visitor_msg", { n: 2 });
+    expect((await agent.next("visitor_send")).content).toEqual({ n: 2 });
+    await expect.poll(() => redisOn(0), { timeout: 8_000 }).toEqual({ status: "ok", redis: "down" });
+    const late = await enter(world.url(1), tokenOf(organisation.supervisor));
+    await agent.ok("staff_msg", { room: room.id, content: { n: 3 } });
+    expect((await late.next("new_staff_msg_for_supervisor")).content).toEqual({ n: 3 });
+    expect((await visitor.next("staff_send")).content).toEqual({ n: 3 });
+  } finally {
+    process.kill(pid, "SIGCONT");
+  }
+  await agent.next("staff_init");
+  await visitor.next("visitor_init");
+  await expect.poll(() => redisOn(1), { timeout: 8_000 }).toEqual({ status: "ok", redis: "up" });
+  await visitor.ok("visitor_msg", { n: 4 });
+  expect(admin.names()).not.toContain("staff_goes_offline");
+  expect(visitor.names()).not.toContain("staff_leave");
+});
+
+test("a subscription that is dead while its connection looks fine is noticed, and made anew", async () => {
+  world = await startWorld("two pods");
+  const way = await wayTo(world.redis?.url ?? "");
+  const far = await startPod({ DATABASE_URL: world.databaseUrl, REDIS_URL: way.url });
+  const organisation = await world.organisation();
+  const watcher = await enter(far.url, tokenOf(organisation.admin));
+  way.deafen(/ssubscribe/i);
+  // Presence has no numbers: the snapshot tells who has come meanwhile.
+  await enter(world.url(0), tokenOf(organisation.agent));
+  await vi.waitFor(() => expect(watcher.names()).toContain("staff_init"), { timeout: 10_000, interval: 100 });
+  const { online_users } = await watcher.next("staff_init");
+  expect(online_users.map(({ id }) => id)).toContain(organisation.agent.id);
+  watcher.forget();
+  await enter(world.url(0), tokenOf(organisation.supervisor));
+  expect((await watcher.next("staff_goes_online")).user.id).toBe(organisation.supervisor.id);
+  await far.stop();
+  await way.close();
+});
+
 test("while PostgreSQL is away sends are refused with a clear error, and nothing is acked falsely; then it heals", async () => {
   world = await startWorld("one process");
   const way = await wayTo(world.databaseUrl);

@@ -10,6 +10,8 @@ type Slow = { ms: number; ifSaid: RegExp };
 export async function wayTo(target: string, slow?: Slow) {
   const { hostname, port } = new URL(target);
   const sockets = new Set<Socket>();
+  /** From the server's side of each connection to what the client has said on it. */
+  const said = new Map<Socket, { socket: Socket; text: string }>();
   const server = createServer((socket) => {
     const onward = connect(Number(port || 5432), hostname);
     for (const one of [socket, onward]) {
@@ -20,7 +22,15 @@ export async function wayTo(target: string, slow?: Slow) {
       .pipe(slow ? delayed(slow) : new PassThrough())
       .pipe(onward)
       .pipe(socket);
-    socket.on("close", () => onward.destroy());
+    said.set(onward, { socket, text: "" });
+    socket.on("data", (chunk: Buffer) => {
+      const one = said.get(onward);
+      if (one) one.text += chunk.toString("latin1");
+    });
+    socket.on("close", () => {
+      onward.destroy();
+      said.delete(onward);
+    });
   });
   let ownPort = 0;
   const open = async () => {
@@ -33,6 +43,12 @@ export async function wayTo(target: string, slow?: Slow) {
   return {
     url: url.href,
     open,
+    /** From now on nothing comes back on the connections on which the client has said this, though they stay open. */
+    deafen(ifSaid: RegExp) {
+      for (const [onward, { socket, text }] of said) {
+        if (ifSaid.test(text)) onward.unpipe(socket).resume();
+      }
+    },
     async close() {
       if (!server.listening) return;
       server.close();
