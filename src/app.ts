@@ -7,6 +7,7 @@ import type { Config } from "./config.ts";
 import type { Staff } from "./contract/models.ts";
 import { createDelivery } from "./delivery/delivery.ts";
 import { CHECK_INTERVAL_MS } from "./delivery/gaps.ts";
+import { ROSTER_INTERVAL_MS } from "./delivery/roster.ts";
 import type { createFaults } from "./faults.ts";
 import { chatRoutes } from "./http/chats.ts";
 import { registerDocuments } from "./http/documents.ts";
@@ -52,27 +53,32 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
     accounts,
   );
   const http = await createHttpServer({ config, logger: log, metrics });
-  const { io, emit, disconnectUser, reconnectUser, reconnectAll, recheck } = createSocketServer(http.server, {
+  const { io, disconnectUser, reconnectUser, reconnectAll, recheck } = createSocketServer(http.server, {
     config,
     tokens,
     bus,
     metrics,
     log,
   });
-  const delivery = createDelivery(io, { ...{ chats, metrics }, people: accounts, onFault: fault("delivery") });
-  const ports: ChatPorts = { chats, emit, announce: delivery.announce, newId };
+  const delivery = createDelivery(io, {
+    ...{ chats, presence, metrics },
+    people: accounts,
+    onFault: fault("delivery"),
+  });
+  const ports: ChatPorts = { chats, emit: delivery.emit, announce: delivery.announce, newId };
   const attendance = createAttendance(presence, accounts, ports, config);
 
   const connections = new Set<Connection>();
   const subscribed = () => bus?.subscribed() ?? Promise.resolve();
   io.on("connection", (socket) => {
-    const context = { config, ports, accounts, attendance, presence, delivery, subscribed, metrics, log };
+    const context = { config, ports, accounts, attendance, delivery, subscribed, metrics, log };
     const connection = serveConnection(socket, context);
     connections.add(connection);
     void connection.ended.finally(() => connections.delete(connection));
   });
   bus?.onRestored(async () => {
-    await delivery.check(0).catch(fault("delivery"));
+    await attendance.touch().catch(fault("presence"));
+    await delivery.checkChats(0).catch(fault("delivery"));
     // One after the other: all at once would be too much for the database, just when it has enough to do.
     for (const connection of connections) await connection.refresh();
   });
@@ -96,7 +102,8 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
     await attendance.reconcile().catch(fault("presence"));
     await recheck(accounts).catch(fault("connection"));
   });
-  const stopChecking = every(CHECK_INTERVAL_MS, () => delivery.check().catch(fault("delivery")));
+  const stopCheckingChats = every(CHECK_INTERVAL_MS, () => delivery.checkChats().catch(fault("delivery")));
+  const stopCheckingRoster = every(ROSTER_INTERVAL_MS, () => delivery.checkRoster().catch(fault("delivery")));
   const stopTouching = every(TOUCH_INTERVAL_MS, async () => {
     if (bus) tellRedisState(bus.isUp());
     await attendance.touch().catch(fault("presence"));
@@ -110,7 +117,8 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
     reconnectAll();
     await Promise.all([...connections].map(({ ended }) => ended));
     stopTouching();
-    stopChecking();
+    stopCheckingChats();
+    stopCheckingRoster();
     io.engine.close();
   });
 

@@ -36,9 +36,9 @@ export function createMetrics() {
       registers,
     }),
     healed: new Counter({
-      name: "chat_steps_healed_total",
-      help: "Messages and changes of chats that were missed here and told from the database, by what they were",
-      labelNames: ["step"],
+      name: "chat_events_healed_total",
+      help: "Events that the bus lost on the way to this process, told from the database or from presence instead",
+      labelNames: ["event"],
       registers,
     }),
     redisUp: new Gauge({

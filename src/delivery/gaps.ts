@@ -23,8 +23,8 @@ type Parts = {
   isHere: (room: RoomName) => boolean;
   /** Sends an event to this process's own connections. */
   tell: (announcement: Announcement) => void;
-  /** Called for each step that had to be told from the database. */
-  onHealed: (step: Step) => void;
+  /** Called with each event that had to be told from the database. */
+  onHealed: (event: string) => void;
   onFault: (error: unknown) => void;
 };
 
@@ -133,9 +133,11 @@ export function createGaps({ chats, people, isHere, tell, onHealed, onFault }: P
     const announcements = announcementsOf(step);
     const mark = markOf(step, announcements);
     const missing = announcements.all.filter(({ room }) => watermarks.isMissing(mark, room));
-    for (const announcement of missing) tell(announcement);
+    for (const announcement of missing) {
+      tell(announcement);
+      onHealed(announcement.event);
+    }
     watermarks.settle(mark);
-    if (missing.length > 0) onHealed(step);
   }
 
   async function healSkipped(): Promise<void> {

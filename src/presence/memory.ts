@@ -73,9 +73,10 @@ export function createMemoryPresence(now: () => number = Date.now): Presence {
     },
 
     async online(organisationId) {
-      return [...entries.values()]
+      const users = [...entries.values()]
         .filter((entry) => entry.user.organisationId === organisationId && !isGone(entry))
         .map((entry) => entry.user);
+      return { users, isSure: true };
     },
   };
 }

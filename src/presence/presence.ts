@@ -41,8 +41,11 @@ export interface Presence {
    */
   sweep(onGone: (user: UserRef) => Promise<void>, user?: UserRef): Promise<UserRef[]>;
 
-  /** Who is online in an organisation, right also before any sweep. */
-  online(organisationId: string): Promise<UserRef[]>;
+  /**
+   * Who is online in an organisation, right also before any sweep. `isSure` is false when more may be: while the store is
+   * away, and for some seconds after it was, or has lost its data.
+   */
+  online(organisationId: string): Promise<{ users: UserRef[]; isSure: boolean }>;
 }
 
 /** How often `touch` is to be called, and how long a process that doesn't is still believed to live. */
@@ -51,6 +54,8 @@ export const LEASE_MS = 6_000;
 export const SWEEP_INTERVAL_MS = 1_000;
 
 export const keyOf = (user: UserRef): string => `${user.kind}:${user.id}`;
+
+export const unique = (users: UserRef[]): UserRef[] => [...new Map(users.map((user) => [keyOf(user), user])).values()];
 
 /** Runs `onGone` for each of them, 20 at once; one that fails doesn't keep it from the others. */
 export async function forEachGone(users: UserRef[], onGone: (user: UserRef) => Promise<void>): Promise<void> {

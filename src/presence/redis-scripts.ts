@@ -4,7 +4,8 @@ import type { Cluster, Redis } from "ioredis";
  * What presence keeps in Redis:
  *
  *   presence:processes      sorted set   process → when its lease ends (ms, Redis's clock, so that no other one matters;
- *                                        in a cluster the nodes' clocks should differ by less than a second)
+ *                                        in a cluster the nodes' clocks should differ by less than a second);
+ *                                        "~emptied" → when a process found that Redis had lost its data
  *   presence:organisations  set          the organisations that have a hash
  *   presence:{<id>}         hash         user → JSON of his connections: "<process>/<connection>" → 0 while it is there,
  *                                        else the ms at which its grace ends
@@ -16,6 +17,7 @@ import type { Cluster, Redis } from "ioredis";
  */
 export const PROCESSES = "presence:processes";
 export const ORGANISATIONS = "presence:organisations";
+export const EMPTIED = "~emptied";
 export const SWEEPER = "presence:sweeper";
 export const hashOf = (organisationId: string) => `presence:{${organisationId}}`;
 
@@ -25,7 +27,8 @@ const WRITE = `redis.call('HSET', KEYS[1], ARGV[1], cjson.encode(entry))`;
 const isClaim = "string.sub(key, 1, 1) == '~'";
 
 const scripts = {
-  // KEYS[1] the organisation's hash; ARGV user, connection. Answers 1 when the user came online.
+  // KEYS[1] the organisation's hash; ARGV user, connection, the name that the connection had before (or ""). Answers 1
+  // when the user came online.
   presenceJoin: `${READ}
     local cameOnline = 1
     for key, ends in pairs(entry) do
@@ -34,6 +37,7 @@ const scripts = {
         if ends > 0 then entry[key] = nil end
       end
     end
+    if ARGV[3] ~= '' then entry[ARGV[3]] = nil end
     entry[ARGV[2]] = 0
     ${WRITE}
     return cameOnline`,
@@ -44,11 +48,13 @@ const scripts = {
     end
     if next(entry) then ${WRITE} end
     return 0`,
-  // KEYS[1] the organisation's hash; ARGV user, claim, its ms, the leases as JSON, grace in ms. Answers 1 when the user
-  // is gone and now claimed. His connections of before are forgotten: nobody can count on them any more.
+  // KEYS[1] the organisation's hash; ARGV user, claim, its ms, the leases as JSON, grace in ms, process, for how long after
+  // Redis was emptied nobody is gone. Answers 1 when the user is gone and now claimed. His connections of before are
+  // forgotten: nobody can count on them any more. A process without a running lease knows too little to claim anybody.
   presenceClaim: `${READ} ${NOW}
     if not next(entry) then return 0 end
     local leases = cjson.decode(ARGV[4])
+    if (leases[ARGV[6]] or 0) <= now or (leases['${EMPTIED}'] or 0) + ARGV[7] > now then return 0 end
     for key, ends in pairs(entry) do
       local untilMs = ends
       if ends == 0 then untilMs = (leases[string.match(key, '^[^/]+')] or 0) + ARGV[5] end
@@ -73,19 +79,21 @@ const scripts = {
   // KEYS[1] the organisation's hash; ARGV user, grace in ms.
   presenceExpect: `${NOW}
     return redis.call('HSETNX', KEYS[1], ARGV[1], cjson.encode({ expected = now + ARGV[2] }))`,
-  // KEYS[1] the processes; ARGV process, lease in ms, for how long ended leases are kept. Answers 0 when its lease is
-  // running, 1 when it has ended, so that others may have let its users leave, 2 when there is none.
+  // KEYS[1] the processes; ARGV process, lease in ms, for how long ended leases are kept, whether it has had a lease.
+  // Answers 0 when its lease is running, 1 when it has ended, so that others may have let its users leave: it stays
+  // ended then. 2 when there is none.
   presenceTouch: `${NOW}
     local ends = redis.call('ZSCORE', KEYS[1], ARGV[1])
+    if ends and tonumber(ends) <= now then return 1 end
     redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
     redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[3])
-    if not ends then return 2 end
-    if tonumber(ends) > now then return 0 end
-    return 1`,
+    if ends then return 0 end
+    if ARGV[4] == '1' then redis.call('ZADD', KEYS[1], now, '${EMPTIED}') end
+    return 2`,
 };
 
 type Scripts = {
-  presenceJoin(hash: string, user: string, connection: string): Promise<number>;
+  presenceJoin(hash: string, user: string, connection: string, before: string): Promise<number>;
   presenceLeave(hash: string, user: string, connection: string, graceMs: number): Promise<number>;
   presenceClaim(
     hash: string,
@@ -94,10 +102,12 @@ type Scripts = {
     claimMs: number,
     leases: string,
     graceMs: number,
+    process: string,
+    emptiedMs: number,
   ): Promise<number>;
   presenceRelease(hash: string, user: string, claim: string): Promise<number>;
   presenceExpect(hash: string, user: string, graceMs: number): Promise<number>;
-  presenceTouch(processes: string, process: string, leaseMs: number, keepMs: number): Promise<number>;
+  presenceTouch(processes: string, process: string, leaseMs: number, keepMs: number, hadLease: 0 | 1): Promise<number>;
 };
 
 /** Teaches a client the scripts above, by their names. */

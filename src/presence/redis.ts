@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { Cluster, Redis } from "ioredis";
 import type { UserRef } from "../chat/ports.ts";
-import { forEachGone, keyOf, LEASE_MS, type Presence, SWEEP_INTERVAL_MS } from "./presence.ts";
-import { hashOf, ORGANISATIONS, PROCESSES, SWEEPER, withScripts } from "./redis-scripts.ts";
+import { forEachGone, keyOf, LEASE_MS, type Presence, SWEEP_INTERVAL_MS, unique } from "./presence.ts";
+import { EMPTIED, hashOf, ORGANISATIONS, PROCESSES, SWEEPER, withScripts } from "./redis-scripts.ts";
 
 /** For how long a process has a user for itself while it lets him leave. */
 const CLAIM_MS = 5_000;
@@ -10,14 +10,18 @@ const CLAIM_MS = 5_000;
 const CHUNK = 200;
 const KEEP_ENDED_LEASES_MS = 24 * 60 * 60 * 1000;
 
+/** What `presenceTouch` answers when the lease has ended. */
+const ENDED = 1;
+
 type Options = { graceMs: number; onFault: (error: unknown) => void };
 
 /** Presence of many processes. What is kept in Redis, and how it changes, is in ./redis-scripts.ts. */
 export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault }: Options): Presence {
   const redis = withScripts(client);
-  const processId = randomUUID();
-  /** This process's connections; `told` when Redis has known of one. */
-  const own = new Map<string, { user: UserRef; told: boolean }>();
+  /** A process whose lease has ended is dead for the others: it goes on under a new name, its epoch. */
+  let processId = randomUUID();
+  /** This process's connections; `told` is the name by which Redis has known one. */
+  const own = new Map<string, { user: UserRef; told: string | null }>();
   const leftUntold: { user: UserRef; connection: string; graceMs: number }[] = [];
   /** Something could not be told to Redis: the next touch tells everything again. */
   let stale = false;
@@ -44,7 +48,13 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
 
   async function renewLease(): Promise<"running" | "ended" | "none"> {
     const from = performance.now();
-    const was = await redis.presenceTouch(PROCESSES, processId, LEASE_MS, KEEP_ENDED_LEASES_MS);
+    const takeLease = (hadLease: 0 | 1) =>
+      redis.presenceTouch(PROCESSES, processId, LEASE_MS, KEEP_ENDED_LEASES_MS, hadLease);
+    const was = await takeLease(leaseEndsAt > 0 ? 1 : 0);
+    if (was === ENDED) {
+      processId = randomUUID();
+      await takeLease(0);
+    }
     leaseEndsAt = from + LEASE_MS;
     return (["running", "ended", "none"] as const)[was] ?? "none";
   }
@@ -70,13 +80,14 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
 
   const ownName = (connectionId: string) => `${processId}/${connectionId}`;
   /** Sends its commands before it first waits, so that a later leave comes later at Redis as well. */
-  const tellJoin = async (connection: { user: UserRef; told: boolean }, connectionId: string) => {
-    const { user } = connection;
+  const tellJoin = async (connection: { user: UserRef; told: string | null }, connectionId: string) => {
+    const { user, told } = connection;
+    const name = ownName(connectionId);
     const [cameOnline] = await Promise.all([
-      redis.presenceJoin(hashOf(user.organisationId), keyOf(user), ownName(connectionId)),
+      redis.presenceJoin(hashOf(user.organisationId), keyOf(user), name, told === name ? "" : (told ?? "")),
       redis.sadd(ORGANISATIONS, user.organisationId),
     ]);
-    connection.told = true;
+    connection.told = name;
     return cameOnline === 1;
   };
   const tellLeave = (user: UserRef, connection: string, ms: number) =>
@@ -126,7 +137,7 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
 
   return {
     async join(user, connectionId) {
-      const connection = { user, told: false };
+      const connection = { user, told: null };
       own.set(connectionId, connection);
       try {
         // Without a lease the connection wouldn't count.
@@ -140,7 +151,7 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
     },
 
     async leave(user, connectionId, ms) {
-      const connection = connectionId === "all" ? connectionId : ownName(connectionId);
+      const connection = connectionId === "all" ? connectionId : (own.get(connectionId)?.told ?? ownName(connectionId));
       if (connectionId !== "all") own.delete(connectionId);
       try {
         await tellLeave(user, connection, ms);
@@ -179,7 +190,7 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
         const isOurs = await redisOr(0, async () => {
           // Read anew for each: serving those before may have taken a while.
           const leases = JSON.stringify(await readLeases());
-          return redis.presenceClaim(hash, keyOf(user), claim, CLAIM_MS, leases, graceMs);
+          return redis.presenceClaim(hash, keyOf(user), claim, CLAIM_MS, leases, graceMs, processId, LEASE_MS);
         });
         if (isOurs === 0) return;
         await onGone(user);
@@ -202,13 +213,15 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
     },
 
     async online(organisationId) {
-      const mine = () =>
-        [...own.values()].map(({ user }) => user).filter((user) => user.organisationId === organisationId);
-      const users = await redisOr(null, async () => {
+      const known = await redisOr(null, async () => {
         const [leases, now, all] = await Promise.all([readLeases(), readNow(), readUsers(organisationId)]);
-        return all.filter(({ entry }) => isOnline(entry, leases, now)).map(({ user }) => user);
+        const isComplete = (leases[processId] ?? 0) > now && (leases[EMPTIED] ?? 0) + LEASE_MS <= now;
+        return { isComplete, users: all.filter(({ entry }) => isOnline(entry, leases, now)).map(({ user }) => user) };
       });
-      return users ?? [...new Map(mine().map((user) => [keyOf(user), user])).values()];
+      const isSure = known?.isComplete === true && performance.now() - lastFaultAt >= LEASE_MS;
+      if (isSure) return { isSure, users: known.users };
+      const mine = [...own.values()].map(({ user }) => user).filter((user) => user.organisationId === organisationId);
+      return { isSure, users: unique([...(known?.users ?? []), ...mine]) };
     },
   };
 }

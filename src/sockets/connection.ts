@@ -8,7 +8,6 @@ import type { Config } from "../config.ts";
 import { Refusal, type RefusalCode } from "../contract/errors.ts";
 import type { Delivery } from "../delivery/delivery.ts";
 import type { Metrics } from "../metrics.ts";
-import type { Presence } from "../presence/presence.ts";
 import type { Account, Accounts } from "../store/accounts.ts";
 import { bindEvents } from "./bind.ts";
 import { createQueue } from "./queue.ts";
@@ -20,8 +19,7 @@ export type ConnectionContext = {
   ports: ChatPorts;
   accounts: Accounts;
   attendance: Attendance;
-  presence: Pick<Presence, "online">;
-  delivery: Pick<Delivery, "follow">;
+  delivery: Pick<Delivery, "follow" | "online">;
   /** Resolves when the connection hears its rooms from every process. */
   subscribed: () => Promise<void>;
   metrics: Metrics;
@@ -127,7 +125,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
     if (caller.kind === "visitor") {
       socket.emit("visitor_init", await visitorSnapshot(ports.chats, caller));
     } else {
-      const online = await context.presence.online(caller.organisationId);
+      const online = await context.delivery.online(caller.organisationId);
       socket.emit("staff_init", await staffSnapshot({ chats: ports.chats, people: accounts }, caller, online));
     }
   }

@@ -3,7 +3,7 @@ import type { FastifyBaseLogger } from "fastify";
 import { Server, type Socket } from "socket.io";
 import type { Tokens } from "../accounts/tokens.ts";
 import type { Bus } from "../bus/redis.ts";
-import type { Emit, People, UserRef } from "../chat/ports.ts";
+import type { People, UserRef } from "../chat/ports.ts";
 import { userRoom } from "../chat/rooms.ts";
 import type { Config } from "../config.ts";
 import type { Metrics } from "../metrics.ts";
@@ -12,7 +12,6 @@ import { authenticateHandshakes } from "./handshake.ts";
 
 export type SocketServer = {
   io: Server;
-  emit: Emit;
   /** Closes a user's connections on every process, for good. */
   disconnectUser(user: UserRef): void;
   /** Closes a user's connections on every process, in the way that makes clients connect again. */
@@ -62,11 +61,6 @@ export function createSocketServer(http: HttpServer, { config, tokens, bus, metr
 
   return {
     io,
-    emit(event, payload, rooms, except = []) {
-      const exceptions = except.filter((one) => one !== null);
-      // One by one: the adapter sends what is for a single room only to the processes that have somebody in it.
-      for (const room of rooms) io.to(room).except(exceptions).emit(event, payload);
-    },
     disconnectUser: (user) => io.in(userRoom(user)).disconnectSockets(true),
     reconnectUser(user) {
       closeHere(userRoom(user));

@@ -23,7 +23,7 @@ const numberOf = (payload: unknown) =>
 /** How many steps a pod has told from the database. */
 async function healedOn(url: string): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text();
-  const values = [...text.matchAll(/^chat_steps_healed_total\{.*\} (\d+)$/gm)].map(([, value]) => Number(value));
+  const values = [...text.matchAll(/^chat_events_healed_total\{.*\} (\d+)$/gm)].map(([, value]) => Number(value));
   return values.reduce((sum, value) => sum + value, 0);
 }
 

@@ -76,7 +76,7 @@ describe.each(implementations)("presence in %s", (_name, makeService) => {
     expect(await here.join(user, "a")).toBe(true);
     expect(await here.join(user, "b")).toBe(false);
     expect(await there.join(user, "c")).toBe(false);
-    expect(await there.online(user.organisationId)).toEqual([user]);
+    expect((await there.online(user.organisationId)).users).toEqual([user]);
   });
 
   test("a user is gone when his last connection is, on whichever process", async () => {
@@ -85,9 +85,9 @@ describe.each(implementations)("presence in %s", (_name, makeService) => {
     await there.join(user, "b");
     await here.leave(user, "a", 0);
     expect((await sweep(here, user)).gone).toEqual([]);
-    expect(await here.online(user.organisationId)).toEqual([user]);
+    expect((await here.online(user.organisationId)).users).toEqual([user]);
     await there.leave(user, "b", 0);
-    expect(await here.online(user.organisationId)).toEqual([]);
+    expect((await here.online(user.organisationId)).users).toEqual([]);
     expect((await sweep(here, user)).gone).toEqual([user]);
     expect((await sweep(there, user)).gone).toEqual([]);
     expect(await here.join(user, "c")).toBe(true);
@@ -98,9 +98,9 @@ describe.each(implementations)("presence in %s", (_name, makeService) => {
     await here.join(user, "a");
     await here.leave(user, "a", GRACE_MS);
     expect((await sweep(there, user)).gone).toEqual([]);
-    expect(await there.online(user.organisationId)).toEqual([user]);
+    expect((await there.online(user.organisationId)).users).toEqual([user]);
     await vi.waitFor(async () => expect((await sweep(there, user)).gone).toEqual([user]));
-    expect(await there.online(user.organisationId)).toEqual([]);
+    expect((await there.online(user.organisationId)).users).toEqual([]);
   });
 
   test("who is back within his grace has never been away", async () => {
@@ -133,7 +133,7 @@ describe.each(implementations)("presence in %s", (_name, makeService) => {
     await there.leave(user, "all", 0);
     expect((await sweep(there, user)).gone).toEqual([user]);
     await here.leave(user, "a", GRACE_MS);
-    expect(await here.online(user.organisationId)).toEqual([]);
+    expect((await here.online(user.organisationId)).users).toEqual([]);
   });
 
   test("of many sweeps at once one serves a user", async () => {
@@ -154,7 +154,7 @@ describe.each(implementations)("presence in %s", (_name, makeService) => {
       expect(await there.join(user, "c")).toBe(false);
     });
     expect([cameOnline, back]).toEqual([true, [user]]);
-    expect(await here.online(user.organisationId)).toEqual([user]);
+    expect((await here.online(user.organisationId)).users).toEqual([user]);
     expect((await sweep(there, user)).gone).toEqual([]);
   });
 
@@ -194,9 +194,12 @@ describe("a process that dies", () => {
     const alive = createRedisPresence(redis, { graceMs: GRACE_MS, onFault: fail });
     await alive.touch();
     expect((await sweep(alive, user)).gone).toEqual([]);
-    const isGone = async () => expect((await sweep(alive, user)).gone).toEqual([user]);
+    const isGone = async () => {
+      await alive.touch();
+      expect((await sweep(alive, user)).gone).toEqual([user]);
+    };
     await vi.waitFor(isGone, { timeout: 10_000, interval: 100 });
-    expect(await alive.online(user.organisationId)).toEqual([]);
+    expect((await alive.online(user.organisationId)).users).toEqual([]);
   });
 
   test("while it serves who is gone leaves that to another one", async () => {
@@ -208,6 +211,7 @@ describe("a process that dies", () => {
     await dying.touch();
     await dying.join(user, "a");
     await dying.leave(user, "a", 0);
+    await other.touch();
     void dying.sweep(() => new Promise(() => {}), user);
     const isServed = async () => expect((await sweep(other, user)).gone).toEqual([user]);
     await vi.waitFor(isServed, { timeout: 10_000, interval: 100 });
@@ -220,9 +224,10 @@ test("a connection counts also when the process had no lease before it", async (
     Presence,
     Presence,
   ];
+  await other.touch();
   await fresh.join(user, "a");
   expect((await sweep(other, user)).gone).toEqual([]);
-  expect(await other.online(user.organisationId)).toEqual([user]);
+  expect((await other.online(user.organisationId)).users).toEqual([user]);
 });
 
 test("when Redis has lost its data a process tells all its connections again, and nobody comes online", async () => {
@@ -232,9 +237,41 @@ test("when Redis has lost its data a process tells all its connections again, an
   await presence.join(user, "a");
   expect(await presence.touch()).toEqual([]);
   await redis.flushall();
-  expect(await presence.online(user.organisationId)).toEqual([]);
+  expect(await presence.online(user.organisationId)).toEqual({ users: [user], isSure: false });
   expect(await presence.touch()).toEqual([]);
-  expect(await presence.online(user.organisationId)).toEqual([user]);
+  const other = createRedisPresence(redis, { graceMs: GRACE_MS, onFault: fail });
+  expect((await other.online(user.organisationId)).users).toEqual([user]);
+});
+
+test("when Redis has lost its data nobody is gone before every process has had the time to tell", async () => {
+  const user = someone();
+  const [here, there] = [0, 1].map(() => createRedisPresence(redis, { graceMs: 0, onFault: fail })) as [
+    Presence,
+    Presence,
+  ];
+  for (const presence of [here, there]) await presence.touch();
+  await here.join(user, "a");
+  await there.join(user, "b");
+  await redis.flushall();
+  const closeHere = async () => {
+    await here.leave(user, "a", 0);
+    return (await sweep(here, user)).gone;
+  };
+  expect(await closeHere()).toEqual([]);
+  await here.touch();
+  await here.join(user, "a");
+  expect(await closeHere()).toEqual([]);
+  await there.touch();
+  await vi.waitFor(
+    async () => {
+      await Promise.all([here.touch(), there.touch()]);
+      expect(await here.online(user.organisationId)).toEqual({ users: [user], isSure: true });
+    },
+    { timeout: 10_000, interval: 200 },
+  );
+  expect((await sweep(here, user)).gone).toEqual([]);
+  await there.leave(user, "b", 0);
+  expect((await sweep(here, user)).gone).toEqual([user]);
 });
 
 test("a process that was believed to be dead tells that its users are there, and they come online again", async () => {
@@ -244,11 +281,20 @@ test("a process that was believed to be dead tells that its users are there, and
   await frozen.touch();
   await frozen.join(user, "a");
   const [processId = ""] = await redis.zrange("presence:processes", "0", "-1");
-  await redis.zadd("presence:processes", 1, processId);
+  await redis.zadd("presence:processes", Date.now() - 1_000, processId);
   const other = createRedisPresence(redis, { graceMs: GRACE_MS, onFault: fail });
+  await other.touch();
   expect((await sweep(other, user)).gone).toEqual([user]);
   expect(await frozen.touch()).toEqual([user]);
-  expect(await other.online(user.organisationId)).toEqual([user]);
+  expect((await other.online(user.organisationId)).users).toEqual([user]);
+  // It goes on as another process, so that nothing of its former life counts.
+  expect(await redis.zrange("presence:processes", "0", "-1")).not.toEqual([processId]);
+  expect(await redis.hkeys(`presence:{${user.organisationId}}`)).toEqual([keyOf(user)]);
+  expect(Object.keys(JSON.parse((await redis.hvals(`presence:{${user.organisationId}}`))[0] ?? ""))).not.toContain(
+    `${processId}/a`,
+  );
+  await frozen.leave(user, "a", 0);
+  expect((await sweep(other, user)).gone).toEqual([user]);
 });
 
 test("telling many connections again over a slow network leaves no time to believe the process dead", {
@@ -264,6 +310,7 @@ test("telling many connections again over a slow network leaves no time to belie
   await Promise.all(users.map((user, n) => slow.join(user, `${n}`)));
   await redis.flushall();
 
+  await other.touch();
   let isTold = false;
   const told = slow.touch().then(() => {
     isTold = true;
@@ -274,7 +321,7 @@ test("telling many connections again over a slow network leaves no time to belie
   }
   await told;
   expect(gone).toEqual([]);
-  expect(await other.online(users[299]?.organisationId ?? "")).toEqual([users[299]]);
+  expect((await other.online(users[299]?.organisationId ?? "")).users).toEqual([users[299]]);
   slowRedis.disconnect();
   await way.close();
 });

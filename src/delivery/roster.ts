@@ -1,0 +1,84 @@
+import type { Emit, People, RoomName, UserRef } from "../chat/ports.ts";
+import { allStaffRoom, staffRoom } from "../chat/rooms.ts";
+import { type Presence, unique } from "../presence/presence.ts";
+
+/** How often what staff were told of each other is compared with presence. */
+export const ROSTER_INTERVAL_MS = 2_000;
+
+type Event = "staff_goes_online" | "staff_goes_offline";
+type Organisation = {
+  /** The staff whom the connections here take to be online. */
+  told: Set<string>;
+  /** What the last comparison found to be otherwise: an event may still be under way. */
+  doubted: Set<string>;
+  /** Who was online, staff and visitors, when that was last known for sure. */
+  known: UserRef[];
+};
+
+type Parts = {
+  presence: Pick<Presence, "online">;
+  people: Pick<People, "staff">;
+  /** Whether a room has somebody on this process. */
+  isHere: (room: RoomName) => boolean;
+  /** Sends an event to this process's own connections. */
+  tell: Emit;
+  /** Called for each event that had to be told from presence. */
+  onHealed: (event: Event) => void;
+};
+
+export type Roster = {
+  /** Who is online, for a snapshot; while presence isn't sure, those who were before as well. */
+  online(organisationId: string): Promise<UserRef[]>;
+  /** Such an event has come in, or was sent. */
+  heard(event: Event, staff: { id: string; organisation_id: string }): void;
+  /** Tells the connections here who came online or went offline without their having heard of it. */
+  check(): Promise<void>;
+};
+
+/** Keeps true what the staff of this process were told of who is online, whatever the bus loses. */
+export function createRoster({ presence, people, isHere, tell, onHealed }: Parts): Roster {
+  const organisations = new Map<string, Organisation>();
+
+  async function compare(organisationId: string, organisation: Organisation): Promise<void> {
+    const { users, isSure } = await presence.online(organisationId);
+    if (!isSure) return;
+    organisation.known = users;
+    const online = new Set(staffOf(users));
+    const different = [...online.symmetricDifference(organisation.told)];
+    const certain = different.filter((id) => organisation.doubted.has(id));
+    organisation.doubted = new Set(different);
+    if (certain.length === 0) return;
+    for (const staff of await people.staff(certain)) {
+      const event = online.has(staff.id) ? "staff_goes_online" : "staff_goes_offline";
+      tell(event, { user: staff }, [allStaffRoom(organisationId)], [staffRoom(staff.id)]);
+      heard(event, staff);
+      onHealed(event);
+    }
+  }
+
+  function heard(event: Event, { id, organisation_id }: { id: string; organisation_id: string }): void {
+    const organisation = organisations.get(organisation_id);
+    organisation?.doubted.delete(id);
+    if (event === "staff_goes_online") organisation?.told.add(id);
+    else organisation?.told.delete(id);
+  }
+
+  return {
+    heard,
+    async online(organisationId) {
+      const { users, isSure } = await presence.online(organisationId);
+      const before = organisations.get(organisationId);
+      const all = isSure ? users : unique([...users, ...(before?.known ?? [])]);
+      if (!before) organisations.set(organisationId, { told: new Set(staffOf(all)), doubted: new Set(), known: all });
+      return all;
+    },
+    async check() {
+      for (const [id, organisation] of organisations) {
+        if (isHere(allStaffRoom(id))) await compare(id, organisation);
+        else organisations.delete(id);
+      }
+    },
+  };
+}
+
+const staffOf = (users: UserRef[]): string[] => users.filter(({ kind }) => kind === "staff").map(({ id }) => id);
