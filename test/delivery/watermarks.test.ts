@@ -1,0 +1,83 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { RoomName } from "../../src/chat/ports.ts";
+import { createWatermarks, type StepMark } from "../../src/delivery/watermarks.ts";
+
+const here: RoomName[] = ["staff:a", "visitor:v", "org:o:monitors"];
+const elsewhere: RoomName = "staff:b";
+const isHere = (room: RoomName) => here.includes(room);
+const rooms: RoomName[] = [...here, elsewhere];
+const mark = (number: number, next?: RoomName[]): StepMark => ({ chatId: "c", number, rooms, next });
+
+test("of any events that come in, in any order, exactly the others are missing", () => {
+  const event = fc.record({ number: fc.integer({ min: 1, max: 8 }), room: fc.constantFrom(...here) });
+  fc.assert(
+    fc.property(fc.array(event), (events) => {
+      const marks = createWatermarks(isHere);
+      marks.open("c", rooms);
+      for (const { number, room } of events) marks.heard(mark(number), room);
+      for (let number = 1; number <= 8; number++) {
+        for (const room of rooms) {
+          const wasHeard = events.some((one) => one.number === number && one.room === room);
+          expect(marks.isMissing(mark(number), room)).toBe(isHere(room) && !wasHeard);
+        }
+      }
+      const isWhole = (number: number) =>
+        here.every((room) => events.some((one) => one.number === number && one.room === room));
+      const firstGap = [1, 2, 3, 4, 5, 6, 7, 8, 9].find((number) => !isWhole(number)) ?? 9;
+      expect(marks.toldOf("c")).toBe(firstGap - 1);
+    }),
+  );
+});
+
+test("an event tells whether something is missing before it", () => {
+  const marks = createWatermarks(isHere);
+  expect(marks.heard(mark(1), null)).toBe(true);
+  expect(marks.heard(mark(3), null)).toBe(false);
+  expect(marks.highestOf("c")).toBe(3);
+  expect(marks.heard(mark(2), null)).toBe(true);
+  expect(marks.toldOf("c")).toBe(3);
+  expect(here.map((room) => marks.heard(mark(4), room))).toEqual([false, false, true]);
+});
+
+test("what is settled covers all before it, and what came in above it", () => {
+  const marks = createWatermarks(isHere);
+  marks.open("c", rooms);
+  marks.heard(mark(5), null);
+  marks.settle(mark(4));
+  expect(marks.toldOf("c")).toBe(5);
+  marks.settle(mark(2));
+  expect(marks.toldOf("c")).toBe(5);
+});
+
+test("a chat is over when nobody here hears of its next step", () => {
+  const marks = createWatermarks(isHere);
+  marks.heard(mark(1), null);
+  expect(marks.current()).toEqual(["c"]);
+  marks.heard(mark(2, [elsewhere]), null);
+  expect([marks.current(), marks.isOver("c"), marks.toldOf("c")]).toEqual([[], true, 2]);
+});
+
+test("what comes in while a chat is read counts on top of what was read", () => {
+  const marks = createWatermarks(isHere);
+  marks.startReading();
+  for (const number of [5, 7]) marks.heard(mark(number), null);
+  marks.begin([{ chatId: "c", lastNumber: 5, followers: rooms }]);
+  expect(marks.toldOf("c")).toBe(5);
+  expect(marks.isMissing(mark(6), "staff:a")).toBe(true);
+  expect(marks.isMissing(mark(7), "staff:a")).toBe(false);
+  // Only what came in during a reading: the next one has what came before it.
+  marks.heard({ ...mark(9), chatId: "d" }, null);
+  marks.begin([{ chatId: "d", lastNumber: 9, followers: rooms }]);
+  expect(marks.toldOf("d")).toBe(9);
+});
+
+test("a chat that is known keeps its place when it is read again", () => {
+  const marks = createWatermarks(isHere);
+  marks.heard(mark(1), null);
+  marks.begin([{ chatId: "c", lastNumber: 4, followers: rooms }]);
+  expect(marks.toldOf("c")).toBe(1);
+  marks.forget(({ chatId }) => chatId === "c");
+  marks.begin([{ chatId: "c", lastNumber: 4, followers: rooms }]);
+  expect(marks.toldOf("c")).toBe(4);
+});
