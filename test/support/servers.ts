@@ -200,7 +200,10 @@ export async function startRedisFrom(source: Source): Promise<RedisServer> {
     });
   let running = await run();
   return {
-    ...{ url, port, pid: "binary" in source ? running.pid : undefined },
+    ...{ url, port },
+    get pid() {
+      return "binary" in source ? running.pid : undefined;
+    },
     stop: () => running.stop(),
     async startAgain() {
       running = await run();
