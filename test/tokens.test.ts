@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createTokens, type Tokens } from "../src/accounts/tokens.ts";
 import type { Visitor } from "../src/contract/models.ts";
 import { expectRefusal, request } from "./support/http.ts";
-import { JWT_SECRET } from "./support/pod.ts";
+import { JWT_SECRET } from "./support/process.ts";
 import { type Organisation, startWorld, tokenOf, type World } from "./support/world.ts";
 
 const invalid = "The access token is invalid or has expired.";

@@ -4,7 +4,7 @@ import type { Staff, Visitor } from "../../src/contract/models.ts";
 import { newId } from "../../src/store/store.ts";
 import { enter, type TestClient } from "../support/client.ts";
 import { startPod } from "../support/pod.ts";
-import { runRedis } from "../support/services.ts";
+import { callRedis } from "../support/servers.ts";
 import { wayTo } from "../support/way.ts";
 import {
   type Cast,
@@ -182,7 +182,7 @@ describe("a pod that hears nothing of the others", () => {
     const { writer, agent, admin } = await conversation(organisation, world.url(1));
     const sent = Array.from({ length: 300 }, (_, n) => n + 3);
     const sending = Promise.all(sent.map((n) => writer.ok("visitor_msg", { n })));
-    await runRedis(world.redis?.url ?? "", "CLIENT", "KILL", "TYPE", "pubsub");
+    await callRedis(world.redis?.url ?? "", "CLIENT", "KILL", "TYPE", "pubsub");
     await sending;
     for (const [client, event] of [
       [agent, "visitor_send"],

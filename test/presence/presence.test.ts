@@ -4,7 +4,8 @@ import type { UserRef } from "../../src/chat/ports.ts";
 import { createMemoryPresence } from "../../src/presence/memory.ts";
 import { keyOf, type Presence } from "../../src/presence/presence.ts";
 import { createRedisPresence } from "../../src/presence/redis.ts";
-import { type RedisServer, startRedis } from "../support/services.ts";
+import type { RedisServer } from "../support/servers.ts";
+import { startRedis } from "../support/services.ts";
 import { wayTo } from "../support/way.ts";
 
 const GRACE_MS = 300;

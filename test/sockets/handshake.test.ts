@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type RefusalCode, refusals } from "../../src/contract/errors.ts";
 import { type Ack, connect, enter, type TestClient } from "../support/client.ts";
 import { connectV2, type Speaker } from "../support/client-v2.ts";
-import { JWT_SECRET } from "../support/pod.ts";
+import { JWT_SECRET } from "../support/process.ts";
 import { handshakePath, knock, type Transport, transports, upgradeHeaders } from "../support/raw.ts";
 import { type Organisation, startWorld, tokenOf, type World } from "../support/world.ts";
 

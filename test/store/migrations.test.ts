@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 import { schemaChanges } from "../../scripts/schema-changes.ts";
 import { MigrationError, migrate } from "../../src/store/migrate.ts";
 import { runUntilExit, startPod } from "../support/pod.ts";
-import { createDatabase, runSql, startRedis } from "../support/services.ts";
+import { runSql } from "../support/servers.ts";
+import { createDatabase, startRedis } from "../support/services.ts";
 
 const emptied = async () => {
   const database = await createDatabase();

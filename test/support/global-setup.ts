@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { TestProject } from "vitest/node";
 import { migrate } from "../../src/store/migrate.ts";
-import { databaseUrl, findRedis, runSql, type Source, startPostgres } from "./services.ts";
+import { databaseUrl, findRedis, runSql, type Source, startPostgres } from "./servers.ts";
 
 declare module "vitest" {
   interface ProvidedContext {

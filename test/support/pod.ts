@@ -1,12 +1,5 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll } from "vitest";
-
-/** The key that the tests' pods check tokens with. */
-export const JWT_SECRET = "a key that only the tests know, 32+ bytes";
+import { type Main, runMain } from "./process.ts";
 
 export type Pod = {
   url: string;
@@ -17,66 +10,37 @@ export type Pod = {
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 };
 
-const running = new Set<ChildProcess>();
+const running = new Set<Main>();
 
 /** A test that fails may leave pods behind: none outlives its file. */
 afterAll(() => {
-  for (const child of running) child.kill("SIGKILL");
+  for (const { child } of running) child.kill("SIGKILL");
 });
-
-const root = join(import.meta.dirname, "../..");
 
 /** Starts the product as a process of its own on a free port. Only what is given is in its environment. */
 export async function startPod(env: Record<string, string> = {}): Promise<Pod> {
-  const process = runMain(env);
-  const listening = new Promise<string>((resolve) => {
-    process.child.stdout.on("data", () => {
-      const url = /listening on (http:\/\/[^"\s]+)/.exec(process.output())?.[1];
-      if (url) resolve(url);
-    });
-  });
-  const failed = process.ended.then((code) => {
-    throw new Error(`The pod ended with ${code} before it listened:\n${process.output()}`);
-  });
-  const url = await Promise.race([listening, failed]);
+  const main = run(env);
+  const { child, output, ended, listening } = main;
   return {
-    url,
-    pid: process.child.pid as number,
-    output: process.output,
+    url: await listening,
+    pid: child.pid as number,
+    output,
     async stop(signal = "SIGTERM") {
-      process.child.kill(signal);
-      return process.ended;
+      child.kill(signal);
+      return ended;
     },
   };
 }
 
 /** Starts the product where it is expected to refuse: resolves to what it printed and its exit code. */
 export async function runUntilExit(env: Record<string, string>): Promise<{ code: number | null; output: string }> {
-  const process = runMain(env);
-  return { code: await process.ended, output: process.output() };
+  const { ended, output } = run(env);
+  return { code: await ended, output: output() };
 }
 
-function runMain(env: Record<string, string>) {
-  const child = spawn(globalThis.process.execPath, ["src/main.ts"], {
-    cwd: root,
-    env: {
-      ...{ PATH: globalThis.process.env.PATH, HOST: "127.0.0.1", PORT: "0", JWT_SECRET, RATE_LIMIT_PER_SECOND: "0" },
-      // Never the developer's own data.
-      DATA_DIR: env.DATA_DIR ?? join(mkdtempSync(join(tmpdir(), "pod-")), "data"),
-      ...env,
-    },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (chunk: string) => {
-      output += chunk;
-    });
-  }
-  running.add(child);
-  const ended = once(child, "close").then(([code]) => {
-    running.delete(child);
-    return code as number | null;
-  });
-  return { child, output: () => output, ended };
+function run(env: Record<string, string>): Main {
+  const main = runMain(env);
+  running.add(main);
+  void main.ended.then(() => running.delete(main));
+  return main;
 }

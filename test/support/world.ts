@@ -3,8 +3,10 @@ import { role, type Staff, type Visitor } from "../../src/contract/models.ts";
 import { connectPostgres } from "../../src/store/prisma.ts";
 import { createStore, type Store } from "../../src/store/store.ts";
 import { enter, SENTINEL, type TestClient } from "./client.ts";
-import { JWT_SECRET, type Pod, startPod } from "./pod.ts";
-import { createDatabase, type RedisServer, startRedis } from "./services.ts";
+import { type Pod, startPod } from "./pod.ts";
+import { JWT_SECRET } from "./process.ts";
+import type { RedisServer } from "./servers.ts";
+import { createDatabase, startRedis } from "./services.ts";
 
 /** The two ways to run the product: what is true on one must be true on the other. */
 export const topologies = ["one process", "two pods"] as const;

@@ -1,0 +1,159 @@
+import { type Audience, audiencesOf, isOfDeed, rowTold, staffByOrganisation } from "./audience.ts";
+import { deadline, type Finding, isForAll, type Result } from "./finding.ts";
+import { type Attempt, type Chat, type Connection, chatAt, type History, type Row } from "./history.ts";
+import type { SnapshotChat, User } from "./ledger.ts";
+
+/** How many messages of a chat a snapshot has. */
+const SNAPSHOT_MESSAGES = 100;
+
+/** What a row is about, for one connection: the event is null where a snapshot is to have it. */
+type Due = { row: Row; chat: Chat; event: string };
+
+/**
+ * P2: what is stored reaches every connection that it is for, live or by a snapshot after it. A message that was never
+ * acked is promised to nobody; a change of a chat is done when it is stored.
+ */
+export function checkHeard(history: History): Result {
+  const { chats, connections, connectionsOf, attemptsOf, faults, settings } = history;
+  const findings: Finding[] = [];
+  const staffOf = staffByOrganisation(history);
+  const seenBy = new Map(
+    [...connectionsOf.values()].flat().map((connection) => [connection, whatItSaw(connection, chats)]),
+  );
+  let [deliveries, worstHealMs, late] = [0, 0, 0];
+
+  function look(connection: Connection, { row, chat, event }: Due, sending: Attempt[]): void {
+    const acks = sending.filter(({ ok }) => ok).map(({ answeredAt }) => answeredAt);
+    if (row.deed === "message" && acks.length === 0) return;
+    const from = Math.max(row.t, connection.openedAt, ...(acks.length > 0 ? [Math.min(...acks)] : []));
+    const pods = new Set([
+      connection.pod,
+      ...sending.map((attempt) => connections.get(attempt.connection)?.pod ?? "?"),
+    ]);
+    const excusing = faults.filter(
+      (fault) => isForAll(fault) || row.deed !== "message" || fault.pods.some((pod) => pods.has(pod)),
+    );
+    const until = deadline(
+      from,
+      settings.healMs,
+      [...excusing, ...connection.pauses].sort((a, b) => a.t - b.t),
+    );
+    const known = seenBy.get(connection)?.(row, event, chat);
+    const seenAt = known?.t ?? Number.POSITIVE_INFINITY;
+    if (seenAt > until && connection.to <= until) return;
+    deliveries++;
+    if (seenAt <= until) {
+      worstHealMs = Math.max(worstHealMs, seenAt - (until - settings.healMs));
+      return;
+    }
+    late++;
+    const name = `${event}, number ${row.number} of chat ${chat.chat} (${row.deed} of ${row.sender} at ${row.t})`;
+    const when = Number.isFinite(seenAt) ? `heard ${seenAt - until} ms too late` : `not heard by ${Math.round(until)}`;
+    const lost = row.deed === "message" ? "a message was lost" : "a change was lost";
+    const what = known?.undone ? "a snapshot was older than what was heard before it" : lost;
+    findings.push({ promise: "P2", what, t: row.t, about: `${connection.id} on ${connection.pod}: ${name}, ${when}` });
+  }
+
+  for (const chat of chats.values()) {
+    const staff = staffOf(chat.organisation);
+    for (const row of chat.rows) {
+      const sending = attemptsOf.get(`${row.sender}/${row.id}`) ?? [];
+      const acting = actingConnections(row, sending, history);
+      for (const audience of audiencesOf(row, chat, staff)) {
+        for (const [user, event] of audience) {
+          for (const connection of connectionsOf.get(user) ?? []) {
+            if (connection.to <= row.t || acting.has(connection.id)) continue;
+            if (connection.openedAt <= row.t || isInScope(connection, chat, row, audience))
+              look(connection, { row, chat, event }, sending);
+          }
+        }
+      }
+    }
+  }
+  return { findings, figures: { deliveries, "lost or late": late, "worst heal, ms": Math.round(worstHealMs) } };
+}
+
+/**
+ * Whether a connection that wasn't there yet is to have a row all the same: it is a message of a chat that its snapshot
+ * shows, and not too long ago.
+ */
+function isInScope({ openedAt, user }: Connection, chat: Chat, row: Row, audience: Audience): boolean {
+  if (!Number.isFinite(openedAt) || row.deed !== "message") return false;
+  const last = chat.rows.at(-1);
+  if (last?.deed === "leave" && last.t <= openedAt) return false;
+  const state = chatAt(chat, openedAt);
+  if (!state?.isOpen || !isRecent(row, state.last)) return false;
+  if (user.role === 0) return true;
+  // Copies for monitors are told live, and are in no snapshot.
+  if (audience.get(user.user)?.endsWith("_for_supervisor")) return false;
+  return state.servedBy === user.user || state.servedBy === null;
+}
+
+type Known = { t: number; undone: boolean };
+
+/**
+ * Answers when a connection knew of a row for good, from an event or from a snapshot: a client takes each snapshot for
+ * the state, so one that is older than what was heard before undoes it.
+ */
+function whatItSaw(connection: Connection, chats: Map<string, Chat>) {
+  const { heard, snapshots, user } = connection;
+  const times = new Map<string, number[]>();
+  const put = (key: string, t: number) => times.set(key, [...(times.get(key) ?? []), t]);
+  for (const { t, event, chat: id, number, about } of heard) {
+    const chat = chats.get(id ?? "");
+    const row = chat && (number !== undefined || isOfDeed(event)) ? rowTold(event, about, chat, number) : undefined;
+    if (row) put(row.deed === "message" ? keyOf(row) : `${event} ${keyOf(row)}`, t);
+  }
+  for (const { t, chats: shown } of snapshots) {
+    for (const { chat, messages } of shown) for (const [number] of messages) put(keyOf({ chat, number }), t);
+  }
+  return (row: Row, event: string, chat: Chat): Known | null => {
+    const known = [...(times.get(keyOf(row)) ?? [])];
+    if (row.deed !== "message") {
+      known.push(...(times.get(`${event} ${keyOf(row)}`) ?? []));
+      known.push(
+        ...snapshots.flatMap(({ t, chats: shown }) => (t >= row.t && showsChange(row, event, shown) ? [t] : [])),
+      );
+    }
+    if (known.length === 0) return null;
+    const undoing = snapshots.findLast((one) => one.t > Math.min(...known) && undoes(one, row, chat, user))?.t ?? 0;
+    const kept = known.filter((t) => t >= undoing);
+    return kept.length > 0 ? { t: Math.min(...kept), undone: false } : { t: Number.POSITIVE_INFINITY, undone: true };
+  };
+}
+
+/** Whether a client that starts anew from this snapshot doesn't know of the row any more, though it should. */
+function undoes({ t, chats: shown }: Connection["snapshots"][number], row: Row, chat: Chat, user: User): boolean {
+  const place = shown.find((one) => one.chat === row.chat);
+  if (row.deed === "join") return place?.as === "queued";
+  if (row.deed === "leave") return place !== undefined;
+  if (row.deed === "take over") return place?.as === "active" && row.servedBy === user.user;
+  if (place)
+    return isRecent(row, place.messages.at(-1)?.[0] ?? 0) && !place.messages.some(([number]) => number === row.number);
+  const state = chatAt(chat, t);
+  if (!state?.isOpen || !isRecent(row, state.last)) return false;
+  return user.role === 0 || state.servedBy === user.user || state.servedBy === null;
+}
+
+const isRecent = (row: Row, last: number) => row.number > last - SNAPSHOT_MESSAGES;
+const keyOf = ({ chat, number }: { chat: string; number: number }) => `${chat} ${number}`;
+
+/** A chat that was taken or closed is no longer where it was. What monitors are told is in no snapshot. */
+function showsChange({ chat, deed }: Row, event: string, shown: SnapshotChat[]): boolean {
+  if (event.endsWith("_for_supervisor") || event === "agent_new_chat" || event === "staff_take_over_chat") return false;
+  const place = shown.find((one) => one.chat === chat)?.as;
+  if (event === "staff_claim_chat" || event === "visitor_leave_queue") return place !== "queued";
+  if (deed === "leave") return place === undefined;
+  return event === "staff_being_taken_over_chat" && place === undefined;
+}
+
+/** The connections that did it themselves: they have the ack. */
+function actingConnections(row: Row, sending: Attempt[], { deedsOf }: History): Set<string> {
+  const tried =
+    row.deed === "message"
+      ? sending
+      : (deedsOf.get(row.sender) ?? []).filter(
+          ({ chat, t }) => t <= row.t && (chat === undefined || chat === row.chat),
+        );
+  return new Set(tried.map(({ connection }) => connection));
+}

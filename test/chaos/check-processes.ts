@@ -1,0 +1,101 @@
+import { refusals } from "../../src/contract/errors.ts";
+import { deadline, type Finding, type Result } from "./finding.ts";
+import { type Attempt, type History, of } from "./history.ts";
+import type { Entry } from "./ledger.ts";
+
+/** What a shutdown may take beyond the time to send everybody away. */
+const EXIT_MS = 5_000;
+/** How soon a pod is ready again when the database is back. */
+const READY_MS = 5_000;
+
+type Find = (what: string, t: number, about: string) => void;
+
+/** P6: no process dies or stumbles; without Redis everything is still done, and the database alone can stop it. */
+export function checkProcesses(history: History): Result {
+  const findings: Finding[] = [];
+  const find: Find = (what, t, about) => findings.push({ promise: "P6", what, t, about });
+  checkExits(history, find);
+  checkOutput(history, find);
+  checkReadiness(history, find);
+  const figures = checkAnswers(history, find);
+  return { findings, figures };
+}
+
+function checkExits({ entries, settings }: History, find: Find): void {
+  for (const { pod, code, asked, askedAt, t } of of(entries, "pod ended")) {
+    if (asked === null) find("a pod died", t, `${pod} ended with ${code}`);
+    if (asked !== "SIGTERM") continue;
+    const tookMs = t - (askedAt ?? t);
+    if (code !== 0) find("a pod didn't stop cleanly", t, `${pod} ended with ${code}, ${tookMs} ms after SIGTERM`);
+    if (tookMs > settings.drainMs + EXIT_MS) find("a pod stopped too slowly", t, `${pod} took ${tookMs} ms`);
+  }
+}
+
+function checkOutput({ entries }: History, find: Find): void {
+  const known = new Set<string>();
+  for (const { pod, t, line } of of(entries, "pod said")) {
+    const said = messageOf(line);
+    // Errors that are logged and tried again are what a fault looks like from inside.
+    if (said !== null && said !== "unexpected error") continue;
+    const key = line.replace(/\d+/g, "0").slice(0, 300);
+    if (!known.has(key)) find(said ?? "output that is no log line", t, `${pod}: ${line.slice(0, 300)}`);
+    known.add(key);
+  }
+}
+
+function messageOf(line: string): string | null {
+  try {
+    return (JSON.parse(line) as { msg?: string }).msg ?? "";
+  } catch {
+    return null;
+  }
+}
+
+function checkReadiness({ entries, faults, end }: History, find: Find): void {
+  const samples = of(entries, "readiness");
+  for (const fault of faults) {
+    if (fault.of === "redis") {
+      const refusing = samples.filter(({ t, status }) => t >= fault.t && t <= fault.end && status === 503);
+      for (const { pod, t } of refusing) find("unready without Redis", t, `${pod}, ${fault.name}`);
+    }
+    if (fault.of !== "postgres") continue;
+    const at = deadline(fault.end, READY_MS, faults);
+    const later = samples.filter(({ t }) => t <= at);
+    const stopped = new Set(
+      of(entries, "pod ended").flatMap(({ pod, t, askedAt }) => ((askedAt ?? t) <= at ? [pod] : [])),
+    );
+    const last = new Map(later.map(({ pod, status }) => [pod, status]));
+    for (const [pod, status] of last) {
+      if (status !== 200 && !stopped.has(pod) && at < end)
+        find("not ready again", at, `${pod} says ${status}, ${fault.name} ended at ${fault.end}`);
+    }
+  }
+}
+
+/** "Internal error" never; "unavailable" only while the database is away; without Redis every message is acked. */
+function checkAnswers({ attempts, faults, connections }: History, find: Find): Record<string, number> {
+  const ofDatabase = faults.filter(
+    ({ of: what, name }) => what === "postgres" || what === "harness" || name.includes("postgres"),
+  );
+  const ofRedis = faults.filter(({ of: what }) => what === "redis");
+  let withoutRedis = 0;
+  for (const attempt of attempts) {
+    const { ok, why, answeredAt, connection, event } = attempt;
+    const about = `${event} on ${connection} (${connections.get(connection)?.pod})`;
+    if (why === refusals.internal.sentence) find("internal error", answeredAt, about);
+    if (why === refusals.unavailable.sentence && !ofDatabase.some((fault) => isDuring(attempt, fault, READY_MS))) {
+      find("unavailable for no reason", answeredAt, about);
+    }
+    const fault = ofRedis.find(({ t, end }) => attempt.t >= t && attempt.t <= end);
+    if (!attempt.id || !fault) continue;
+    withoutRedis++;
+    const isLost = ok === null && why !== null && /timed out/.test(why);
+    if (isLost || why === refusals.internal.sentence || why === refusals.unavailable.sentence) {
+      find("a failed send without Redis", attempt.t, `${about}: ${why}, ${fault.name}`);
+    }
+  }
+  return { "sends without Redis": withoutRedis };
+}
+
+const isDuring = ({ t, answeredAt }: Attempt, fault: Entry<"fault">, afterMs: number) =>
+  answeredAt >= fault.t && t <= fault.end + afterMs;

@@ -1,0 +1,80 @@
+import { deadline, type Finding, isForAll, type Result } from "./finding.ts";
+import type { Connection, History } from "./history.ts";
+import { of } from "./history.ts";
+import type { Entry } from "./ledger.ts";
+
+/** P5: a restart in turn sends everybody to another pod, and nobody is seen to leave. */
+export function checkRestarts(history: History): Result {
+  const findings: Finding[] = [];
+  const find = (what: string, t: number, about: string) => findings.push({ promise: "P5", what, t, about });
+  const restarts = history.faults.filter((fault) => fault.restarts);
+  let [moved, slowestMs] = [0, 0];
+
+  for (const restart of restarts) {
+    const sentAway = [...history.connections.values()].filter((connection) => isSentAway(connection, restart));
+    for (const connection of sentAway) {
+      moved++;
+      const by = deadline(connection.to, history.settings.graceMs, history.faults.filter(isForAll));
+      const back = (history.connectionsOf.get(connection.user.user) ?? []).find(
+        ({ client, openedAt, from }) =>
+          client === connection.client && from >= connection.to && Number.isFinite(openedAt),
+      );
+      if (back && back.openedAt <= by) slowestMs = Math.max(slowestMs, back.openedAt - connection.to);
+      else if (!hasGivenUp(connection, by, history)) {
+        const when = back ? `only after ${back.openedAt - connection.to} ms` : "never";
+        find(
+          "not back after a restart",
+          connection.to,
+          `${connection.id}, sent away by ${connection.pod} (back ${when})`,
+        );
+      }
+    }
+    const innocent = new Set(
+      sentAway.filter((connection) => !leftMeanwhile(connection, restart, history)).map(({ user }) => user.user),
+    );
+    const until = restart.end + history.settings.leaseMs + history.settings.graceMs + 2_000;
+    checkNobodyLeft(innocent, restart.t, until, history, find);
+  }
+  const figures = { restarts: restarts.length, "connections moved": moved, "slowest back, ms": Math.round(slowestMs) };
+  return { findings, figures };
+}
+
+const isSentAway = ({ pod, to, why }: Connection, { pods, t, end }: Entry<"fault">) =>
+  pods.includes(pod) && why === "dropped" && to >= t && to <= end;
+
+const hasGivenUp = ({ client, to }: Connection, by: number, { entries, end }: History) =>
+  by >= end || of(entries, "gave up").some((entry) => entry.client === client && entry.t >= to && entry.t <= by);
+
+/** Whether the user ended a connection himself since: what follows may be because of that. */
+function leftMeanwhile(
+  { user, client }: Connection,
+  { t }: Entry<"fault">,
+  { connectionsOf, entries, deedsOf }: History,
+): boolean {
+  const ended = (connectionsOf.get(user.user) ?? []).some(({ to, why }) => to >= t - 15_000 && why !== "dropped");
+  const left = (deedsOf.get(user.user) ?? []).some(
+    (deed) => deed.event.endsWith("_leave_room") && deed.t >= t - 15_000,
+  );
+  return ended || left || of(entries, "gave up").some((entry) => entry.client === client);
+}
+
+function checkNobodyLeft(
+  innocent: Set<string>,
+  from: number,
+  until: number,
+  { chats, connections }: History,
+  find: (what: string, t: number, about: string) => void,
+): void {
+  for (const { chat, rows } of chats.values()) {
+    for (const { deed, sender, t } of rows) {
+      if (deed === "leave" && t >= from && t <= until && innocent.has(sender))
+        find("a chat was closed by a restart", t, `chat ${chat}: ${sender}`);
+    }
+  }
+  for (const { id, heard } of connections.values()) {
+    for (const { event, about, t } of heard) {
+      if (event !== "staff_goes_offline" || t < from || t > until || !innocent.has(about ?? "")) continue;
+      find("somebody was told offline by a restart", t, `${about}, as ${id} heard`);
+    }
+  }
+}

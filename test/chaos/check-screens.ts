@@ -1,0 +1,80 @@
+import { deadline, type Finding, isForAll, type Result } from "./finding.ts";
+import { type Connection, group, type History, of } from "./history.ts";
+import type { User } from "./ledger.ts";
+import { absences, doubts, type Gap, goneBy } from "./spans.ts";
+
+/** How long somebody has to be there before everybody must have him on the screen: what a lost event may take to heal. */
+const SETTLED_MS = 5_000;
+
+/**
+ * P4, as staff see it: each snapshot lists who is there, and nobody else; at quiet points the same is true of what a
+ * screen shows that has followed the events since.
+ */
+export function checkScreens(history: History): Result {
+  const { connections, users, faults } = history;
+  const findings: Finding[] = [];
+  const staffOf = group([...users.values()], ({ organisation }) => organisation);
+  const gapsOf = new Map(
+    [...users.keys()].map((user) => [user, { absent: absences(user, history), doubted: doubts(user, history) }]),
+  );
+  const compared = { snapshots: 0, screens: 0 };
+
+  function compare(
+    what: "snapshot" | "screen",
+    t: number,
+    connection: Connection,
+    shown: Set<string>,
+    among: User[],
+  ): void {
+    compared[`${what}s`]++;
+    for (const { user, name } of among) {
+      const { absent, doubted } = gapsOf.get(user) as { absent: Gap[]; doubted: Gap[] };
+      const about = `${name} (${user}), as ${connection.id} on ${connection.pod} saw`;
+      if (shown.has(user) && isGone(absent, t))
+        findings.push({ promise: "P4", what: `a ghost on a ${what}`, t, about });
+      if (!shown.has(user) && isThere(doubted, t))
+        findings.push({ promise: "P4", what: `missing on a ${what}`, t, about });
+    }
+  }
+  const isGone = (absent: Gap[], t: number) =>
+    absent.some((gap) => gap.to > t && Number.isFinite(gap.from) && goneBy(gap, history) + SETTLED_MS < t);
+  /** There, and for long enough that no fault can be the reason why not everybody knows. */
+  const isThere = (doubted: Gap[], t: number) => {
+    const since = Math.max(...doubted.filter(({ from }) => from < t).map(({ to }) => to));
+    return since < t && deadline(since, SETTLED_MS, faults) < t;
+  };
+
+  for (const connection of connections.values()) {
+    for (const { t, online } of connection.snapshots) {
+      // While a pod has no Redis, its own connections are all it knows.
+      const isBlind = faults.some(
+        (fault) =>
+          t > fault.t && t < fault.end + SETTLED_MS && (isForAll(fault) || fault.pods.includes(connection.pod)),
+      );
+      if (online && !isBlind)
+        compare("snapshot", t, connection, new Set(online), staffOf.get(connection.user.organisation) ?? []);
+    }
+  }
+  for (const { t } of of(history.entries, "quiet")) {
+    for (const connection of connections.values()) {
+      if (connection.user.role === 0 || connection.openedAt + SETTLED_MS > t || connection.to <= t) continue;
+      const others = (staffOf.get(connection.user.organisation) ?? []).filter(
+        ({ user, role }) => role > 0 && user !== connection.user.user,
+      );
+      compare("screen", t, connection, screenAt(connection, t), others);
+    }
+  }
+  return { findings, figures: { "snapshots compared": compared.snapshots, "screens compared": compared.screens } };
+}
+
+/** Who is online to a client that takes snapshots for the state and follows the events after them. */
+function screenAt({ snapshots, heard }: Connection, t: number): Set<string> {
+  const last = snapshots.findLast((snapshot) => snapshot.t <= t);
+  const online = new Set(last?.online);
+  for (const { t: at, event, about } of heard) {
+    if (!last || at < last.t || at > t || !about) continue;
+    if (event === "staff_goes_online") online.add(about);
+    if (event === "staff_goes_offline") online.delete(about);
+  }
+  return online;
+}

@@ -1,0 +1,45 @@
+import { checkAudience } from "./check-audience.ts";
+import { checkHeard } from "./check-heard.ts";
+import { checkOwners } from "./check-owners.ts";
+import { checkPresence } from "./check-presence.ts";
+import { checkProcesses } from "./check-processes.ts";
+import { checkRestarts } from "./check-restarts.ts";
+import { checkScreens } from "./check-screens.ts";
+import { checkStored } from "./check-stored.ts";
+import type { Finding, PromiseName, Result } from "./finding.ts";
+import { type History, of, readHistory } from "./history.ts";
+import type { Entry } from "./ledger.ts";
+
+const checks: [PromiseName, (history: History) => Result][] = [
+  ["P1", checkStored],
+  ["P2", checkHeard],
+  ["P3", checkOwners],
+  ["P4", checkPresence],
+  ["P4", checkScreens],
+  ["P5", checkRestarts],
+  ["P6", checkProcesses],
+  ["P7", checkAudience],
+  ["leaks", checkLeaks],
+];
+
+export type Verdict = { findings: Finding[]; figures: Partial<Record<PromiseName, Record<string, number>>> };
+
+/** Which promises a run has broken. It knows nothing but the ledger. */
+export function check(entries: Entry[]): Verdict {
+  const history = readHistory(entries);
+  const verdict: Verdict = { findings: [], figures: {} };
+  for (const [promise, look] of checks) {
+    const { findings, figures } = look(history);
+    verdict.findings.push(...findings);
+    verdict.figures[promise] = { ...verdict.figures[promise], ...figures };
+  }
+  return verdict;
+}
+
+function checkLeaks({ entries }: History): Result {
+  const leftovers = of(entries, "leftover");
+  const findings = leftovers.map(({ t, where, what }): Finding => {
+    return { promise: "leaks", what: "left behind", t, about: `${where}: ${what}` };
+  });
+  return { findings, figures: {} };
+}

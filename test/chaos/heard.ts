@@ -1,0 +1,46 @@
+// From what a client hears to what the ledger keeps of it.
+import type { ServerPayload } from "../../src/contract/events.ts";
+import type { ChatMessage } from "../../src/contract/models.ts";
+import type { Note, Seen, SnapshotChat } from "./ledger.ts";
+
+type AnyPayload = {
+  user?: { id: string };
+  room?: { id: string } | string;
+  message?: ChatMessage;
+  messages?: ChatMessage[];
+};
+
+const seen = ({ sequence_num, id, content }: ChatMessage): Seen => [sequence_num, id, JSON.stringify(content)];
+const idsOf = (list: { id: string }[]) => list.map(({ id }) => id);
+
+export function noteOf(connection: string, event: string, payload: unknown): Note {
+  if (event === "visitor_init") return noteVisitorInit(connection, payload as ServerPayload<"visitor_init">);
+  if (event === "staff_init") return noteStaffInit(connection, payload as ServerPayload<"staff_init">);
+  const { user, room, message, messages } = payload as AnyPayload;
+  // A chat that joins the queue comes with its first message.
+  const told = message ?? (event === "append_unclaimed_chats" ? messages?.[0] : undefined);
+  const chat = typeof room === "object" ? room.id : room;
+  return {
+    ...{ kind: "heard", connection, event },
+    ...(chat && { chat }),
+    ...(user && { about: user.id }),
+    ...(told && { chat: told.chat_id, number: told.sequence_num, id: told.id, content: JSON.stringify(told.content) }),
+  };
+}
+
+function noteVisitorInit(connection: string, { room, messages }: ServerPayload<"visitor_init">): Note {
+  const chats: SnapshotChat[] = room ? [{ chat: room.id, as: "open", messages: messages.map(seen) }] : [];
+  return { kind: "snapshot", connection, chats, flagged: [], online: null };
+}
+
+function noteStaffInit(connection: string, init: ServerPayload<"staff_init">): Note {
+  const { online_users, online_visitors, unclaimed_chats, active_chats, flagged_chats } = init;
+  const chatsOf = (as: SnapshotChat["as"], list: { room: { id: string }; messages: ChatMessage[] }[]) =>
+    list.map(({ room, messages }) => ({ chat: room.id, as, messages: messages.map(seen) }));
+  return {
+    ...{ kind: "snapshot", connection },
+    chats: [...chatsOf("queued", unclaimed_chats), ...chatsOf("active", active_chats)],
+    flagged: flagged_chats.map(({ room }) => room.id),
+    online: [...idsOf(online_users), ...idsOf(online_visitors)],
+  };
+}

@@ -1,0 +1,128 @@
+// What happened in a run, as everybody saw it: the only thing that the checker knows. Times are ms since 1970, of the one
+// clock of the one machine.
+import { createWriteStream, readFileSync } from "node:fs";
+import { finished } from "node:stream/promises";
+
+/** A message as a client saw it: number, id, content as JSON. */
+export type Seen = [number: number, id: string, content: string];
+
+/** `as` is where in a snapshot it stood: a visitor's open chat, a staff's own one, or one of the queue. */
+export type SnapshotChat = { chat: string; as: "open" | "active" | "queued"; messages: Seen[] };
+
+export type Settings = {
+  seed: string;
+  scenario: string;
+  graceMs: number;
+  leaseMs: number;
+  /** How often a pod renews its lease. */
+  touchMs: number;
+  /** How often what Redis lost is made good from the database. */
+  repairMs: number;
+  drainMs: number;
+  /** How soon what was lost is to be heard once things work again. */
+  healMs: number;
+};
+
+/** Who a user is; `role` 0 is a visitor. */
+export type User = { user: string; role: 0 | 1 | 2 | 3; organisation: string; name: string };
+
+export type Fault = {
+  name: string;
+  /** When it was over, and all that it touched could work again. */
+  end: number;
+  /** What failed: the pods of these names, or Redis or PostgreSQL for everybody. */
+  of: "pods" | "redis" | "postgres" | "harness";
+  pods: string[];
+  /** The pods were frozen, or without Redis: when it lasts, others may believe that they are dead. */
+  isolates: boolean;
+  /** Redis has forgotten who is online. */
+  losesPresence: boolean;
+  /** Pods were stopped as for a restart, which nobody should notice. */
+  restarts: boolean;
+  about: string;
+};
+
+/** Why a connection ended: the client left, it lost it as the script says, or something else took it away. */
+export type Ending = "choice" | "script" | "dropped";
+
+type Kinds = {
+  settings: Settings;
+  user: User;
+  fault: Fault;
+  connected: { connection: string; client: string; user: string; pod: string; transports: string };
+  /** `returns`: whether the client will connect again by itself. */
+  disconnected: { connection: string; why: Ending; reason: string; returns: boolean };
+  /** A client that had lost its connection won't connect again: its user has closed it meanwhile. */
+  "gave up": { client: string };
+  paused: { connection: string; end: number };
+  /** One attempt to send something; the attempts of one message share its `id`. */
+  asked: { ask: string; connection: string; event: string; id?: string; chat?: string; content?: string };
+  /** `null`: there was no answer, because of `why`. */
+  answered: { ask: string; ok: boolean | null; why: string | null; chat?: string; number?: number };
+  /** `about` is the user that the event names first. */
+  heard: {
+    connection: string;
+    event: string;
+    chat?: string;
+    number?: number;
+    id?: string;
+    content?: string;
+    about?: string;
+  };
+  /** `online` is null for visitors. */
+  snapshot: { connection: string; chats: SnapshotChat[]; flagged: string[]; online: string[] | null };
+  /** Nothing has been going on for a while: what staff believe is compared with the truth. */
+  quiet: Record<never, never>;
+  "pod started": { pod: string; pid: number };
+  /** `asked` is the signal it was sent. */
+  "pod ended": { pod: string; code: number | null; asked: NodeJS.Signals | null; askedAt: number | null };
+  "pod said": { pod: string; line: string };
+  /** What /readyz answered: 0 is nothing in time. */
+  readiness: { pod: string; status: number };
+  chat: {
+    chat: string;
+    organisation: string;
+    visitor: string;
+    status: string;
+    staff: string | null;
+    last: number;
+  };
+  row: {
+    chat: string;
+    number: number;
+    id: string;
+    type: number;
+    sender: string;
+    byStaff: boolean;
+    content: string;
+  };
+  /** Something that should be gone when everybody is. */
+  leftover: { where: string; what: string };
+};
+
+export type Kind = keyof Kinds;
+export type Entry<K extends Kind = Kind> = { [Each in K]: { t: number; kind: Each } & Kinds[Each] }[K];
+/** What a writer is given: the time is now unless it is stated. */
+export type Note = { [Each in Kind]: { t?: number; kind: Each } & Kinds[Each] }[Kind];
+
+export type Ledger = { note(note: Note): void; close(): Promise<void> };
+
+/** Writes entries to a file, one line of JSON each. */
+export function openLedger(file: string): Ledger {
+  const stream = createWriteStream(file);
+  return {
+    note: (note) => void stream.write(`${JSON.stringify({ t: Date.now(), ...note })}\n`),
+    async close() {
+      stream.end();
+      await finished(stream);
+    },
+  };
+}
+
+/** Reads ledgers of several writers into one, in the order of time. */
+export function readLedgers(files: string[]): Entry[] {
+  const entries = files.flatMap((file) => readFileSync(file, "utf8").split("\n").filter(Boolean).map(parse));
+  return entries.sort((a, b) => a.t - b.t);
+}
+
+const parse = (line: string) => JSON.parse(line) as Entry;

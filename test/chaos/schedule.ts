@@ -1,0 +1,15 @@
+import { type Draw, drawFault, type FaultKind, type FaultName, faultKinds } from "./faults.ts";
+import type { Random } from "./random.ts";
+
+export type Planned = { name: FaultName; afterMs: number; draw: Draw };
+
+/** Goes on for ever: all faults there are, in an order of chance, and then again in another one. */
+export function* schedule(random: Random, gapMs: number, only: FaultName[] = []): Generator<Planned> {
+  const names = only.length > 0 ? only : (Object.keys(faultKinds) as FaultName[]);
+  for (;;) {
+    for (const name of random.shuffled(names)) {
+      const afterMs = gapMs + random.int(0, 1_500);
+      yield { name, afterMs, draw: drawFault(faultKinds[name] as FaultKind, random) };
+    }
+  }
+}

@@ -1,0 +1,101 @@
+// When a user was there, and when he wasn't: what presence is measured against.
+import { deadline, isForAll } from "./finding.ts";
+import type { Chat, Connection, History, Row } from "./history.ts";
+import { chatAt } from "./history.ts";
+import type { Entry } from "./ledger.ts";
+
+/** A time without a connection, from..to; `byChoice` when it began with a leave by choice. */
+export type Gap = { from: number; to: number; byChoice: boolean; pods: string[] };
+
+/** What a clock, a sweep each second and a busy machine may shift things by. */
+export const SLACK_MS = 300;
+/** How long after a return a leave that had begun before may still take to be stored and heard. */
+export const AFTERMATH_MS = 2_000;
+/** So long it takes others to do what a pod that died or froze in the middle had claimed for itself. */
+const CLAIM_MS = 5_000;
+/** How long a pod that comes back takes to say so: a touch, and what it has to tell. */
+const RETURN_MS = 3_000;
+
+type Span = { from: number; to: number; byChoice: boolean; pod: string };
+
+/** The times in which a user had no connection at all. */
+export function absences(user: string, history: History): Gap[] {
+  return gapsBetween((history.connectionsOf.get(user) ?? []).map(spanOf), history.end);
+}
+
+/**
+ * The times in which a user may rightly have been taken for gone, should they last longer than the grace: without a
+ * snapshot he isn't there yet, and a pod that is frozen, or cut off from Redis, may have lost its lease and can't tell
+ * of anybody new.
+ */
+export function doubts(user: string, { connectionsOf, faults, settings, end }: History): Gap[] {
+  const served = (connectionsOf.get(user) ?? []).filter(({ openedAt }) => Number.isFinite(openedAt));
+  const spans = served.flatMap((connection) => {
+    let spans: Span[] = [{ ...spanOf(connection), from: connection.openedAt }];
+    for (const fault of faults) {
+      if (!fault.isolates || !fault.pods.includes(connection.pod)) continue;
+      // Whoever comes while his pod can't say so is as good as absent; whoever was there has the rest of the lease.
+      const isNew = connection.openedAt >= fault.t;
+      const from = isNew ? fault.t : fault.t + settings.leaseMs - settings.touchMs - SLACK_MS;
+      if (from < fault.end) spans = spans.flatMap((span) => without(span, { from, to: fault.end + RETURN_MS }));
+    }
+    return spans;
+  });
+  return gapsBetween(spans, end);
+}
+
+const spanOf = ({ from, to, why, pod }: Connection): Span => ({ from, to, byChoice: why === "choice", pod });
+
+function without(span: Span, hole: { from: number; to: number }): Span[] {
+  if (hole.to <= span.from || hole.from >= span.to) return [span];
+  const before = { ...span, to: hole.from, byChoice: false };
+  const after = { ...span, from: hole.to };
+  return [before, after].filter(({ from, to }) => from < to);
+}
+
+/** Before the first one as well, and after the last one until the end. */
+function gapsBetween(spans: Span[], end: number): Gap[] {
+  const gaps: Gap[] = [];
+  let gap: Gap = { from: Number.NEGATIVE_INFINITY, to: 0, byChoice: true, pods: [] };
+  for (const span of spans.sort((a, b) => a.from - b.from)) {
+    if (span.from > gap.from) gaps.push({ ...gap, to: span.from });
+    if (span.to >= gap.from) gap = { ...gap, from: span.to, byChoice: span.byChoice, pods: [span.pod] };
+  }
+  if (gap.from < end) gaps.push({ ...gap, to: Number.POSITIVE_INFINITY });
+  return gaps;
+}
+
+/** Whether being taken for gone at this time was right. */
+export function mayBeGone(gaps: Gap[], t: number, { settings, faults }: History): boolean {
+  return gaps.some(({ from, to, byChoice }) => {
+    if (t < from - SLACK_MS) return false;
+    if (!byChoice && Math.min(to, t) - from < settings.graceMs - SLACK_MS) return false;
+    return t <= deadline(to, AFTERMATH_MS, faults.filter(isForAll));
+  });
+}
+
+/** By when somebody who has gone has to be offline, and his chats closed, measured from when the pods can know. */
+export function goneBy({ from, pods }: Gap, { settings, faults }: History): number {
+  const { leaseMs, graceMs, repairMs } = settings;
+  const budget = leaseMs + graceMs + 2_000;
+  const touching = faults.filter((fault) => isForAll(fault) || fault.pods.some((pod) => pods.includes(pod)));
+  let by = deadline(from, budget, touching);
+  // Who was forgotten is only found by what is made good from the database now and then.
+  const forgets = (fault: Entry<"fault">) =>
+    fault.losesPresence && fault.t < by && fault.end + RETURN_MS > from - settings.graceMs;
+  if (faults.some(forgets)) by += repairMs + leaseMs;
+  const elsewhere = faults.filter((fault) => !isForAll(fault) && fault.t < by && fault.end > from);
+  return elsewhere.length > 0 ? by + CLAIM_MS : by;
+}
+
+/** The chats that a user took part in at a time. */
+export function takesPartIn(user: string, t: number, chats: Iterable<Chat>): Chat[] {
+  return [...chats].filter((chat) => {
+    const state = chatAt(chat, t);
+    return state?.isOpen && (chat.visitor === user || state.servedBy === user);
+  });
+}
+
+/** When a user stopped taking part in a chat: it was closed, or somebody took it over. */
+export const endOfPart = (user: string, { rows }: Chat, after: number): Row | undefined =>
+  rows.find((row) => row.t > after && (row.deed === "leave" || (row.deed === "take over" && row.servedBy === user)));

@@ -1,0 +1,111 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { refusals } from "../../src/contract/errors.ts";
+import type { Network } from "./device.ts";
+import { type Account, openPerson, type Person } from "./person.ts";
+import type { Random } from "./random.ts";
+import type { Writer } from "./visitor.ts";
+
+export type StaffOptions = {
+  account: Account & { role: 1 | 2 | 3 };
+  random: Random;
+  network: Network;
+  graceMs: number;
+  devices: number;
+  /** How many chats he serves at once. */
+  capacity: number;
+  writers: Set<Writer>;
+  isOver: () => boolean;
+};
+
+type AnyPayload = {
+  user?: { id: string };
+  room?: { id: string } | string;
+  unclaimed_chats?: { room: { id: string } }[];
+  active_chats?: { room: { id: string } }[];
+};
+
+const leaves = new Set(["visitor_leave", "staff_leave", "staff_being_taken_over_chat"]);
+
+/** Works until it is over: claims chats against rivals, writes, leaves, flags, takes over, goes away and comes back. */
+export function work(options: StaffOptions): Person {
+  const { account, random, network, graceMs, capacity, writers, isOver } = options;
+  const serving = new Set<string>();
+  const queue = new Set<string>();
+  const isMonitor = account.role < 3;
+  /** Whether two devices of his have it already: both hear the same. */
+  const tried = new Set<string>();
+
+  function onHeard(event: string, { user, room, unclaimed_chats, active_chats }: AnyPayload): void {
+    const chat = (typeof room === "object" ? room.id : room) ?? "";
+    if (unclaimed_chats && active_chats) {
+      replace(queue, unclaimed_chats);
+      replace(serving, active_chats);
+    } else if (event === "append_unclaimed_chats") {
+      queue.add(chat);
+      if (random.chance(isMonitor ? 0.05 : 0.5)) void after(random.int(0, 150), () => claim(chat));
+    } else if (event === "staff_claim_chat" || event === "visitor_leave_queue") queue.delete(chat);
+    else if (event === "visitor_send") serving.add(chat);
+    else if (leaves.has(event)) serving.delete(chat);
+    else if (event === "staff_take_over_chat" && user?.id === account.id) serving.add(chat);
+    else if (event === "agent_new_chat" && random.chance(0.08))
+      void after(random.int(500, 4_000), () => change("take_over_chat", chat));
+  }
+
+  async function change(event: string, chat: string, data: object = {}): Promise<boolean> {
+    const answer = await staff.insist(event, [{ room: chat, ...data }], { chat });
+    if (event !== "staff_leave_room") return answer?.ok ?? false;
+    serving.delete(chat);
+    return true;
+  }
+  async function claim(chat: string): Promise<void> {
+    if (serving.size >= capacity || !queue.has(chat) || tried.has(chat)) return;
+    tried.add(chat);
+    if (await change("staff_join", chat)) serving.add(chat);
+    tried.delete(chat);
+    queue.delete(chat);
+  }
+  async function after(ms: number, what: () => Promise<unknown>): Promise<void> {
+    await delay(ms);
+    if (!isOver()) await what();
+  }
+
+  async function write(): Promise<void> {
+    const chat = random.pick([...serving]);
+    staff.fidget();
+    if (random.chance(0.004)) return void change("staff_leave_room", chat);
+    if (random.chance(0.01)) void change("change_chat_priority", chat, { severity_level: random.int(0, 3) });
+    const outcome = await staff.write("staff_msg", (content, id) => [{ room: chat, content, id }]);
+    if (outcome === refusals.roomClosed.sentence || outcome === refusals.notServing.sentence) serving.delete(chat);
+  }
+
+  /** Nobody need be quick: what is left in the queue is claimed in the end. */
+  async function clearQueue(): Promise<void> {
+    for (; !isOver(); await delay(random.int(500, 1_500))) {
+      const [oldest] = queue;
+      if (oldest && !isMonitor && staff.isOpen()) await claim(oldest);
+    }
+  }
+  /** Now and then a staff leaves, by choice or not, for longer than the grace. */
+  async function comeAndGo(): Promise<void> {
+    for (await delay(random.int(5_000, 60_000)); !isOver(); await delay(random.int(20_000, 90_000))) {
+      const byChoice = random.chance(0.5);
+      for (const device of staff.devices) byChoice ? device.leave() : device.vanish();
+      await delay(graceMs + random.int(3_000, 14_000));
+      if (!isOver()) for (const device of staff.devices) device.comeBack();
+    }
+  }
+
+  const staff = openPerson({ account, random, devices: options.devices, network, graceMs, onHeard });
+  writers.add({
+    canWrite: () => serving.size > 0 && staff.isOpen() && staff.pending() < 6,
+    write: () => void write(),
+  });
+  void clearQueue();
+  if (!isMonitor) void comeAndGo();
+  return staff;
+}
+
+function replace(chats: Set<string>, by: { room: { id: string } }[]): void {
+  chats.clear();
+  for (const { room } of by) chats.add(room.id);
+}

@@ -1,0 +1,89 @@
+// What is true in the end: the rows of PostgreSQL, and what is left in Redis and in the pods when everybody has gone.
+import { setTimeout as delay } from "node:timers/promises";
+import { callRedis, runSql } from "../support/servers.ts";
+import type { Cluster } from "./cluster.ts";
+import type { Ledger, Settings } from "./ledger.ts";
+import { readMetrics } from "./metrics.ts";
+
+type ChatRow = {
+  id: string;
+  organisation_id: string;
+  visitor_id: string;
+  status: string;
+  staff_id: string | null;
+  last_sequence_num: number;
+};
+type MessageRow = {
+  chat_id: string;
+  sequence_num: number;
+  id: string;
+  type_id: number;
+  sender_id: string;
+  by_staff: boolean;
+  content: string;
+  at: number;
+};
+
+const toId = (uuid: string) => uuid.replaceAll("-", "");
+
+export async function noteTruth(databaseUrl: string, ledger: Ledger): Promise<void> {
+  const chats = "SELECT id, organisation_id, visitor_id, status, staff_id, last_sequence_num FROM chats";
+  for (const row of await runSql<ChatRow>(databaseUrl, chats)) {
+    ledger.note({
+      ...{ kind: "chat", chat: toId(row.id), organisation: toId(row.organisation_id), visitor: toId(row.visitor_id) },
+      ...{ status: row.status, staff: row.staff_id && toId(row.staff_id), last: row.last_sequence_num },
+    });
+  }
+  const messages = `SELECT chat_id, sequence_num, id, type_id, sender_id, by_staff, content::text AS content,
+    (extract(epoch FROM created_at) * 1000)::float8 AS at FROM chat_messages`;
+  for (const row of await runSql<MessageRow>(databaseUrl, messages)) {
+    ledger.note({
+      ...{ kind: "row", t: row.at, chat: toId(row.chat_id), number: row.sequence_num, id: toId(row.id) },
+      ...{ type: row.type_id, sender: toId(row.sender_id), byStaff: row.by_staff, content: row.content },
+    });
+  }
+}
+
+/** How many files more than at the start a pod may have open: its connections to the database come one by one. */
+const FILES_MORE = 25;
+
+/** Notes what is left of anybody; waits as long as somebody may rightly be remembered. */
+export async function noteLeftovers(
+  cluster: Cluster,
+  { leaseMs, graceMs, repairMs }: Settings,
+  ledger: Ledger,
+): Promise<void> {
+  const mayTakeMs = leaseMs + graceMs + repairMs + 2_000;
+  let found: { where: string; what: string }[] = [];
+  for (const until = Date.now() + mayTakeMs; Date.now() < until; await delay(300)) {
+    found = [...(await leftInRedis(cluster)), ...(await leftInPods(cluster))];
+    if (found.length === 0) return;
+  }
+  for (const leftover of found) ledger.note({ kind: "leftover", ...leftover });
+}
+
+async function leftInRedis({ redis, pods }: Cluster) {
+  const found: { where: string; what: string }[] = [];
+  const keys = (await callRedis(redis.url, "KEYS", "presence:{*}")) as string[];
+  for (const key of keys) {
+    const users = (await callRedis(redis.url, "HGETALL", key)) as string[];
+    if (users.length > 0)
+      found.push({ where: "Redis", what: `${users.length / 2} users in ${key}: ${users.join(" ").slice(0, 300)}` });
+  }
+  const [seconds] = (await callRedis(redis.url, "TIME")) as [string];
+  const living = (await callRedis(redis.url, "ZCOUNT", "presence:processes", Number(seconds) * 1000, "+inf")) as number;
+  if (living > pods().length)
+    found.push({ where: "Redis", what: `${living} processes with a lease, ${pods().length} run` });
+  return found;
+}
+
+async function leftInPods({ pods }: Cluster) {
+  const found: { where: string; what: string }[] = [];
+  for (const { name, directUrl, openFiles } of pods()) {
+    const { connections, files } = await readMetrics(directUrl);
+    if (connections !== 0) found.push({ where: name, what: `chat_connections is ${connections}` });
+    if (files > openFiles + FILES_MORE)
+      found.push({ where: name, what: `${files} open files, ${openFiles} at its start` });
+  }
+  return found;
+}

@@ -1,0 +1,383 @@
+// Real servers: found on this machine, installed, or run in Docker; private to one run and gone after it.
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { chownSync, globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { Redis } from "ioredis";
+import pg from "pg";
+
+/** Where a server comes from: it runs already, or is started from a program or from a Docker image. */
+export type Source = { url: string } | { binary: string } | { image: string };
+
+/** `pid` is undefined when the server is no process of this machine that a test could freeze or kill. */
+export type RedisServer = {
+  url: string;
+  port: number;
+  pid: number | undefined;
+  stop(): Promise<void>;
+  /** After `stop`: on the same port, with nothing in it. */
+  startAgain(): Promise<void>;
+};
+
+const postgres = {
+  name: "PostgreSQL",
+  variable: "TEST_DATABASE_URL",
+  atLeast: 15,
+  binaries: ["postgres"],
+  folders: ["/usr/lib/postgresql/*/bin", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin"],
+  // Without the setting Debian's package starts a cluster of its own.
+  apt: `apt-get install -y postgresql-common
+    sed -ri 's/^#?(create_main_cluster).*/\\1 = false/' /etc/postgresql-common/createcluster.conf
+    apt-get install -y postgresql`,
+  brew: "postgresql@17",
+  image: "postgres:17-alpine",
+};
+
+const redis: typeof postgres = {
+  name: "Redis",
+  variable: "TEST_REDIS_URL",
+  atLeast: 7,
+  binaries: ["redis-server", "valkey-server"],
+  folders: [],
+  apt: "apt-get install -y redis-server",
+  brew: "redis",
+  image: "redis:7-alpine",
+};
+
+type Program = typeof postgres;
+
+function find(program: Program): Source {
+  const { name, atLeast, variable, brew, image } = program;
+  const url = process.env[variable];
+  if (url) return { url };
+  const binary = findBinary(program) ?? install(program);
+  if (binary) return { binary };
+  if (hasImage(image)) return { image };
+  throw new Error(
+    `The tests need ${name} ${atLeast} or newer and found none. Set ${variable} to the address of a server, ` +
+      `install ${name} (Debian: run the tests once as root; macOS: brew install ${brew}), or start Docker.`,
+  );
+}
+
+/** A test that freezes, kills or restarts a server needs it as a process of its own. */
+function programOf(program: Program): string {
+  const binary = findBinary(program) ?? install(program);
+  if (binary) return binary;
+  const { name, brew, binaries } = program;
+  throw new Error(
+    `This needs ${binaries.join(" or ")} on this machine, also where a server at ${program.variable} or Docker does for ` +
+      `other tests. Install ${name} (Debian: run this once as root; macOS: brew install ${brew}).`,
+  );
+}
+
+function findBinary({ binaries, folders, atLeast }: Program): string | undefined {
+  const onPath = (process.env.PATH ?? "").split(delimiter).filter(Boolean);
+  const newestFirst = globSync(folders).sort((a, b) => b.localeCompare(a, "en", { numeric: true }));
+  return [...onPath, ...newestFirst]
+    .flatMap((folder) => binaries.map((binary) => join(folder, binary)))
+    .find((file) => majorVersion(file) >= atLeast);
+}
+
+function majorVersion(file: string): number {
+  const { stdout } = spawnSync(file, ["--version"], { encoding: "utf8" });
+  return Number(/\d+/.exec(String(stdout))?.[0]);
+}
+
+function install(program: Program): string | undefined {
+  if (process.getuid?.() !== 0 || !succeeds("apt-get", ["--version"])) return undefined;
+  console.log(`${program.name} is missing: installing it with apt-get, which can take a minute.`);
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  spawnSync("sh", ["-ec", `apt-get update\n${program.apt}`], { stdio: "inherit", env });
+  return findBinary(program);
+}
+
+function hasImage(image: string): boolean {
+  if (!succeeds("docker", ["info"])) return false;
+  return succeeds("docker", ["image", "inspect", image]) || succeeds("docker", ["pull", image], "inherit");
+}
+
+function succeeds(command: string, args: string[], stdio: "ignore" | "inherit" = "ignore"): boolean {
+  return spawnSync(command, args, { stdio }).status === 0;
+}
+
+export async function startPostgres(): Promise<{ url: string; stop(): Promise<void> }> {
+  const source = find(postgres);
+  if ("url" in source) return { url: source.url, stop: async () => {} };
+  const port = await freePort();
+  const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
+  const settings = ["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=300"];
+  const { stop } = await start({
+    program: postgres,
+    ...("binary" in source
+      ? { command: [...initAndRun(source.binary, port), ...settings], user: userForPostgres() }
+      : { command: [...dockerRun(port, 5432), "-e", "POSTGRES_HOST_AUTH_METHOD=trust", source.image, ...settings] }),
+    answers: () => runSql(url, "SELECT 1"),
+  });
+  return { url, stop };
+}
+
+function initAndRun(binary: string, port: number): string[] {
+  const script = `"$0/initdb" -D data -U postgres -A trust -E UTF8 --no-locale --no-sync &&
+    exec "$0/postgres" -D data -h 127.0.0.1 -k "" "$@"`;
+  return ["sh", "-c", script, dirname(binary), "-p", `${port}`];
+}
+
+type User = { uid?: number; gid?: number };
+
+/** PostgreSQL refuses to run as root; it then runs as the user that its package made. */
+function userForPostgres(): User {
+  if (process.getuid?.() !== 0) return {};
+  const entry = /^postgres:[^:]*:(\d+):(\d+):/m.exec(readFileSync("/etc/passwd", "utf8"));
+  if (entry) return { uid: Number(entry[1]), gid: Number(entry[2]) };
+  throw new Error(
+    "PostgreSQL refuses to run as root, and there is no user postgres to run it as. " +
+      "Run the tests as another user, add one (useradd --system postgres), or set TEST_DATABASE_URL.",
+  );
+}
+
+/** A PostgreSQL that a test may restart, freeze or kill: what it has stored outlives its process. */
+export type OwnPostgres = {
+  url: string;
+  pid(): number;
+  /** "fast" as an operator does; "immediate" without writing anything more, as after a crash. */
+  stop(how: "fast" | "immediate"): Promise<void>;
+  startAgain(): Promise<void>;
+  /** Ends it and removes its data. */
+  remove(): Promise<void>;
+};
+
+/** Starts a PostgreSQL of the caller's own, as durable as in production. */
+export async function startOwnPostgres(): Promise<OwnPostgres> {
+  const binary = programOf(postgres);
+  const user = userForPostgres();
+  const folder = mkdtempSync(join(tmpdir(), "test-postgres-"));
+  give(folder, user);
+  const data = join(folder, "data");
+  const initdb = ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale"];
+  const made = spawnSync(join(dirname(binary), "initdb"), initdb, { cwd: folder, encoding: "utf8", ...user });
+  if (made.status !== 0) throw new Error(`initdb failed:\n${made.stderr}`);
+  const port = await freePort();
+  const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
+  const command = [binary, "-D", data, "-h", "127.0.0.1", "-k", "", "-p", `${port}`, "-c", "max_connections=200"];
+  const run = () => start({ program: postgres, command, user, answers: () => runSql(url, "SELECT 1") });
+  let running = await run();
+  const pid = () => running.pid as number;
+  return {
+    ...{ url, pid },
+    async stop(how) {
+      process.kill(pid(), how === "fast" ? "SIGINT" : "SIGQUIT");
+      await running.stop();
+    },
+    async startAgain() {
+      running = await run();
+    },
+    async remove() {
+      await running.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export const findRedis = (): Source => find(redis);
+
+/** Starts a Redis of the caller's own; when there is one at TEST_REDIS_URL, empties that. */
+export async function startRedisFrom(source: Source): Promise<RedisServer> {
+  if ("url" in source) return flushRedis(source.url);
+  const port = await freePort();
+  const url = `redis://127.0.0.1:${port}`;
+  const command =
+    "binary" in source
+      ? [source.binary, "--port", `${port}`, "--bind", "127.0.0.1", "--dir", "."]
+      : [...dockerRun(port, 6379), source.image, "redis-server"];
+  const run = () =>
+    start({
+      program: redis,
+      command: [...command, "--save", "", "--appendonly", "no"],
+      answers: () => callRedis(url, "PING"),
+    });
+  let running = await run();
+  return {
+    ...{ url, port },
+    get pid() {
+      return "binary" in source ? running.pid : undefined;
+    },
+    stop: () => running.stop(),
+    async startAgain() {
+      running = await run();
+    },
+  };
+}
+
+async function flushRedis(url: string): Promise<RedisServer> {
+  await callRedis(url, "FLUSHDB").catch((error: Error) => {
+    throw new Error(`TEST_REDIS_URL can't be used (${error.message}). Start that server, or unset it.`);
+  });
+  return { url, port: Number(new URL(url).port || 6379), pid: undefined, stop: notOurs, startAgain: notOurs };
+}
+
+async function notOurs(): Promise<void> {}
+
+export type RedisCluster = {
+  /** As REDIS_URL has it. */
+  url: string;
+  nodes: { kill(): Promise<void>; start(): Promise<void> }[];
+  stop(): Promise<void>;
+};
+
+/** A Redis Cluster of the caller's own: three nodes that share the slots, without replicas. */
+export async function startRedisClusterFrom(source: Source): Promise<RedisCluster> {
+  const binary = "binary" in source ? source.binary : programOf(redis);
+  // What a node remembers of the cluster outlives the node.
+  const folder = mkdtempSync(join(tmpdir(), "test-cluster-"));
+  const nodes = await Promise.all([0, 1, 2].map((n) => startNode(binary, join(folder, `${n}.conf`))));
+  const stop = async () => {
+    await Promise.all(nodes.map((node) => node.kill()));
+    rmSync(folder, { recursive: true });
+  };
+  try {
+    await Promise.all(
+      nodes.map(async ({ url, port, busPort }, n) => {
+        const [from, to] = [n, n + 1].map((share) => Math.floor((share * 16_384) / nodes.length)) as [number, number];
+        await callRedis(url, "CLUSTER", "ADDSLOTSRANGE", from, to - 1);
+        await callRedis(nodes[0]?.url as string, "CLUSTER", "MEET", "127.0.0.1", port, busPort);
+      }),
+    );
+    for (const { url } of nodes) {
+      for (const deadline = Date.now() + 30_000; ; await delay(50)) {
+        const info = String(await callRedis(url, "CLUSTER", "INFO"));
+        if (info.includes("cluster_state:ok")) break;
+        if (Date.now() > deadline) throw new Error(`The nodes of the Redis Cluster don't find each other.\n${info}`);
+      }
+    }
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { url: nodes.map(({ url }) => url).join(), nodes, stop };
+}
+
+async function startNode(binary: string, memory: string) {
+  const [port, busPort] = [await freePort(), await freePort()];
+  const url = `redis://127.0.0.1:${port}`;
+  const command = [
+    ...[binary, "--port", `${port}`, "--bind", "127.0.0.1", "--dir", ".", "--save", "", "--appendonly", "no"],
+    ...["--cluster-enabled", "yes", "--cluster-port", `${busPort}`, "--cluster-config-file", memory],
+  ];
+  const run = () => start({ program: redis, command, answers: () => callRedis(url, "PING") });
+  let running: Awaited<ReturnType<typeof start>> | undefined = await run();
+  return {
+    ...{ url, port, busPort },
+    async kill() {
+      if (running?.pid === undefined) return;
+      process.kill(running.pid, "SIGKILL");
+      await running.stop();
+      running = undefined;
+    },
+    async start() {
+      running = await run();
+    },
+  };
+}
+
+export async function callRedis(url: string, command: string, ...args: (string | number)[]): Promise<unknown> {
+  const client = new Redis(url, { lazyConnect: true, connectTimeout: 2_000, retryStrategy: () => null });
+  // The event has the reason; connect() only says "Connection is closed."
+  const failed = once(client, "error").then(([error]) => Promise.reject(error));
+  try {
+    return await Promise.race([failed, client.connect().then(() => client.call(command, ...args))]);
+  } finally {
+    client.disconnect();
+  }
+}
+
+export function databaseUrl(adminUrl: string, name: string): string {
+  const url = new URL(adminUrl);
+  url.pathname = name;
+  return url.href;
+}
+
+export async function runSql<Row extends pg.QueryResultRow>(url: string, sql: string): Promise<Row[]> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2_000 });
+  try {
+    await client.connect();
+    return (await client.query<Row>(sql)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/**
+ * Runs a server, and beside it a watcher that waits for the end of the pipe on stdin: when this process closes it, or
+ * dies in whatever way, the watcher stops the server ($$) and removes its folder ($0). The watcher is no child of the
+ * server, because postgres takes the death of an unknown child for a crash.
+ */
+const WATCHED = `
+  exec 3<&0
+  ( (
+    cat <&3 >/dev/null
+    kill -INT $$
+    for tenth in $(seq 50); do kill -0 $$ || break; sleep 0.1; done
+    kill -KILL $$
+    rm -rf "$0"
+  ) 2>/dev/null & )
+  exec "$@" </dev/null 3<&-`;
+
+type Start = { program: Program; command: string[]; user?: User; answers(): Promise<unknown> };
+
+async function start({ program, command, user = {}, answers }: Start) {
+  const folder = mkdtempSync(join(tmpdir(), "test-server-"));
+  give(folder, user);
+  // Detached, so that what kills vitest's whole process group leaves the watcher to do its work.
+  const child = spawn("sh", ["-c", WATCHED, folder, ...command], { cwd: folder, detached: true, ...user });
+  let log = "";
+  const keepTail = (chunk: Buffer) => {
+    log = `${log}${chunk}`.slice(-4_000);
+  };
+  child.stdout.on("data", keepTail);
+  child.stderr.on("data", keepTail);
+  const letGo = () => child.stdin.end();
+  // A worker of a killed vitest lives on until its test ends: it only loses its channel.
+  process.once("disconnect", letGo);
+  let running = true;
+  child.once("exit", () => {
+    running = false;
+    process.off("disconnect", letGo);
+  });
+  // The watcher holds stdout open, so this comes when the folder is gone, too.
+  const closed = once(child, "close");
+  const stop = async () => {
+    letGo();
+    await closed;
+  };
+  for (const deadline = Date.now() + 30_000; ; await delay(50)) {
+    try {
+      await answers();
+      return { pid: child.pid, stop };
+    } catch {
+      if (running && Date.now() < deadline) continue;
+      await stop();
+      const { name, variable } = program;
+      throw new Error(`${name} did not start. Repair it, or set ${variable}.\n${command.join(" ")}\n${log}`);
+    }
+  }
+}
+
+function give(folder: string, { uid, gid }: User): void {
+  if (uid !== undefined && gid !== undefined) chownSync(folder, uid, gid);
+}
+
+function dockerRun(port: number, inside: number): string[] {
+  return ["docker", "run", "--rm", "-p", `127.0.0.1:${port}:${inside}`];
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
