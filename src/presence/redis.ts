@@ -25,6 +25,8 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
   const leftUntold: { user: UserRef; connection: string; graceMs: number }[] = [];
   /** Something could not be told to Redis: the next touch tells everything again. */
   let stale = false;
+  /** The lease has ended since everything was told: others may have let this process's users leave. */
+  let mayHaveLeft = false;
   let lastFaultAt = Number.NEGATIVE_INFINITY;
   const fault = (error: unknown) => {
     lastFaultAt = performance.now();
@@ -52,6 +54,7 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
       redis.presenceTouch(PROCESSES, processId, LEASE_MS, KEEP_ENDED_LEASES_MS, hadLease);
     const was = await takeLease(leaseEndsAt > 0 ? 1 : 0);
     if (was === ENDED) {
+      mayHaveLeft = true;
       processId = randomUUID();
       await takeLease(0);
     }
@@ -63,7 +66,7 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
    * Answers the users who came online by it. Of those that Redis has known of before only when others may have let them
    * leave: a Redis that has merely lost its data is no coming and going.
    */
-  async function tellAllJoins(mayHaveLeft: boolean): Promise<UserRef[]> {
+  async function tellAllJoins(): Promise<UserRef[]> {
     const cameOnline: UserRef[] = [];
     for (const chunk of chunks([...own.keys()])) {
       const told = chunk.map(async (connectionId) => {
@@ -168,7 +171,11 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
         if (lease === "running" && !stale) return [];
         // What fails from here on sets it again.
         stale = false;
-        const cameOnline = await tellAllJoins(lease === "ended");
+        const epoch = processId;
+        const cameOnline = await tellAllJoins();
+        // It may have ended again meanwhile.
+        if (processId === epoch) mayHaveLeft = false;
+        else stale = true;
         for (let left = leftUntold[0]; left; left = leftUntold[0]) {
           await tellLeave(left.user, left.connection, left.graceMs);
           leftUntold.shift();

@@ -286,6 +286,11 @@ test("a process that was believed to be dead tells that its users are there, and
   const other = createRedisPresence(redis, { graceMs: GRACE_MS, onFault: fail });
   await other.touch();
   expect((await sweep(other, user)).gone).toEqual([user]);
+  // Somebody who connects finds out first.
+  vi.spyOn(performance, "now").mockReturnValue(performance.now() + 60_000);
+  const late = someone();
+  expect(await frozen.join(late, "b")).toBe(true);
+  vi.restoreAllMocks();
   expect(await frozen.touch()).toEqual([user]);
   expect((await other.online(user.organisationId)).users).toEqual([user]);
   // It goes on as another process, so that nothing of its former life counts.
