@@ -74,7 +74,7 @@ export function createMemoryPresence(now: () => number = Date.now): Presence {
 
     async online(organisationId) {
       const users = [...entries.values()]
-        .filter((entry) => entry.user.organisationId === organisationId && !isGone(entry))
+        .filter((entry) => entry.user.organisationId === organisationId && (entry.leaving || !isGone(entry)))
         .map((entry) => entry.user);
       return { users, isSure: true };
     },

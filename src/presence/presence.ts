@@ -42,7 +42,8 @@ export interface Presence {
   sweep(onGone: (user: UserRef) => Promise<void>, user?: UserRef): Promise<UserRef[]>;
 
   /**
-   * Who is online in an organisation, right also before any sweep. `isSure` is false when more may be: while the store is
+   * Who is online in an organisation, right also before any sweep; who is gone stays online while `onGone` runs for him,
+   * so that he is told offline before he is read offline. `isSure` is false when more may be: while the store is
    * away, and for some seconds after it was, or has lost its data.
    */
   online(organisationId: string): Promise<{ users: UserRef[]; isSure: boolean }>;

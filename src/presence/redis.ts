@@ -115,7 +115,8 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
   };
   const isOnline = (entry: Record<string, number>, leases: Record<string, number>, now: number) =>
     Object.entries(entry).some(([key, ends]) => {
-      if (key.startsWith("~")) return false;
+      // Who is being let leave is online until that is told.
+      if (key.startsWith("~")) return ends > now;
       return (ends || (leases[key.slice(0, key.indexOf("/"))] ?? 0) + graceMs) > now;
     });
 

@@ -10,6 +10,7 @@ import type { Delivery } from "../delivery/delivery.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Account, Accounts } from "../store/accounts.ts";
 import { bindEvents } from "./bind.ts";
+import { createGate } from "./gate.ts";
 import { createQueue } from "./queue.ts";
 import { createRateLimit } from "./rate-limit.ts";
 import { cutOff } from "./server.ts";
@@ -65,6 +66,10 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
     log.warn("connection cut off: it doesn't read what it is sent");
     cutOff(socket);
   });
+  const gate = createGate(socket, () => {
+    log.warn("connection closed: its snapshot takes too long");
+    socket.conn.close();
+  });
   metrics.connections.inc({ kind: account.kind });
   const ended = new Promise<void>((resolve) => {
     socket.on("disconnect", (reason) => {
@@ -96,7 +101,8 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
 
   async function open(): Promise<void> {
     if (!socket.connected) return;
-    // In its rooms first, and only then read: what happens in between is heard, read, or both.
+    // In its rooms first, and only then read: what happens in between is read, or told after the snapshot, or both.
+    gate.shut();
     await socket.join(roomsOf(caller));
     await context.subscribed();
     await context.delivery.follow(caller);
@@ -106,6 +112,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
       current?.kind === "staff" && account.kind === "staff" && current.user.role_id !== account.user.role_id;
     if (!isWelcome) {
       turnedAway = "unknownUser";
+      gate.open();
       socket.disconnect(true);
       return;
     }
@@ -122,12 +129,23 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
 
   async function sendSnapshot(): Promise<void> {
     if (!socket.connected || turnedAway) return;
-    if (caller.kind === "visitor") {
-      socket.emit("visitor_init", await visitorSnapshot(ports.chats, caller));
-    } else {
-      const online = await context.delivery.online(caller.organisationId);
-      socket.emit("staff_init", await staffSnapshot({ chats: ports.chats, people: accounts }, caller, online));
+    gate.shut();
+    try {
+      const send = await readSnapshot();
+      gate.open(send);
+    } finally {
+      gate.open();
     }
+  }
+
+  async function readSnapshot(): Promise<() => void> {
+    if (caller.kind === "visitor") {
+      const snapshot = await visitorSnapshot(ports.chats, caller);
+      return () => socket.emit("visitor_init", snapshot);
+    }
+    const online = await context.delivery.online(caller.organisationId);
+    const snapshot = await staffSnapshot({ chats: ports.chats, people: accounts }, caller, online);
+    return () => socket.emit("staff_init", snapshot);
   }
 }
 

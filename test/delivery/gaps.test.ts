@@ -1,8 +1,9 @@
+import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ServerPayload } from "../../src/contract/events.ts";
 import type { Staff, Visitor } from "../../src/contract/models.ts";
 import { newId } from "../../src/store/store.ts";
-import { enter, type TestClient } from "../support/client.ts";
+import { connect, enter, type TestClient } from "../support/client.ts";
 import { startPod } from "../support/pod.ts";
 import { callRedis } from "../support/servers.ts";
 import { wayTo } from "../support/way.ts";
@@ -193,6 +194,40 @@ describe("a pod that hears nothing of the others", () => {
         .toEqual(sent);
     }
   });
+});
+
+test("whoever takes his snapshot for the state misses nothing of what happens while it is read", async () => {
+  const world = await startWorld("two pods");
+  const way = await wayTo(world.databaseUrl, { ms: 60, ifSaid: /./ });
+  const slow = await startPod({ DATABASE_URL: way.url, REDIS_URL: world.redis?.url ?? "" });
+  try {
+    const organisation = await world.organisation();
+    const visitors = await Promise.all(Array.from({ length: 40 }, () => organisation.visitor()));
+    const writers = await Promise.all(visitors.map((visitor, n) => enter(world.url(n), tokenOf(visitor))));
+    const connecting = connect(slow.url, tokenOf(organisation.agent));
+    for (const writer of writers) {
+      await writer.ok("visitor_first_msg", { n: 1 });
+      await setTimeout(20);
+    }
+    const agent = await connecting;
+    await agent.next("staff_init");
+    const onScreen = () => {
+      const chats = new Set<string>();
+      for (const { event, payload } of agent.heard) {
+        if (event === "staff_init") {
+          chats.clear();
+          for (const { user } of (payload as ServerPayload<"staff_init">).unclaimed_chats) chats.add(user.id);
+        }
+        if (event === "append_unclaimed_chats") chats.add((payload as ServerPayload<typeof event>).user.id);
+      }
+      return [...chats].sort();
+    };
+    await expect.poll(onScreen, { timeout: 2_000 }).toEqual(visitors.map(({ id }) => id).sort());
+  } finally {
+    await slow.stop();
+    await way.close();
+    await world.stop();
+  }
 });
 
 const heardNumbers = (client: TestClient | Cast["agent"], event: string): number[] =>

@@ -145,6 +145,17 @@ describe.each(implementations)("presence in %s", (_name, makeService) => {
     expect(sweeps.flatMap(({ gone }) => gone)).toEqual([user]);
   });
 
+  test("who is gone is online until everything was done for him", async () => {
+    const user = someone();
+    await here.join(user, "a");
+    await here.leave(user, "a", 0);
+    const online: UserRef[][] = [];
+    const look = async () => void online.push((await there.online(user.organisationId)).users);
+    await sweep(here, user, look);
+    await look();
+    expect(online).toEqual([[user], []]);
+  });
+
   test("who comes back while he is served comes online, and is named", async () => {
     const user = someone();
     await here.join(user, "a");

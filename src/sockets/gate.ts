@@ -1,0 +1,38 @@
+import type { Socket } from "socket.io";
+
+/** So much may wait while a snapshot is read; a database that slow, or a crowd that loud, is no state to connect in. */
+const MAX_HELD = 10_000;
+
+export type Gate = {
+  /** From now on what is sent to the connection is held back. */
+  shut(): void;
+  /** Sends `first`, then what was held back, in order. */
+  open(first?: () => void): void;
+};
+
+/**
+ * Between the reading of a snapshot and its sending things happen. Whoever is told of them before the snapshot, which
+ * doesn't have them, and takes that for the state, has lost them: so they are told after it.
+ * @param onFull called when too much is held back
+ */
+export function createGate({ client }: Socket, onFull: () => void): Gate {
+  // Where all that goes to the connection passes: broadcasts go past the socket itself.
+  const way = client as unknown as { writeToEngine(...packets: unknown[]): void };
+  const write = way.writeToEngine.bind(client);
+  let held: unknown[][] | null = null;
+  way.writeToEngine = (...packets) => {
+    if (held === null) write(...packets);
+    else if (held.push(packets) === MAX_HELD) onFull();
+  };
+  return {
+    shut() {
+      held ??= [];
+    },
+    open(first) {
+      const kept = held ?? [];
+      held = null;
+      first?.();
+      for (const packets of kept) write(...packets);
+    },
+  };
+}
