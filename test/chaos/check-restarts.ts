@@ -40,8 +40,17 @@ export function checkRestarts(history: History): Result {
 const isSentAway = ({ pod, to, why }: Connection, { pods, t, end }: Entry<"fault">) =>
   pods.includes(pod) && why === "dropped" && to >= t && to <= end;
 
-const hasGivenUp = ({ client, to }: Connection, by: number, { entries, end }: History) =>
-  by >= end || of(entries, "gave up").some((entry) => entry.client === client && entry.t >= to && entry.t <= by);
+/** Its user has closed it before it could be back. */
+function hasGivenUp({ client, to, user }: Connection, by: number, { entries, end, connectionsOf }: History): boolean {
+  const isMeanwhile = (t: number) => t >= to && t <= by;
+  return (
+    by >= end ||
+    of(entries, "gave up").some((entry) => entry.client === client && isMeanwhile(entry.t)) ||
+    (connectionsOf.get(user.user) ?? []).some(
+      (one) => one.client === client && one.why !== "dropped" && isMeanwhile(one.to),
+    )
+  );
+}
 
 /** How long before a restart a user may have begun to leave for it to be why he is gone after it. */
 const BEFORE_MS = 15_000;
