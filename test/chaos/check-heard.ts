@@ -50,7 +50,7 @@ export function checkHeard(history: History): Result {
     const name = `${event}, number ${row.number} of chat ${chat.chat} (${row.deed} of ${row.sender} at ${row.t})`;
     const when = Number.isFinite(seenAt) ? `heard ${seenAt - until} ms too late` : `not heard by ${Math.round(until)}`;
     const lost = row.deed === "message" ? "a message was lost" : "a change was lost";
-    const what = known?.undone ? "a snapshot was older than what was heard before it" : lost;
+    const what = known && known.first <= until ? "a snapshot was older than what was heard before it" : lost;
     findings.push({ promise: "P2", what, t: row.t, about: `${connection.id} on ${connection.pod}: ${name}, ${when}` });
   }
 
@@ -89,7 +89,8 @@ function isInScope({ openedAt, user }: Connection, chat: Chat, row: Row, audienc
   return state.servedBy === user.user || state.servedBy === null;
 }
 
-type Known = { t: number; undone: boolean };
+/** When it was first known, and since when for good. */
+type Known = { first: number; t: number };
 
 /**
  * Answers when a connection knew of a row for good, from an event or from a snapshot: a client takes each snapshot for
@@ -118,7 +119,7 @@ function whatItSaw(connection: Connection, chats: Map<string, Chat>) {
     if (known.length === 0) return null;
     const undoing = snapshots.findLast((one) => one.t > Math.min(...known) && undoes(one, row, chat, user))?.t ?? 0;
     const kept = known.filter((t) => t >= undoing);
-    return kept.length > 0 ? { t: Math.min(...kept), undone: false } : { t: Number.POSITIVE_INFINITY, undone: true };
+    return { first: Math.min(...known), t: Math.min(Number.POSITIVE_INFINITY, ...kept) };
   };
 }
 

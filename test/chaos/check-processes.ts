@@ -1,7 +1,7 @@
 import { refusals } from "../../src/contract/errors.ts";
 import { deadline, type Finding, type Result } from "./finding.ts";
 import { type Attempt, type History, of } from "./history.ts";
-import type { Entry } from "./ledger.ts";
+import { type Entry, NO_LOG_LINE } from "./ledger.ts";
 
 /** What a shutdown may take beyond the time to send everybody away. */
 const EXIT_MS = 5_000;
@@ -33,21 +33,12 @@ function checkExits({ entries, settings }: History, find: Find): void {
 
 function checkOutput({ entries }: History, find: Find): void {
   const known = new Set<string>();
-  for (const { pod, t, line } of of(entries, "pod said")) {
-    const said = messageOf(line);
-    // Errors that are logged and tried again are what a fault looks like from inside.
-    if (said !== null && said !== "unexpected error") continue;
+  for (const { pod, t, said, line } of of(entries, "pod said")) {
+    // Other errors that are logged and tried again are what a fault looks like from inside.
+    if (said !== NO_LOG_LINE && said !== "unexpected error") continue;
     const key = line.replace(/\d+/g, "0").slice(0, 300);
-    if (!known.has(key)) find(said ?? "output that is no log line", t, `${pod}: ${line.slice(0, 300)}`);
+    if (!known.has(key)) find(said, t, `${pod}: ${line.slice(0, 300)}`);
     known.add(key);
-  }
-}
-
-function messageOf(line: string): string | null {
-  try {
-    return (JSON.parse(line) as { msg?: string }).msg ?? "";
-  } catch {
-    return null;
   }
 }
 

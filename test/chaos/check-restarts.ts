@@ -29,11 +29,9 @@ export function checkRestarts(history: History): Result {
         );
       }
     }
-    const innocent = new Set(
-      sentAway.filter((connection) => !leftMeanwhile(connection, restart, history)).map(({ user }) => user.user),
-    );
     const until = restart.end + history.settings.leaseMs + history.settings.graceMs + 2_000;
-    checkNobodyLeft(innocent, restart.t, until, history, find);
+    const innocent = sentAway.filter((connection) => !leftHimself(connection, restart.t, until, history));
+    checkNobodyLeft(new Set(innocent.map(({ user }) => user.user)), restart.t, until, history, find);
   }
   const figures = { restarts: restarts.length, "connections moved": moved, "slowest back, ms": Math.round(slowestMs) };
   return { findings, figures };
@@ -42,20 +40,30 @@ export function checkRestarts(history: History): Result {
 const isSentAway = ({ pod, to, why }: Connection, { pods, t, end }: Entry<"fault">) =>
   pods.includes(pod) && why === "dropped" && to >= t && to <= end;
 
-const hasGivenUp = ({ client, to }: Connection, by: number, { entries, end }: History) =>
-  by >= end || of(entries, "gave up").some((entry) => entry.client === client && entry.t >= to && entry.t <= by);
-
-/** Whether the user ended a connection himself since: what follows may be because of that. */
-function leftMeanwhile(
-  { user, client }: Connection,
-  { t }: Entry<"fault">,
-  { connectionsOf, entries, deedsOf }: History,
-): boolean {
-  const ended = (connectionsOf.get(user.user) ?? []).some(({ to, why }) => to >= t - 15_000 && why !== "dropped");
-  const left = (deedsOf.get(user.user) ?? []).some(
-    (deed) => deed.event.endsWith("_leave_room") && deed.t >= t - 15_000,
+/** Its user has closed it before it could be back. */
+function hasGivenUp({ client, to, user }: Connection, by: number, { entries, end, connectionsOf }: History): boolean {
+  const isMeanwhile = (t: number) => t >= to && t <= by;
+  return (
+    by >= end ||
+    of(entries, "gave up").some((entry) => entry.client === client && isMeanwhile(entry.t)) ||
+    (connectionsOf.get(user.user) ?? []).some(
+      (one) => one.client === client && one.why !== "dropped" && isMeanwhile(one.to),
+    )
   );
-  return ended || left || of(entries, "gave up").some((entry) => entry.client === client);
+}
+
+/** How long before a restart a user may have begun to leave for it to be why he is gone after it. */
+const BEFORE_MS = 15_000;
+
+/** Whether the user ended a connection himself around the restart: what follows may be because of that. */
+function leftHimself({ user, client }: Connection, from: number, until: number, history: History): boolean {
+  const { connectionsOf, entries, deedsOf } = history;
+  const isAround = (t: number) => t >= from - BEFORE_MS && t <= until;
+  return (
+    (connectionsOf.get(user.user) ?? []).some(({ to, why }) => why !== "dropped" && isAround(to)) ||
+    (deedsOf.get(user.user) ?? []).some(({ event, t }) => event.endsWith("_leave_room") && isAround(t)) ||
+    of(entries, "gave up").some((entry) => entry.client === client && isAround(entry.t))
+  );
 }
 
 function checkNobodyLeft(

@@ -76,7 +76,8 @@ type Kinds = {
   "pod started": { pod: string; pid: number };
   /** `asked` is the signal it was sent. */
   "pod ended": { pod: string; code: number | null; asked: NodeJS.Signals | null; askedAt: number | null };
-  "pod said": { pod: string; line: string };
+  /** `said` is the message of an error that was logged, or NO_LOG_LINE. */
+  "pod said": { pod: string; said: string; line: string };
   /** What /readyz answered: 0 is nothing in time. */
   readiness: { pod: string; status: number };
   chat: {
@@ -104,6 +105,9 @@ export type Kind = keyof Kinds;
 export type Entry<K extends Kind = Kind> = { [Each in K]: { t: number; kind: Each } & Kinds[Each] }[K];
 /** What a writer is given: the time is now unless it is stated. */
 export type Note = { [Each in Kind]: { t?: number; kind: Each } & Kinds[Each] }[Kind];
+
+/** What a process prints when it isn't its logger that speaks. */
+export const NO_LOG_LINE = "output that is no log line";
 
 export type Ledger = { note(note: Note): void; close(): Promise<void> };
 

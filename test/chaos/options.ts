@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { type FaultName, faultKinds } from "./faults.ts";
 
-export const scenarios = ["random", "rolling", "redis-away"] as const;
+export const scenarios = ["random", "rolling", "redis-away", "calm"] as const;
 export type Scenario = (typeof scenarios)[number];
 
 export type Options = {
@@ -33,6 +33,7 @@ draws the same people and the same faults. The exit code is 1 when a promise was
   --scenario NAME     random (default): one fault after the other
                       rolling: all processes are restarted in turn, with --connections clients more
                       redis-away: Redis is stopped for --minutes
+                      calm: nothing fails; what is found then was wrong without any fault
   --seed TEXT         default: 1
   --minutes N         how long things fail; default: 2
   --pods N            processes; default: 3

@@ -1,7 +1,7 @@
 import { createWriteStream } from "node:fs";
 import { join } from "node:path";
 import { type Main, runMain } from "../support/process.ts";
-import type { Ledger } from "./ledger.ts";
+import { type Ledger, NO_LOG_LINE } from "./ledger.ts";
 import { createLink, type Link } from "./link.ts";
 import { readMetrics } from "./metrics.ts";
 
@@ -79,17 +79,24 @@ function noteOutput(pod: string, { child }: Main, { folder, ledger }: PodOptions
       file.write(chunk);
       const lines = (rest + chunk).split("\n");
       rest = lines.pop() ?? "";
-      for (const line of lines) if (isStrange(line)) ledger.note({ kind: "pod said", pod, line: line.slice(0, 2_000) });
+      for (const line of lines) {
+        const said = whatIsStrange(line);
+        if (said !== null) ledger.note({ kind: "pod said", pod, said, line: line.slice(0, 2_000) });
+      }
     });
   }
   child.once("close", () => file.end());
 }
 
-/** Whatever isn't a log line, and errors. */
-function isStrange(line: string): boolean {
-  if (line.trim() === "") return false;
-  const level = /^\{"level":(\d+)/.exec(line)?.[1];
-  return level === undefined || Number(level) >= 50;
+/** The message of an error that was logged, or that this is no log line at all; null for what healthy processes say. */
+function whatIsStrange(line: string): string | null {
+  if (line.trim() === "") return null;
+  try {
+    const { level, msg } = JSON.parse(line) as { level: number; msg?: string };
+    return level >= 50 ? (msg ?? "") : null;
+  } catch {
+    return NO_LOG_LINE;
+  }
 }
 
 function watchReadiness(pod: string, url: string, ledger: Ledger) {

@@ -27,6 +27,7 @@ export async function playScenario(stage: Stage): Promise<void> {
   await quiet();
   if (options.scenario === "random") await playRandom(stage, Date.now() + forMs);
   if (options.scenario === "rolling") await playRolling(stage, Date.now() + forMs);
+  if (options.scenario === "calm") await playNothing(stage, Date.now() + forMs);
   if (options.scenario === "redis-away") {
     await suffer(stage, "redis restarted empty", { ms: forMs, pod: 0, slowMs: 0 });
     await delay(20_000);
@@ -50,6 +51,13 @@ async function playRolling(stage: Stage, until: number): Promise<void> {
     await suffer(stage, "rolling restart", { ms: 0, pod: 0, slowMs: 0 });
     await delay(stage.options.gapMs);
     await stage.quiet();
+  } while (Date.now() < until);
+}
+
+async function playNothing({ options, quiet }: Stage, until: number): Promise<void> {
+  do {
+    await delay(options.gapMs);
+    await quiet();
   } while (Date.now() < until);
 }
 

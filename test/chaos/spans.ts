@@ -28,7 +28,8 @@ export function absences(user: string, history: History): Gap[] {
  * snapshot he isn't there yet, and a pod that is frozen, or cut off from Redis, may have lost its lease and can't tell
  * of anybody new.
  */
-export function doubts(user: string, { connectionsOf, faults, settings, end }: History): Gap[] {
+export function doubts(user: string, history: History): Gap[] {
+  const { connectionsOf, faults, settings, end } = history;
   const served = (connectionsOf.get(user) ?? []).filter(({ openedAt }) => Number.isFinite(openedAt));
   const spans = served.flatMap((connection) => {
     let spans: Span[] = [{ ...spanOf(connection), from: connection.openedAt }];
@@ -41,7 +42,8 @@ export function doubts(user: string, { connectionsOf, faults, settings, end }: H
     }
     return spans;
   });
-  return gapsBetween(spans, end);
+  // A leave by choice is one whatever else was the case.
+  return [...gapsBetween(spans, end), ...absences(user, history)];
 }
 
 const spanOf = ({ from, to, why, pod }: Connection): Span => ({ from, to, byChoice: why === "choice", pod });
