@@ -51,10 +51,17 @@ export function createGaps({ chats, people, isHere, tell, onHealed, onFault }: P
   const watermarks = createWatermarks(isHere);
   const followed = new Map<string, Follow>();
   const wanted: Caller[] = [];
-  let reading = Promise.resolve();
+  let inTurn: Promise<unknown> = Promise.resolve();
   let nextReading: Promise<void> | null = null;
   const skipped = new Set<string>();
   let lastCheckAt = Date.now();
+
+  /** One reading at a time: what one finds is what the next one starts from. */
+  function read<T>(work: () => Promise<T>): Promise<T> {
+    const result = inTurn.then(work);
+    inTurn = result.catch(() => {});
+    return result;
+  }
 
   function scopeOf(rooms: Map<string, Follow>, chatIds: string[]): Scope {
     const idsOf = (part: string) => [...rooms.values()].filter((one) => one.part === part).map(({ id }) => id);
@@ -77,23 +84,21 @@ export function createGaps({ chats, people, isHere, tell, onHealed, onFault }: P
       for (const [room, follow] of followsOf(caller)) if (!followed.has(room)) rooms.set(room, follow);
     }
     if (rooms.size === 0) return;
-    // What was told while nobody was here to hear it says nothing about who is here now.
-    watermarks.forget(({ followers }) => !followers.some((room) => followed.has(room)));
-    watermarks.startReading();
-    let read: Progress[] = [];
+    watermarks.startReading((room) => followed.has(room));
+    let found: Progress[] = [];
     try {
-      read = await chats.progress(scopeOf(rooms, []));
+      found = await chats.progress(scopeOf(rooms, []));
     } finally {
-      watermarks.begin(read.map((chat) => ({ ...chat, followers: followersOf(chat) })));
+      watermarks.begin(found.map((chat) => ({ ...chat, followers: followersOf(chat) })));
     }
     for (const [room, follow] of rooms) if (isHere(room)) followed.set(room, follow);
   }
 
   async function findBehind(): Promise<Behind[]> {
     const startedAt = Date.now();
-    const read = await chats.progress(scopeOf(followed, watermarks.current()));
+    const found = await chats.progress(scopeOf(followed, watermarks.current()));
     const behind: Behind[] = [];
-    for (const chat of read) {
+    for (const chat of found) {
       const { chatId, lastNumber } = chat;
       // Opened since its rooms are followed, and nothing has come in of it.
       if (watermarks.toldOf(chatId) === undefined) watermarks.open(chatId, openingFollowersOf(chat));
@@ -101,8 +106,8 @@ export function createGaps({ chats, people, isHere, tell, onHealed, onFault }: P
         behind.push({ chatId, upTo: lastNumber });
       }
     }
-    const seen = new Set(read.map(({ chatId }) => chatId));
-    watermarks.forget(({ chatId }) => watermarks.isOver(chatId) && !seen.has(chatId));
+    // One that was opened a moment ago would be taken for one that nobody was told of.
+    watermarks.forgetOver(new Set(found.map(({ chatId }) => chatId)));
     lastCheckAt = startedAt;
     return behind;
   }
@@ -151,13 +156,10 @@ export function createGaps({ chats, people, isHere, tell, onHealed, onFault }: P
     follow(caller) {
       wanted.push(caller);
       // Not with the reading that runs now: it has begun before these rooms were live.
-      nextReading ??= reading
-        .catch(() => {})
-        .then(() => {
-          nextReading = null;
-          reading = followWanted();
-          return reading;
-        });
+      nextReading ??= read(() => {
+        nextReading = null;
+        return followWanted();
+      });
       return nextReading;
     },
     unfollow: (room) => void followed.delete(room),
@@ -167,7 +169,7 @@ export function createGaps({ chats, people, isHere, tell, onHealed, onFault }: P
       skipped.add(mark.chatId);
     },
     async check(patienceMs = PATIENCE_MS) {
-      const behind = await findBehind();
+      const behind = await read(findBehind);
       if (behind.length === 0) return;
       await delay(patienceMs);
       await heal(behind);

@@ -29,8 +29,9 @@ export type Watermarks = ReturnType<typeof createWatermarks>;
  */
 export function createWatermarks(isHere: (room: RoomName) => boolean) {
   const chats = new Map<string, Watermark>();
-  /** While chats are read to be begun: what has come in of those that are unknown. */
+  /** While chats are read to be begun: what has come in of those that are unknown, and those that may be begun anew. */
   let early: Map<string, { mark: StepMark; room: RoomName | null }[]> | null = null;
+  const aside = new Map<string, Watermark>();
 
   const isOver = ({ followers }: Watermark) => !followers.some(isHere);
 
@@ -71,9 +72,17 @@ export function createWatermarks(isHere: (room: RoomName) => boolean) {
   return {
     heard,
 
-    /** What comes in from now on of unknown chats is remembered until `begin` has been called for those that were read. */
-    startReading(): void {
+    /**
+     * What comes in from now on of unknown chats is remembered until `begin` is called with what was read. Chats that
+     * nobody followed count as unknown: what was told while nobody was here to hear it says nothing about who is here now.
+     */
+    startReading(isFollowed: (room: RoomName) => boolean): void {
       early = new Map();
+      for (const [chatId, chat] of chats) {
+        if (chat.followers.some(isFollowed)) continue;
+        aside.set(chatId, chat);
+        chats.delete(chatId);
+      }
     },
 
     /** Whoever is to hear of these chats has seen them up to `lastNumber`. Those that are known stay as they are. */
@@ -85,6 +94,8 @@ export function createWatermarks(isHere: (room: RoomName) => boolean) {
         add(chatId, lastNumber, followers);
         for (const { mark, room } of waiting?.get(chatId) ?? []) heard(mark, room);
       }
+      for (const [chatId, chat] of aside) if (!chats.has(chatId)) chats.set(chatId, chat);
+      aside.clear();
     },
 
     /** A chat of which nothing was told here yet. */
@@ -121,9 +132,9 @@ export function createWatermarks(isHere: (room: RoomName) => boolean) {
       return chat === undefined || isOver(chat);
     },
 
-    /** Forgets the chats that `isForgotten`. */
-    forget(isForgotten: (chat: { chatId: string; followers: RoomName[] }) => boolean): void {
-      for (const [chatId, { followers }] of chats) if (isForgotten({ chatId, followers })) chats.delete(chatId);
+    /** Forgets the chats that are over, except those to be kept. */
+    forgetOver(kept: Set<string>): void {
+      for (const [chatId, chat] of chats) if (isOver(chat) && !kept.has(chatId)) chats.delete(chatId);
     },
   };
 }

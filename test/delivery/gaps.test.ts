@@ -119,8 +119,13 @@ describe.each(topologies)("on %s", (topology) => {
     const agent = await enter(world.url(0), tokenOf(organisation.agent));
     const visitor = await organisation.visitor();
     let tab = await enter(world.url(1), tokenOf(visitor));
+    await tab.ok("visitor_first_msg", { n: -1 });
+    await tab.ok("visitor_leave_room");
     await tab.ok("visitor_first_msg", { n: 0 });
-    const { room } = await agent.next("append_unclaimed_chats");
+    await agent.next("visitor_leave_queue");
+    agent.forget();
+    await tab.ok("visitor_msg", { n: 0 });
+    const { room } = await agent.next("visitor_unclaimed_msg");
     await agent.ok("staff_join", { room: room.id });
     for (let n = 1; n <= 12; n++) {
       tab.lose();

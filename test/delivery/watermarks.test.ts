@@ -60,7 +60,7 @@ test("a chat is over when nobody here hears of its next step", () => {
 
 test("what comes in while a chat is read counts on top of what was read", () => {
   const marks = createWatermarks(isHere);
-  marks.startReading();
+  marks.startReading(isHere);
   for (const number of [5, 7]) marks.heard(mark(number), null);
   marks.begin([{ chatId: "c", lastNumber: 5, followers: rooms }]);
   expect(marks.toldOf("c")).toBe(5);
@@ -75,9 +75,23 @@ test("what comes in while a chat is read counts on top of what was read", () => 
 test("a chat that is known keeps its place when it is read again", () => {
   const marks = createWatermarks(isHere);
   marks.heard(mark(1), null);
+  marks.startReading(isHere);
   marks.begin([{ chatId: "c", lastNumber: 4, followers: rooms }]);
   expect(marks.toldOf("c")).toBe(1);
-  marks.forget(({ chatId }) => chatId === "c");
+});
+
+test("a chat that nobody followed is begun anew when it is read, and else kept as it was", () => {
+  const marks = createWatermarks(isHere);
+  for (const chatId of ["c", "d"]) marks.heard({ ...mark(1), chatId }, null);
+  marks.startReading(() => false);
+  marks.heard(mark(5), null);
   marks.begin([{ chatId: "c", lastNumber: 4, followers: rooms }]);
-  expect(marks.toldOf("c")).toBe(4);
+  expect([marks.toldOf("c"), marks.toldOf("d")]).toEqual([5, 1]);
+});
+
+test("a chat that is over is forgotten unless it is kept", () => {
+  const marks = createWatermarks(isHere);
+  for (const chatId of ["c", "d", "e"]) marks.heard({ ...mark(1, chatId === "c" ? rooms : []), chatId }, null);
+  marks.forgetOver(new Set(["d"]));
+  expect(["c", "d", "e"].map(marks.toldOf)).toEqual([1, 1, undefined]);
 });
