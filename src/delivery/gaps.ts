@@ -85,11 +85,16 @@ export function createGaps({ chats, people, isHere, tell, onHealed, onFault }: P
     }
     if (rooms.size === 0) return;
     watermarks.startReading((room) => followed.has(room));
+    const scope = scopeOf(rooms, []);
     let found: Progress[] = [];
     try {
-      found = await chats.progress(scopeOf(rooms, []));
+      found = await chats.progress(scope);
     } finally {
-      watermarks.begin(found.map((chat) => ({ ...chat, followers: followersOf(chat) })));
+      // A new chat of which those who are here already should have heard is left for the next check to find.
+      const isMissed = (chat: Progress) =>
+        openedAt(chat) >= scope.openedSince && openingFollowersOf(chat).some((room) => followed.has(room));
+      const seen = found.filter((chat) => !isMissed(chat));
+      watermarks.begin(seen.map((chat) => ({ ...chat, followers: followersOf(chat) })));
     }
     for (const [room, follow] of rooms) if (isHere(room)) followed.set(room, follow);
   }
@@ -189,6 +194,9 @@ function followsOf({ kind, user, organisationId }: Caller): [RoomName, Follow][]
       : []),
   ];
 }
+
+/** In ms: ids begin with the time at which they were made. */
+const openedAt = ({ chatId }: Progress) => Number.parseInt(chatId.slice(0, 12), 16);
 
 /** Who hears of a chat's opening. */
 const openingFollowersOf = ({ organisationId, visitorId }: Progress): RoomName[] => [

@@ -9,6 +9,8 @@ type Event = "staff_goes_online" | "staff_goes_offline";
 type Organisation = {
   /** The staff whom the connections here take to be online. */
   told: Set<string>;
+  /** Those of whom a snapshot said otherwise than what the connections before were told. */
+  disputed: Set<string>;
   /** What the last comparison found to be otherwise: an event may still be under way. */
   doubted: Set<string>;
   /** Who was online, staff and visitors, when that was last known for sure. */
@@ -44,9 +46,9 @@ export function createRoster({ presence, people, isHere, tell, onHealed }: Parts
     if (!isSure) return;
     organisation.known = users;
     const online = new Set(staffOf(users));
-    const different = [...online.symmetricDifference(organisation.told)];
-    const certain = different.filter((id) => organisation.doubted.has(id));
-    organisation.doubted = new Set(different);
+    const different = online.symmetricDifference(organisation.told).union(organisation.disputed);
+    const certain = [...different.intersection(organisation.doubted)];
+    organisation.doubted = different;
     if (certain.length === 0) return;
     for (const staff of await people.staff(certain)) {
       const event = online.has(staff.id) ? "staff_goes_online" : "staff_goes_offline";
@@ -59,6 +61,7 @@ export function createRoster({ presence, people, isHere, tell, onHealed }: Parts
   function heard(event: Event, { id, organisation_id }: { id: string; organisation_id: string }): void {
     const organisation = organisations.get(organisation_id);
     organisation?.doubted.delete(id);
+    organisation?.disputed.delete(id);
     if (event === "staff_goes_online") organisation?.told.add(id);
     else organisation?.told.delete(id);
   }
@@ -69,7 +72,9 @@ export function createRoster({ presence, people, isHere, tell, onHealed }: Parts
       const { users, isSure } = await presence.online(organisationId);
       const before = organisations.get(organisationId);
       const all = isSure ? users : unique([...users, ...(before?.known ?? [])]);
-      if (!before) organisations.set(organisationId, { told: new Set(staffOf(all)), doubted: new Set(), known: all });
+      const shown = new Set(staffOf(all));
+      if (before) for (const id of shown.symmetricDifference(before.told)) before.disputed.add(id);
+      else organisations.set(organisationId, { told: shown, disputed: new Set(), doubted: new Set(), known: all });
       return all;
     },
     async check() {

@@ -96,6 +96,18 @@ describe.each(topologies)("on %s", (topology) => {
     expect(user.id).toBe(organisation.agent.id);
   });
 
+  test("what was missed isn't taken for known when somebody else connects", async () => {
+    const organisation = await world.organisation();
+    const agent = await enter(world.url(0), tokenOf(organisation.agent));
+    for (let n = 1; n <= 5; n++) {
+      const visitor = await organisation.visitor();
+      const message = { id: newId(), organisationId: organisation.id, senderId: visitor.id, chatId: null };
+      await world.store.chats.open({ ...message, content: { n } });
+      await enter(world.url(0), tokenOf(visitor));
+    }
+    await expect.poll(() => agent.names(), { timeout: 5_000 }).toEqual(Array(5).fill("append_unclaimed_chats"));
+  });
+
   test("a long gap is told page by page", async () => {
     const organisation = await world.organisation();
     const visitor = await organisation.visitor();
