@@ -18,6 +18,7 @@ import { type Presence, SWEEP_INTERVAL_MS, TOUCH_INTERVAL_MS } from "./presence/
 import { type Connection, serveConnection } from "./sockets/connection.ts";
 import { createSocketServer } from "./sockets/server.ts";
 import { newId, type Store } from "./store/store.ts";
+import { every } from "./time.ts";
 
 /** How often what Redis lost or didn't carry is made good from the database. */
 const REPAIR_INTERVAL_MS = 15_000;
@@ -122,15 +123,3 @@ export async function buildApp({ config, store, presence, bus, metrics, log }: A
 }
 
 const staffRef = (staff: Staff): UserRef => ({ kind: "staff", id: staff.id, organisationId: staff.organisation_id });
-
-/** Runs `work` again and again, never twice at once. Returns what stops it. */
-function every(intervalMs: number, work: () => Promise<void>): () => void {
-  let running = false;
-  const timer = setInterval(async () => {
-    if (running) return;
-    running = true;
-    await work();
-    running = false;
-  }, intervalMs);
-  return () => clearInterval(timer);
-}

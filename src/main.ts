@@ -1,10 +1,10 @@
 import type { AddressInfo } from "node:net";
-import pino from "pino";
 import { createDemoOrganisation, demoAccountLines } from "./accounts/demo.ts";
 import { createWithAdmin } from "./accounts/organisations.ts";
 import { buildApp } from "./app.ts";
 import { connectBus } from "./bus/redis.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
+import { createLog } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
 import { createMemoryPresence } from "./presence/memory.ts";
 import { createRedisPresence } from "./presence/redis.ts";
@@ -31,11 +31,7 @@ function isListenError(error: unknown): boolean {
 }
 
 async function start(config: Config): Promise<void> {
-  const log = pino({
-    level: config.logLevel,
-    ...(process.stdout.isTTY &&
-      !config.production && { transport: { target: "pino-pretty", options: { ignore: "pid,hostname" } } }),
-  });
+  const { log, flush } = createLog(config);
   const metrics = createMetrics();
   const faulty = (part: string) => (error: unknown) => {
     metrics.faults.inc({ part });
@@ -67,6 +63,7 @@ async function start(config: Config): Promise<void> {
     await bus?.close();
     await storage.close();
     log.info("stopped");
+    await flush();
     process.exit(0);
   };
   process.on("SIGTERM", stop);

@@ -13,6 +13,8 @@ export type Pod = {
   pid: number;
   /** Everything it has printed so far. */
   output(): string;
+  /** Stops listening to what it prints, as the reader of a closed pipe does. */
+  closeOutput(): void;
   /** Ends it as Kubernetes does; resolves to its exit code. */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 };
@@ -43,6 +45,7 @@ export async function startPod(env: Record<string, string> = {}): Promise<Pod> {
     url,
     pid: process.child.pid as number,
     output: process.output,
+    closeOutput: () => void process.child.stdout.destroy(),
     async stop(signal = "SIGTERM") {
       process.child.kill(signal);
       return process.ended;
