@@ -12,9 +12,13 @@ import { openStorage } from "./storage.ts";
 import type { Accounts } from "./store/accounts.ts";
 import { DataDirInUse } from "./store/embedded.ts";
 import { MigrationError } from "./store/migrate.ts";
+import { within } from "./time.ts";
 
-/** How long a shutdown may take before it is cut short. */
-const SHUTDOWN_MS = 20_000;
+/** How long a shutdown may take beyond DRAIN_MS before it is cut short, and the part of it for what remains at the end. */
+const SHUTDOWN_MS = 5_000;
+const CLOSE_MS = 1_000;
+/** What comes so soon after the first signal is the same one, passed on by npm or a shell as well. */
+const SAME_SIGNAL_MS = 250;
 
 try {
   await start(readConfig(process.env));
@@ -50,18 +54,22 @@ async function start(config: Config): Promise<void> {
     config: { ...config, jwtSecret: storage.jwtSecret },
   });
   // Before anybody can know that it runs, and so stop it.
-  let isStopping = false;
+  let stoppedAt: number | undefined;
   const stop = async (signal: string) => {
-    if (isStopping) return;
-    isStopping = true;
+    if (stoppedAt !== undefined) {
+      if (performance.now() - stoppedAt < SAME_SIGNAL_MS) return;
+      console.error("second signal: exiting now");
+      process.exit(1);
+    }
+    stoppedAt = performance.now();
     setTimeout(() => {
       console.error("shutdown took too long: exiting");
       process.exit(1);
-    }, SHUTDOWN_MS).unref();
+    }, config.drainMs + SHUTDOWN_MS).unref();
     log.info({ signal }, "shutting down");
-    await app.close();
-    await bus?.close();
-    await storage.close();
+    await app.drain();
+    // By now nobody waits for an answer: a database that doesn't answer either is no reason to stay.
+    await within(CLOSE_MS, app.close().then(bus?.close).then(storage.close));
     log.info("stopped");
     await flush();
     process.exit(0);

@@ -29,6 +29,11 @@ export function createMetrics() {
       labelNames: ["reason"],
       registers,
     }),
+    drainRemaining: new Gauge({
+      name: "chat_drain_remaining",
+      help: "While it shuts down: connections that are still to go",
+      registers,
+    }),
     batches: new Histogram({
       name: "chat_append_batch_size",
       help: "Messages written by one statement",

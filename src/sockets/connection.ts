@@ -9,10 +9,11 @@ import { Refusal, type RefusalCode } from "../contract/errors.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Presence } from "../presence/presence.ts";
 import type { Account, Accounts } from "../store/accounts.ts";
+import { within } from "../time.ts";
 import { bindEvents } from "./bind.ts";
 import { createQueue } from "./queue.ts";
 import { createRateLimit } from "./rate-limit.ts";
-import { cutOff } from "./server.ts";
+import { accountOf, cutOff, sendAway } from "./server.ts";
 
 export type ConnectionContext = {
   config: Pick<Config, "reconnectGraceMs" | "rateLimit" | "maxContentBytes">;
@@ -37,12 +38,17 @@ export type Connection = {
   ended: Promise<void>;
   /** Sends the snapshot again, behind what is under way. */
   refresh(): Promise<void>;
+  /**
+   * Closes it, in the way that makes its client connect again, when all that it has sent is answered, but after `ms` in
+   * any case. Who doesn't take his leave is cut off 2 s later.
+   */
+  sendAway(ms: number): Promise<void>;
 };
 
 /** Serves one connection: its rooms, its presence, its snapshot, then its events, one after the other. */
 export function serveConnection(socket: Socket, context: ConnectionContext): Connection {
   const { accounts, attendance, config, metrics, ports } = context;
-  const account = socket.data.account as Account;
+  const account = accountOf(socket);
   const log = context.log.child({ connection: socket.id, user: account.user.id });
   let caller = callerOf(account, socket.id);
   /** Why the connection can't be opened, as it turned out: what it has sent already is refused with it. */
@@ -92,7 +98,15 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
       queue.enqueue(sendSnapshot);
       await queue.idle();
     },
+    sendAway: sendAwayAnswered,
   };
+
+  async function sendAwayAnswered(ms: number): Promise<void> {
+    const endsAt = performance.now() + ms;
+    // More may come in while it waits.
+    while (queue.length() > 0 && performance.now() < endsAt) await within(endsAt - performance.now(), queue.idle());
+    sendAway(socket);
+  }
 
   async function open(): Promise<void> {
     if (!socket.connected) return;

@@ -8,7 +8,7 @@ import { userRoom } from "../chat/rooms.ts";
 import type { Config } from "../config.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Account } from "../store/accounts.ts";
-import { authenticateHandshakes } from "./handshake.ts";
+import { type Admission, authenticateHandshakes } from "./handshake.ts";
 
 export type SocketServer = {
   io: Server;
@@ -17,8 +17,6 @@ export type SocketServer = {
   disconnectUser(user: UserRef): void;
   /** Closes a user's connections on every process, in the way that makes clients connect again. */
   reconnectUser(user: UserRef): void;
-  /** Closes every connection of this process, in the way that makes clients connect again. */
-  reconnectAll(): void;
   /**
    * Looks whether those connected here are still who they were: a process that the bus didn't reach has missed that
    * somebody was disabled, or has another role.
@@ -30,6 +28,7 @@ type Options = {
   config: Pick<Config, "corsOrigins" | "allowAuthPayload" | "allowEio3">;
   tokens: Tokens;
   bus: Bus | undefined;
+  admission: Admission;
   metrics: Metrics;
   log: FastifyBaseLogger;
 };
@@ -40,7 +39,10 @@ const RECONNECT_USER = "reconnect_user";
 const GOODBYE_MS = 2_000;
 
 /** Socket.IO on the HTTP server's port, with authentication; who connects is served elsewhere. */
-export function createSocketServer(http: HttpServer, { config, tokens, bus, metrics, log }: Options): SocketServer {
+export function createSocketServer(
+  http: HttpServer,
+  { config, tokens, bus, admission, metrics, log }: Options,
+): SocketServer {
   const io = new Server(http, {
     serveClient: false,
     transports: ["polling", "websocket"],
@@ -51,12 +53,15 @@ export function createSocketServer(http: HttpServer, { config, tokens, bus, metr
     ...(bus && { adapter: bus.adapter as never }),
   });
   authenticateHandshakes(io, {
-    ...{ tokens, log, allowAuthPayload: config.allowAuthPayload },
+    ...{ tokens, admission, log, allowAuthPayload: config.allowAuthPayload },
     onRefused: ({ code }) => metrics.handshakes.inc({ reason: code }),
   });
 
   const closeHere = (room: string) => {
-    for (const id of io.of("/").adapter.rooms.get(room) ?? []) sendAway(io.sockets.sockets.get(id));
+    for (const id of io.of("/").adapter.rooms.get(room) ?? []) {
+      const socket = io.sockets.sockets.get(id);
+      if (socket) sendAway(socket);
+    }
   };
   io.on(RECONNECT_USER, closeHere);
 
@@ -71,9 +76,6 @@ export function createSocketServer(http: HttpServer, { config, tokens, bus, metr
     reconnectUser(user) {
       closeHere(userRoom(user));
       if (bus) io.serverSideEmit(RECONNECT_USER, userRoom(user));
-    },
-    reconnectAll() {
-      for (const socket of io.sockets.sockets.values()) sendAway(socket);
     },
     async recheck(people) {
       const sockets = [...io.sockets.sockets.values()];
@@ -92,10 +94,10 @@ export function createSocketServer(http: HttpServer, { config, tokens, bus, metr
   };
 }
 
-const accountOf = (socket: Socket) => socket.data.account as Account;
+export const accountOf = (socket: Socket) => socket.data.account as Account;
 
-function sendAway(socket: Socket | undefined): void {
-  if (!socket) return;
+/** Closes a connection in the way that makes its client connect again. */
+export function sendAway(socket: Socket): void {
   socket.conn.close();
   setTimeout(() => cutOff(socket), GOODBYE_MS).unref();
 }
