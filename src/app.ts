@@ -17,6 +17,7 @@ import type { Metrics } from "./metrics.ts";
 import { type Presence, SWEEP_INTERVAL_MS, TOUCH_INTERVAL_MS } from "./presence/presence.ts";
 import { type Connection, serveConnection } from "./sockets/connection.ts";
 import { drain } from "./sockets/drain.ts";
+import { createRateLimit } from "./sockets/rate-limit.ts";
 import { createSocketServer } from "./sockets/server.ts";
 import { newId, type Store } from "./store/store.ts";
 import { every } from "./time.ts";
@@ -57,9 +58,10 @@ export async function buildApp({ config, store, presence, bus, metrics, log }: A
   );
   const http = await createHttpServer({ config, logger: log, metrics });
   let isDraining = false;
+  const mayEnter = createRateLimit({ perSecond: config.connectRate, burst: config.connectRate });
   const { io, emit, disconnectUser, reconnectUser, recheck } = createSocketServer(http.server, {
     ...{ config, tokens, bus, metrics, log },
-    admission: { isClosed: () => isDraining },
+    admission: { isClosed: () => isDraining, mayEnter },
   });
   const ports: ChatPorts = { chats, emit, newId };
   const attendance = createAttendance(presence, accounts, ports, config);

@@ -12,9 +12,10 @@ export type Tokens = {
   /**
    * Whose token it is: role and organisation always come from the database.
    * @param authorization the header's value, with or without "Bearer"
+   * @param onValid called when the token itself is good, before the database is asked; what it throws is the answer
    * @throws Refusal missingToken, invalidToken, unknownUser
    */
-  authenticate(authorization: string | undefined): Promise<Account>;
+  authenticate(authorization: string | undefined, onValid?: () => void): Promise<Account>;
 };
 
 export function createTokens({ secret, publicKey, ttl }: TokenOptions, accounts: Pick<Accounts, "byId">): Tokens {
@@ -39,12 +40,13 @@ export function createTokens({ secret, publicKey, ttl }: TokenOptions, accounts:
 
   return {
     issue: (user, type) => sign({ sub: user.id, type }),
-    async authenticate(authorization) {
+    async authenticate(authorization, onValid = () => {}) {
       const token = authorization?.replace(/^Bearer(\s+|$)/i, "").trim();
       if (!token) throw new Refusal("missingToken");
       const { sub, type } = verify(token);
       if (typeof sub !== "string" || !isId(sub) || (type !== "staff" && type !== "visitor"))
         throw new Refusal("unknownUser");
+      onValid();
       const account = await accounts.byId(type, sub);
       if (!account || account.user.disabled) throw new Refusal("unknownUser");
       return account;

@@ -14,6 +14,8 @@ type Response = ServerResponse | StandIn;
 export type Admission = {
   /** True when everybody is to go to another process. */
   isClosed(): boolean;
+  /** Takes one new connection from what the process may take now; false when there is none left. */
+  mayEnter(): boolean;
 };
 
 type Options = {
@@ -26,7 +28,7 @@ type Options = {
 };
 
 /**
- * Lets in who has a valid token, and answers everybody else with the HTTP status 401, or 503 when the
+ * Lets in who has a valid token, and answers everybody else with the HTTP status 401, or 503 when there are too many, the
  * process is about to stop, or the database is away: on polling, and by hand on a direct websocket upgrade (Engine.IO's
  * `allowRequest` could only say 403, Socket.IO's middleware only 200).
  */
@@ -39,12 +41,16 @@ export function authenticateHandshakes(io: Server, options: Options): void {
     return refusal;
   };
 
+  /** A bad token costs no place, and who finds none no query. */
+  const takePlace = () => {
+    if (!admission.mayEnter()) throw new Refusal("busy");
+  };
   const admit = async (request: Handshake, response: Response, next: () => void) => {
     try {
       if (admission.isClosed()) throw new Refusal("draining");
       const { authorization } = request.headers;
-      const mayComeLater = allowAuthPayload && authorization === undefined;
-      if (!mayComeLater) request.account = await tokens.authenticate(authorization);
+      if (allowAuthPayload && authorization === undefined) takePlace();
+      else request.account = await tokens.authenticate(authorization, takePlace);
       next();
     } catch (error) {
       refuse(request, response, refusalOf(error));
@@ -61,6 +67,8 @@ export function authenticateHandshakes(io: Server, options: Options): void {
 
   // Each CONNECT packet makes a socket, and 20,000 of them fit into one request: one at a time is enough for anybody.
   const busy = new WeakSet<object>();
+  /** The handshake was the place of its first one only. */
+  const entered = new WeakSet<object>();
   io.use(async (socket, next) => {
     if (busy.has(socket.conn)) {
       socket.conn.close();
@@ -69,6 +77,8 @@ export function authenticateHandshakes(io: Server, options: Options): void {
     busy.add(socket.conn);
     socket.once("disconnect", () => busy.delete(socket.conn));
     try {
+      if (entered.has(socket.conn)) takePlace();
+      entered.add(socket.conn);
       const known = (socket.request as Handshake).account;
       const token = (socket.handshake.auth as { token?: unknown }).token;
       socket.data.account = known ?? (await tokens.authenticate(typeof token === "string" ? token : undefined));
