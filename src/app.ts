@@ -18,12 +18,15 @@ import { type Presence, SWEEP_INTERVAL_MS, TOUCH_INTERVAL_MS } from "./presence/
 import { type Connection, serveConnection } from "./sockets/connection.ts";
 import { drain } from "./sockets/drain.ts";
 import { createRateLimit } from "./sockets/rate-limit.ts";
+import { READING_INTERVAL_MS } from "./sockets/reading.ts";
 import { createSocketServer } from "./sockets/server.ts";
 import { newId, type Store } from "./store/store.ts";
 import { every } from "./time.ts";
 
 /** How often what Redis lost or didn't carry is made good from the database. */
 const REPAIR_INTERVAL_MS = 15_000;
+/** The same for staff who were disabled, who are out within 5 s also when Redis is away. */
+const RECHECK_STAFF_INTERVAL_MS = 3_000;
 
 export type AppParts = {
   config: Omit<Config, "jwtSecret"> & { jwtSecret: string };
@@ -97,9 +100,13 @@ export async function buildApp({ config, store, presence, bus, metrics, log }: A
   const timers = [
     every(REPAIR_INTERVAL_MS, async () => {
       await attendance.reconcile().catch(fault("presence"));
-      await recheck(accounts).catch(fault("connection"));
+      await recheck(accounts, ["visitor"]).catch(fault("connection"));
     }),
+    every(RECHECK_STAFF_INTERVAL_MS, () => recheck(accounts, ["staff"]).catch(fault("connection"))),
     every(TOUCH_INTERVAL_MS, () => attendance.touch().catch(fault("presence"))),
+    every(READING_INTERVAL_MS, () => {
+      for (const connection of connections) connection.inspect();
+    }),
   ];
 
   return {

@@ -13,7 +13,8 @@ import { within } from "../time.ts";
 import { bindEvents } from "./bind.ts";
 import { createQueue } from "./queue.ts";
 import { createRateLimit } from "./rate-limit.ts";
-import { accountOf, cutOff, sendAway } from "./server.ts";
+import { watchReading } from "./reading.ts";
+import { accountOf, cutOff, GOODBYE_MS, sendAway } from "./server.ts";
 
 export type ConnectionContext = {
   config: Pick<Config, "reconnectGraceMs" | "rateLimit" | "maxContentBytes">;
@@ -30,8 +31,8 @@ export type ConnectionContext = {
 /** Leaving by choice, or sent away: everything else is a lost connection, and has its grace. */
 const byChoice = new Set<DisconnectReason>(["client namespace disconnect", "server namespace disconnect"]);
 
-/** A client that doesn't read gets no more than this many characters kept for it, and is cut off then. */
-const MAX_WAITING = 4_000_000;
+/** How long an expired token's unanswered events may keep its connection. */
+const ANSWER_MS = 1_000;
 
 export type Connection = {
   /** Resolves when it is closed and everything of it has been done. */
@@ -43,6 +44,8 @@ export type Connection = {
    * any case. Who doesn't take his leave is cut off 2 s later.
    */
   sendAway(ms: number): Promise<void>;
+  /** Closes it if its token has expired, or its client has stopped reading. To be called every `READING_INTERVAL_MS`. */
+  inspect(): void;
 };
 
 /** Serves one connection: its rooms, its presence, its snapshot, then its events, one after the other. */
@@ -67,15 +70,22 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
     ...{ ports, metrics, log, queue, maxContentBytes: config.maxContentBytes },
     mayAct: createRateLimit(config.rateLimit),
   });
-  whenNotReading(socket, () => {
+  const cutOffSlowReader = () => {
+    metrics.cutOffs.inc({ reason: "slow_reader" });
     log.warn("connection cut off: it doesn't read what it is sent");
     cutOff(socket);
-  });
+  };
+  const reading = watchReading(socket, cutOffSlowReader);
+  let hasExpired = false;
   metrics.connections.inc({ kind: account.kind });
   const ended = new Promise<void>((resolve) => {
     socket.on("disconnect", (reason) => {
       metrics.connections.dec({ kind: account.kind });
       log.debug({ reason }, "disconnected");
+      if (reason === "server namespace disconnect") {
+        metrics.cutOffs.inc({ reason: "disabled" });
+        setTimeout(() => cutOff(socket), GOODBYE_MS).unref();
+      }
       const graceMs = byChoice.has(reason) ? 0 : config.reconnectGraceMs;
       queue.enqueue(() => attendance.lose(refOf(caller), socket.id, graceMs));
       resolve(queue.idle());
@@ -99,6 +109,16 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
       await queue.idle();
     },
     sendAway: sendAwayAnswered,
+    inspect() {
+      if (!socket.connected || hasExpired) return;
+      if (Date.now() >= account.expiresAt) {
+        hasExpired = true;
+        metrics.cutOffs.inc({ reason: "token_expired" });
+        void sendAwayAnswered(ANSWER_MS);
+      } else if (reading.isStalled()) {
+        cutOffSlowReader();
+      }
+    },
   };
 
   async function sendAwayAnswered(ms: number): Promise<void> {
@@ -148,16 +168,4 @@ function callerOf(account: Account, connectionId: string): Caller {
   const { organisationId } = account;
   if (account.kind === "staff") return { kind: "staff", user: account.user, organisationId, connectionId };
   return { kind: "visitor", user: account.user, organisationId, connectionId };
-}
-
-function whenNotReading({ conn }: Socket, onFull: () => void): void {
-  let waiting = 0;
-  conn.on("flush", () => {
-    waiting = 0;
-  });
-  conn.on("packetCreate", (packet: { data?: unknown }) => {
-    // A single large packet, such as a snapshot, is no sign of not reading: only what waits already counts.
-    if (waiting > MAX_WAITING) onFull();
-    if (typeof packet.data === "string") waiting += packet.data.length;
-  });
 }

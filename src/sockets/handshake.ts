@@ -1,12 +1,11 @@
 import { type IncomingMessage, ServerResponse, STATUS_CODES } from "node:http";
 import type { FastifyBaseLogger } from "fastify";
 import type { Server } from "socket.io";
-import type { Tokens } from "../accounts/tokens.ts";
+import type { SignedIn, Tokens } from "../accounts/tokens.ts";
 import { RETRY_AFTER_S, Refusal } from "../contract/errors.ts";
 import { toRefusal } from "../refusals.ts";
-import type { Account } from "../store/accounts.ts";
 
-type Handshake = IncomingMessage & { _query: { sid?: string }; account?: Account };
+type Handshake = IncomingMessage & { _query: { sid?: string }; account?: SignedIn };
 /** Engine.IO's stand-in for a response on upgrade requests, whatever they ask for: it keeps headers, and sends nothing. */
 type StandIn = Pick<ServerResponse, "getHeader">;
 type Response = ServerResponse | StandIn;

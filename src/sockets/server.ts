@@ -1,7 +1,7 @@
 import type { Server as HttpServer } from "node:http";
 import type { FastifyBaseLogger } from "fastify";
 import { Server, type Socket } from "socket.io";
-import type { Tokens } from "../accounts/tokens.ts";
+import type { SignedIn, Tokens } from "../accounts/tokens.ts";
 import type { Bus } from "../bus/redis.ts";
 import type { Emit, People, UserRef } from "../chat/ports.ts";
 import { userRoom } from "../chat/rooms.ts";
@@ -18,10 +18,10 @@ export type SocketServer = {
   /** Closes a user's connections on every process, in the way that makes clients connect again. */
   reconnectUser(user: UserRef): void;
   /**
-   * Looks whether those connected here are still who they were: a process that the bus didn't reach has missed that
-   * somebody was disabled, or has another role.
+   * Looks whether those of these kinds that are connected here are still who they were: a process that the bus didn't
+   * reach has missed that somebody was disabled, or has another role.
    */
-  recheck(people: People): Promise<void>;
+  recheck(people: People, kinds: readonly Account["kind"][]): Promise<void>;
 };
 
 type Options = {
@@ -36,7 +36,7 @@ type Options = {
 const RECONNECT_USER = "reconnect_user";
 
 /** How long a client has to read what is left for it, and to close its side, before it is cut off. */
-const GOODBYE_MS = 2_000;
+export const GOODBYE_MS = 2_000;
 
 /** Socket.IO on the HTTP server's port, with authentication; who connects is served elsewhere. */
 export function createSocketServer(
@@ -77,12 +77,16 @@ export function createSocketServer(
       closeHere(userRoom(user));
       if (bus) io.serverSideEmit(RECONNECT_USER, userRoom(user));
     },
-    async recheck(people) {
-      const sockets = [...io.sockets.sockets.values()];
+    async recheck(people, kinds) {
+      const sockets = [...io.sockets.sockets.values()].filter((socket) => kinds.includes(accountOf(socket).kind));
       const idsOf = (kind: Account["kind"]) => [
         ...new Set(sockets.map(accountOf).flatMap((account) => (account.kind === kind ? [account.user.id] : []))),
       ];
-      const found = await Promise.all([people.staff(idsOf("staff")), people.visitors(idsOf("visitor"))]);
+      const [staff, visitors] = [idsOf("staff"), idsOf("visitor")];
+      const found = await Promise.all([
+        staff.length > 0 ? people.staff(staff) : [],
+        visitors.length > 0 ? people.visitors(visitors) : [],
+      ]);
       const current = new Map(found.flat().map((user) => [user.id, user]));
       for (const socket of sockets) {
         const { user } = accountOf(socket);
@@ -94,7 +98,7 @@ export function createSocketServer(
   };
 }
 
-export const accountOf = (socket: Socket) => socket.data.account as Account;
+export const accountOf = (socket: Socket) => socket.data.account as SignedIn;
 
 /** Closes a connection in the way that makes its client connect again. */
 export function sendAway(socket: Socket): void {
