@@ -32,13 +32,20 @@ const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}` };
 const envFile = existsSync(join(root, ".env")) ? ["--env-file=.env"] : [];
 const command = program.endsWith(".ts") ? ["node", [...envFile, program, ...args]] : [program, args];
 const child = spawn(...command, { cwd: root, env, stdio: "inherit", shell: process.platform === "win32" });
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+let isTold = false;
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+  process.on(signal, () => {
+    isTold = true;
+    child.kill(signal);
+  });
+}
 // npm passes signals on to the shell between it and this program, and sh (dash) dies of them without a word.
 const parent = process.ppid;
 const watch = setInterval(() => {
   if (process.ppid === parent || !process.env.npm_lifecycle_event) return;
   clearInterval(watch);
-  child.kill("SIGTERM");
+  // A second signal would end it on the spot.
+  if (!isTold) child.kill("SIGTERM");
 }, 200);
 child.on("exit", (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
 

@@ -20,11 +20,17 @@ import { visitorRoutes } from "./http/visitors.ts";
 import type { Metrics } from "./metrics.ts";
 import { type Presence, SWEEP_INTERVAL_MS, TOUCH_INTERVAL_MS } from "./presence/presence.ts";
 import { type Connection, serveConnection } from "./sockets/connection.ts";
+import { drain } from "./sockets/drain.ts";
+import { createRateLimit } from "./sockets/rate-limit.ts";
+import { READING_INTERVAL_MS } from "./sockets/reading.ts";
 import { createSocketServer } from "./sockets/server.ts";
 import { newId, type Store } from "./store/store.ts";
+import { every } from "./time.ts";
 
 /** How often what Redis lost or didn't carry is made good from the database. */
 const REPAIR_INTERVAL_MS = 15_000;
+/** The same for staff who were disabled, who are out within 5 s also when Redis is away. */
+const RECHECK_STAFF_INTERVAL_MS = 3_000;
 
 export type AppParts = {
   config: Omit<Config, "jwtSecret"> & { jwtSecret: string };
@@ -41,7 +47,13 @@ export type App = {
   http: HttpServer;
   /** To be awaited before listening: tells presence that this process lives, and whom to expect back. */
   ready(): Promise<void>;
-  /** Sends every client to another process, in the way that makes it connect again, and ends. */
+  /**
+   * Sends every client to another process, in the way that makes it connect again, spread over DRAIN_MS (without a bus,
+   * and so without another process, all at once). New ones are refused meanwhile; for those that are there, and over
+   * HTTP, everything goes on. Takes 3.5 s more at most, whatever doesn't answer.
+   */
+  drain(): Promise<void>;
+  /** Ends what is left after it. */
   close(): Promise<void>;
 };
 
@@ -53,12 +65,11 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
     accounts,
   );
   const http = await createHttpServer({ config, logger: log, metrics });
-  const { io, disconnectUser, reconnectUser, reconnectAll, recheck } = createSocketServer(http.server, {
-    config,
-    tokens,
-    bus,
-    metrics,
-    log,
+  let isDraining = false;
+  const mayEnter = createRateLimit({ perSecond: config.connectRate, burst: config.connectRate });
+  const { io, disconnectUser, reconnectUser, recheck } = createSocketServer(http.server, {
+    ...{ config, tokens, bus, metrics, log },
+    admission: { isClosed: () => isDraining, mayEnter },
   });
   const delivery = createDelivery(io, {
     ...{ chats, presence, metrics },
@@ -71,8 +82,10 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
   const connections = new Set<Connection>();
   const subscribed = () => bus?.subscribed() ?? Promise.resolve();
   io.on("connection", (socket) => {
-    const context = { config, ports, accounts, attendance, delivery, subscribed, metrics, log };
-    const connection = serveConnection(socket, context);
+    const connection = serveConnection(socket, {
+      ...{ config, ports, accounts, attendance, delivery, subscribed, metrics, log },
+      onFault: fault("connection"),
+    });
     connections.add(connection);
     void connection.ended.finally(() => connections.delete(connection));
   });
@@ -83,7 +96,6 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
     for (const connection of connections) await connection.refresh();
   });
 
-  let isDraining = false;
   await registerDocuments(http);
   loginRoutes(http, { accounts, tokens, limits: createLoginLimits(bus?.redis) });
   visitorRoutes(http, { accounts });
@@ -98,29 +110,23 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
   chatRoutes(http, { lists, tokens });
   probeRoutes(http, { store, metrics, isDraining: () => isDraining, isRedisUp: bus?.isUp });
 
-  const stopRepairing = every(REPAIR_INTERVAL_MS, async () => {
-    await attendance.reconcile().catch(fault("presence"));
-    await recheck(accounts).catch(fault("connection"));
-  });
-  const stopCheckingChats = every(CHECK_INTERVAL_MS, () => delivery.checkChats().catch(fault("delivery")));
-  const stopCheckingRoster = every(ROSTER_INTERVAL_MS, () => delivery.checkRoster().catch(fault("delivery")));
-  const stopTouching = every(TOUCH_INTERVAL_MS, async () => {
-    if (bus) tellRedisState(bus.isUp());
-    await attendance.touch().catch(fault("presence"));
-  });
   const stopSweeping = every(SWEEP_INTERVAL_MS, () => attendance.sweep().catch(fault("sweep")));
-
-  http.addHook("preClose", async () => {
-    isDraining = true;
-    stopSweeping();
-    stopRepairing();
-    reconnectAll();
-    await Promise.all([...connections].map(({ ended }) => ended));
-    stopTouching();
-    stopCheckingChats();
-    stopCheckingRoster();
-    io.engine.close();
-  });
+  const timers = [
+    every(REPAIR_INTERVAL_MS, async () => {
+      await attendance.reconcile().catch(fault("presence"));
+      await recheck(accounts, ["visitor"]).catch(fault("connection"));
+    }),
+    every(RECHECK_STAFF_INTERVAL_MS, () => recheck(accounts, ["staff"]).catch(fault("connection"))),
+    every(TOUCH_INTERVAL_MS, async () => {
+      if (bus) tellRedisState(bus.isUp());
+      await attendance.touch().catch(fault("presence"));
+    }),
+    every(CHECK_INTERVAL_MS, () => delivery.checkChats().catch(fault("delivery"))),
+    every(ROSTER_INTERVAL_MS, () => delivery.checkRoster().catch(fault("delivery"))),
+    every(READING_INTERVAL_MS, () => {
+      for (const connection of connections) connection.inspect();
+    }),
+  ];
 
   let wasUp = true;
   function tellRedisState(isUp: boolean): void {
@@ -140,20 +146,20 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
       await attendance.reconcile();
       await http.ready();
     },
-    close: () => http.close(),
+    async drain() {
+      isDraining = true;
+      // Those who come back after the restart would otherwise leave before it, when their grace is short.
+      if (!bus) stopSweeping();
+      const overMs = bus ? config.drainMs : 0;
+      const left = await drain(connections, { overMs, onRemaining: (count) => metrics.drainRemaining.set(count) });
+      if (left > 0) log.warn({ connections: left }, "connections given up: their last work takes too long");
+    },
+    async close() {
+      for (const stop of [stopSweeping, ...timers]) stop();
+      io.engine.close();
+      await http.close();
+    },
   };
 }
 
 const staffRef = (staff: Staff): UserRef => ({ kind: "staff", id: staff.id, organisationId: staff.organisation_id });
-
-/** Runs `work` again and again, never twice at once. Returns what stops it. */
-function every(intervalMs: number, work: () => Promise<void>): () => void {
-  let running = false;
-  const timer = setInterval(async () => {
-    if (running) return;
-    running = true;
-    await work();
-    running = false;
-  }, intervalMs);
-  return () => clearInterval(timer);
-}

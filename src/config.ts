@@ -69,6 +69,8 @@ export const Environment = Type.Object({
   MAX_CONTENT_BYTES: int(2, 900_000, 65_536, "largest `content` as JSON text"),
   RATE_LIMIT_PER_SECOND: int(0, 1_000_000, 20, "client events a second and connection; 0 = off, the HTTP limits too"),
   RATE_LIMIT_BURST: int(1, 1_000_000, 60, "how many of them at once"),
+  CONNECT_RATE_PER_SECOND: int(0, 100_000, 200, "new connections a second that a process takes; 0 = no limit"),
+  DRAIN_MS: int(0, 600_000, 20_000, "how long a stopping process takes to send its clients to others; 0 = all at once"),
   LOG_LEVEL: Type.Union(
     (["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const).map((level) => Type.Literal(level)),
     { default: "info", description: "least severe log lines to print", expected: "a pino level such as info or debug" },
@@ -99,6 +101,9 @@ export type Config = {
   allowEio3: boolean;
   maxContentBytes: number;
   rateLimit: { perSecond: number; burst: number };
+  /** New connections a second; 0 is no limit. */
+  connectRate: number;
+  drainMs: number;
   logLevel: string;
   production: boolean;
 };
@@ -135,6 +140,8 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     allowEio3: values.ALLOW_EIO3,
     maxContentBytes: values.MAX_CONTENT_BYTES,
     rateLimit: { perSecond: values.RATE_LIMIT_PER_SECOND, burst: values.RATE_LIMIT_BURST },
+    connectRate: values.CONNECT_RATE_PER_SECOND,
+    drainMs: values.DRAIN_MS,
     logLevel: values.LOG_LEVEL,
     production: values.NODE_ENV === "production",
   };

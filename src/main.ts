@@ -1,11 +1,11 @@
 import type { AddressInfo } from "node:net";
-import pino from "pino";
 import { createDemoOrganisation, demoAccountLines } from "./accounts/demo.ts";
 import { createWithAdmin } from "./accounts/organisations.ts";
 import { buildApp } from "./app.ts";
 import { connectBus } from "./bus/redis.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
 import { createFaults } from "./faults.ts";
+import { createLog } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
 import { createMemoryPresence } from "./presence/memory.ts";
 import { createRedisPresence } from "./presence/redis.ts";
@@ -13,9 +13,13 @@ import { openStorage } from "./storage.ts";
 import type { Accounts } from "./store/accounts.ts";
 import { DataDirInUse } from "./store/embedded.ts";
 import { MigrationError } from "./store/migrate.ts";
+import { within } from "./time.ts";
 
-/** How long a shutdown may take before it is cut short. */
-const SHUTDOWN_MS = 20_000;
+/** How long a shutdown may take beyond DRAIN_MS before it is cut short, and the part of it for what remains at the end. */
+const SHUTDOWN_MS = 5_000;
+const CLOSE_MS = 1_000;
+/** What comes so soon after the first signal is the same one, passed on by npm or a shell as well. */
+const SAME_SIGNAL_MS = 250;
 
 try {
   await start(readConfig(process.env));
@@ -32,11 +36,7 @@ function isListenError(error: unknown): boolean {
 }
 
 async function start(config: Config): Promise<void> {
-  const log = pino({
-    level: config.logLevel,
-    ...(process.stdout.isTTY &&
-      !config.production && { transport: { target: "pino-pretty", options: { ignore: "pid,hostname" } } }),
-  });
+  const { log, flush } = createLog(config);
   const metrics = createMetrics();
   const fault = createFaults(metrics, log);
 
@@ -54,19 +54,24 @@ async function start(config: Config): Promise<void> {
     config: { ...config, jwtSecret: storage.jwtSecret },
   });
   // Before anybody can know that it runs, and so stop it.
-  let isStopping = false;
+  let stoppedAt: number | undefined;
   const stop = async (signal: string) => {
-    if (isStopping) return;
-    isStopping = true;
+    if (stoppedAt !== undefined) {
+      if (performance.now() - stoppedAt < SAME_SIGNAL_MS) return;
+      console.error("second signal: exiting now");
+      process.exit(1);
+    }
+    stoppedAt = performance.now();
     setTimeout(() => {
       console.error("shutdown took too long: exiting");
       process.exit(1);
-    }, SHUTDOWN_MS).unref();
+    }, config.drainMs + SHUTDOWN_MS).unref();
     log.info({ signal }, "shutting down");
-    await app.close();
-    await bus?.close();
-    await storage.close();
+    await app.drain();
+    // By now nobody waits for an answer: a database that doesn't answer either is no reason to stay.
+    await within(CLOSE_MS, app.close().then(bus?.close).then(storage.close));
     log.info("stopped");
+    await flush();
     process.exit(0);
   };
   process.on("SIGTERM", stop);

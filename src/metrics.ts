@@ -29,6 +29,17 @@ export function createMetrics() {
       labelNames: ["reason"],
       registers,
     }),
+    cutOffs: new Counter({
+      name: "chat_cut_offs_total",
+      help: "Connections that this process has closed: slow_reader, token_expired, disabled",
+      labelNames: ["reason"],
+      registers,
+    }),
+    drainRemaining: new Gauge({
+      name: "chat_drain_remaining",
+      help: "While it shuts down: connections that are still to go",
+      registers,
+    }),
     batches: new Histogram({
       name: "chat_append_batch_size",
       help: "Messages written by one statement",

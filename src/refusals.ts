@@ -3,10 +3,11 @@ import { Refusal } from "./contract/errors.ts";
 import { isUnavailable } from "./store/faults.ts";
 
 /** What a client is told of an error. The unexpected is logged here, with `context`, and told to nobody. */
-export function toRefusal(error: unknown, log: Pick<FastifyBaseLogger, "error" | "warn">, context = {}): Refusal {
+export function toRefusal(error: unknown, log: Pick<FastifyBaseLogger, "error" | "debug">, context = {}): Refusal {
   if (error instanceof Refusal) return error;
   if (isUnavailable(error)) {
-    log.warn({ ...context, err: error }, "the database can't be reached");
+    // Everybody's at once: the process says it elsewhere, now and then.
+    log.debug({ ...context, err: error }, "the database can't be reached");
     return new Refusal("unavailable");
   }
   log.error({ ...context, err: error }, "unexpected error");

@@ -35,6 +35,8 @@ const defaults = {
   allowEio3: false,
   maxContentBytes: 65_536,
   rateLimit: { perSecond: 20, burst: 60 },
+  connectRate: 200,
+  drainMs: 20_000,
   logLevel: "info",
   production: false,
 };
@@ -116,6 +118,9 @@ describe("a good value is read", () => {
     [{ ALLOW_EIO3: "false" }, { allowEio3: false }],
     [{ MAX_CONTENT_BYTES: "900000" }, { maxContentBytes: 900_000 }],
     [{ RATE_LIMIT_PER_SECOND: "0", RATE_LIMIT_BURST: "1" }, { rateLimit: { perSecond: 0, burst: 1 } }],
+    [{ CONNECT_RATE_PER_SECOND: "0" }, { connectRate: 0 }],
+    [{ DRAIN_MS: "0" }, { drainMs: 0 }],
+    [{ DRAIN_MS: "600000" }, { drainMs: 600_000 }],
     [{ LOG_LEVEL: "silent" }, { logLevel: "silent" }],
     [{ NODE_ENV: "development" }, {}],
     [
@@ -144,6 +149,7 @@ describe("a bad value is one line that names the variable, what was found and wh
     ["MAX_CONTENT_BYTES", "64k", "an integer from 2 to 900000"],
     ["RATE_LIMIT_PER_SECOND", "off", "an integer from 0 to 1000000"],
     ["RATE_LIMIT_BURST", "-5", "an integer from 1 to 1000000"],
+    ["DRAIN_MS", "20s", "an integer from 0 to 600000"],
     ["ACCESS_TOKEN_TTL", "12", ttl],
     ["ACCESS_TOKEN_TTL", "0h", ttl],
     ["ACCESS_TOKEN_TTL", "12 hours", ttl],
@@ -168,6 +174,8 @@ describe("a bad value is one line that names the variable, what was found and wh
     ["MAX_CONTENT_BYTES", "900001", "an integer from 2 to 900000"],
     ["RATE_LIMIT_BURST", "0", "an integer from 1 to 1000000"],
     ["RECONNECT_GRACE_MS", "3600001", "an integer from 0 to 3600000"],
+    ["CONNECT_RATE_PER_SECOND", "100001", "an integer from 0 to 100000"],
+    ["DRAIN_MS", "600001", "an integer from 0 to 600000"],
   ] as const)("%s=%s, a number out of its range", ([name, value, expected]) => {
     expect(problems({ [name]: value })).toEqual([`${name}: found ${value}, expected ${expected}`]);
   });

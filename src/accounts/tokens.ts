@@ -6,15 +6,19 @@ import type { Account, Accounts } from "../store/accounts.ts";
 
 export type TokenOptions = { secret: string; publicKey: string | undefined; ttl: string };
 
+/** An account, and the end of the token that it came with, in ms since 1970. */
+export type SignedIn = Account & { expiresAt: number };
+
 export type Tokens = {
   /** A token for this user, valid for ACCESS_TOKEN_TTL. */
   issue(user: { id: string }, type: Account["kind"]): string;
   /**
    * Whose token it is: role and organisation always come from the database.
    * @param authorization the header's value, with or without "Bearer"
+   * @param onValid called when the token itself is good, before the database is asked; what it throws is the answer
    * @throws Refusal missingToken, invalidToken, unknownUser
    */
-  authenticate(authorization: string | undefined): Promise<Account>;
+  authenticate(authorization: string | undefined, onValid?: () => void): Promise<SignedIn>;
 };
 
 export function createTokens({ secret, publicKey, ttl }: TokenOptions, accounts: Pick<Accounts, "byId">): Tokens {
@@ -26,7 +30,7 @@ export function createTokens({ secret, publicKey, ttl }: TokenOptions, accounts:
     verifiers.push(createVerifier({ key: publicKey, algorithms: [algorithm as "RS256"], requiredClaims }));
   }
 
-  function verify(token: string): { sub: unknown; type: unknown } {
+  function verify(token: string): { sub: unknown; type: unknown; exp: number } {
     for (const verifier of verifiers) {
       try {
         return verifier(token);
@@ -39,15 +43,16 @@ export function createTokens({ secret, publicKey, ttl }: TokenOptions, accounts:
 
   return {
     issue: (user, type) => sign({ sub: user.id, type }),
-    async authenticate(authorization) {
+    async authenticate(authorization, onValid = () => {}) {
       const token = authorization?.replace(/^Bearer(\s+|$)/i, "").trim();
       if (!token) throw new Refusal("missingToken");
-      const { sub, type } = verify(token);
+      const { sub, type, exp } = verify(token);
       if (typeof sub !== "string" || !isId(sub) || (type !== "staff" && type !== "visitor"))
         throw new Refusal("unknownUser");
+      onValid();
       const account = await accounts.byId(type, sub);
       if (!account || account.user.disabled) throw new Refusal("unknownUser");
-      return account;
+      return { ...account, expiresAt: exp * 1000 };
     },
   };
 }

@@ -7,7 +7,7 @@ import type { TObject } from "typebox";
 import { Compile } from "typebox/compile";
 import { Value } from "typebox/value";
 import type { Config } from "../config.ts";
-import { Refusal } from "../contract/errors.ts";
+import { RETRY_AFTER_S, Refusal } from "../contract/errors.ts";
 import type { Metrics } from "../metrics.ts";
 import { toRefusal } from "../refusals.ts";
 import { readTexts } from "../text-values.ts";
@@ -37,7 +37,7 @@ export async function createHttpServer({ config, logger, metrics }: Options): Pr
     bodyLimit: 1_000_000,
     // A load balancer sits on a private address; from any other one, X-Forwarded-For is not believed.
     trustProxy: "loopback, linklocal, uniquelocal",
-    forceCloseConnections: true,
+    forceCloseConnections: "idle",
     logController: new LogController({ disableRequestLogging: true }),
     // No limit of its own: a path that long is no id, which is for the route to say, after the token.
     routerOptions: { maxParamLength: 100_000 },
@@ -78,12 +78,17 @@ export async function createHttpServer({ config, logger, metrics }: Options): Pr
 }
 
 /** Both of Fastify's places for errors call it, and type their replies differently. */
-type AnyReply = { code(status: number): { send(body: never): unknown }; removeHeader(name: string): unknown };
+type AnyReply = {
+  code(status: number): { send(body: never): unknown };
+  removeHeader(name: string): unknown;
+  header(name: string, value: number): unknown;
+};
 
 function refuse(error: unknown, { log }: { log: FastifyBaseLogger }, reply: AnyReply): void {
   const refusal = toRefusal(asRefusal(error), log);
   // Fastify would close the connection after a 413: a client still sending gets a reset, and never sees the answer.
   reply.removeHeader("connection");
+  if (refusal.status === 503) reply.header("Retry-After", RETRY_AFTER_S);
   reply.code(refusal.status).send({ result: false, error_message: refusal.message } as never);
 }
 

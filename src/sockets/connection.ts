@@ -9,11 +9,13 @@ import { Refusal, type RefusalCode } from "../contract/errors.ts";
 import type { Delivery } from "../delivery/delivery.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Account, Accounts } from "../store/accounts.ts";
+import { within } from "../time.ts";
 import { bindEvents } from "./bind.ts";
 import { createGate } from "./gate.ts";
 import { createQueue } from "./queue.ts";
 import { createRateLimit } from "./rate-limit.ts";
-import { cutOff } from "./server.ts";
+import { watchReading } from "./reading.ts";
+import { accountOf, cutOff, GOODBYE_MS, sendAway } from "./server.ts";
 
 export type ConnectionContext = {
   config: Pick<Config, "reconnectGraceMs" | "rateLimit" | "maxContentBytes">;
@@ -25,25 +27,33 @@ export type ConnectionContext = {
   subscribed: () => Promise<void>;
   metrics: Metrics;
   log: FastifyBaseLogger;
+  onFault: (error: unknown) => void;
 };
 
 /** Leaving by choice, or sent away: everything else is a lost connection, and has its grace. */
 const byChoice = new Set<DisconnectReason>(["client namespace disconnect", "server namespace disconnect"]);
 
-/** A client that doesn't read gets no more than this many characters kept for it, and is cut off then. */
-const MAX_WAITING = 4_000_000;
+/** How long an expired token's unanswered events may keep its connection. */
+const ANSWER_MS = 1_000;
 
 export type Connection = {
   /** Resolves when it is closed and everything of it has been done. */
   ended: Promise<void>;
   /** Sends the snapshot again, behind what is under way. */
   refresh(): Promise<void>;
+  /**
+   * Closes it, in the way that makes its client connect again, when all that it has sent is answered, but after `ms` in
+   * any case. Who doesn't take his leave is cut off 2 s later.
+   */
+  sendAway(ms: number): Promise<void>;
+  /** Closes it if its token has expired, or its client has stopped reading. To be called every `READING_INTERVAL_MS`. */
+  inspect(): void;
 };
 
 /** Serves one connection: its rooms, its presence, its snapshot, then its events, one after the other. */
 export function serveConnection(socket: Socket, context: ConnectionContext): Connection {
   const { accounts, attendance, config, metrics, ports } = context;
-  const account = socket.data.account as Account;
+  const account = accountOf(socket);
   const log = context.log.child({ connection: socket.id, user: account.user.id });
   let caller = callerOf(account, socket.id);
   /** Why the connection can't be opened, as it turned out: what it has sent already is refused with it. */
@@ -52,29 +62,33 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
     if (turnedAway) throw new Refusal(turnedAway);
     return caller;
   };
-  const queue = createQueue((error) => {
-    metrics.faults.inc({ part: "connection" });
-    log.error({ err: error }, "a connection's work failed");
-  });
+  const queue = createQueue(context.onFault);
 
   // Listeners first: an event may come in before anything that is awaited here is done.
   bindEvents(socket, currentCaller, {
     ...{ ports, metrics, log, queue, maxContentBytes: config.maxContentBytes },
     mayAct: createRateLimit(config.rateLimit),
   });
-  whenNotReading(socket, () => {
+  const cutOffSlowReader = () => {
+    metrics.cutOffs.inc({ reason: "slow_reader" });
     log.warn("connection cut off: it doesn't read what it is sent");
     cutOff(socket);
-  });
+  };
   const gate = createGate(socket, () => {
     log.warn("connection closed: its snapshot takes too long");
     socket.conn.close();
   });
+  const reading = watchReading(socket, cutOffSlowReader);
+  let hasExpired = false;
   metrics.connections.inc({ kind: account.kind });
   const ended = new Promise<void>((resolve) => {
     socket.on("disconnect", (reason) => {
       metrics.connections.dec({ kind: account.kind });
       log.debug({ reason }, "disconnected");
+      if (reason === "server namespace disconnect") {
+        metrics.cutOffs.inc({ reason: "disabled" });
+        setTimeout(() => cutOff(socket), GOODBYE_MS).unref();
+      }
       const graceMs = byChoice.has(reason) ? 0 : config.reconnectGraceMs;
       queue.enqueue(() => attendance.lose(refOf(caller), socket.id, graceMs));
       resolve(queue.idle());
@@ -85,8 +99,8 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
     try {
       await open();
     } catch (error) {
-      log.warn({ err: error }, "connection could not be served: it is closed, to be tried again");
-      metrics.faults.inc({ part: "connection" });
+      // The client tries again.
+      context.onFault(error);
       turnedAway = "unavailable";
       socket.conn.close();
     }
@@ -97,7 +111,25 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
       queue.enqueue(sendSnapshot);
       await queue.idle();
     },
+    sendAway: sendAwayAnswered,
+    inspect() {
+      if (!socket.connected || hasExpired) return;
+      if (Date.now() >= account.expiresAt) {
+        hasExpired = true;
+        metrics.cutOffs.inc({ reason: "token_expired" });
+        void sendAwayAnswered(ANSWER_MS);
+      } else if (reading.isStalled()) {
+        cutOffSlowReader();
+      }
+    },
   };
+
+  async function sendAwayAnswered(ms: number): Promise<void> {
+    const endsAt = performance.now() + ms;
+    // More may come in while it waits.
+    while (queue.length() > 0 && performance.now() < endsAt) await within(endsAt - performance.now(), queue.idle());
+    sendAway(socket);
+  }
 
   async function open(): Promise<void> {
     if (!socket.connected) return;
@@ -153,16 +185,4 @@ function callerOf(account: Account, connectionId: string): Caller {
   const { organisationId } = account;
   if (account.kind === "staff") return { kind: "staff", user: account.user, organisationId, connectionId };
   return { kind: "visitor", user: account.user, organisationId, connectionId };
-}
-
-function whenNotReading({ conn }: Socket, onFull: () => void): void {
-  let waiting = 0;
-  conn.on("flush", () => {
-    waiting = 0;
-  });
-  conn.on("packetCreate", (packet: { data?: unknown }) => {
-    // A single large packet, such as a snapshot, is no sign of not reading: only what waits already counts.
-    if (waiting > MAX_WAITING) onFull();
-    if (typeof packet.data === "string") waiting += packet.data.length;
-  });
 }

@@ -1,18 +1,25 @@
 import { type IncomingMessage, ServerResponse, STATUS_CODES } from "node:http";
 import type { FastifyBaseLogger } from "fastify";
 import type { Server } from "socket.io";
-import type { Tokens } from "../accounts/tokens.ts";
-import type { Refusal } from "../contract/errors.ts";
+import type { SignedIn, Tokens } from "../accounts/tokens.ts";
+import { RETRY_AFTER_S, Refusal } from "../contract/errors.ts";
 import { toRefusal } from "../refusals.ts";
-import type { Account } from "../store/accounts.ts";
 
-type Handshake = IncomingMessage & { _query: { sid?: string }; account?: Account };
+type Handshake = IncomingMessage & { _query: { sid?: string }; account?: SignedIn };
 /** Engine.IO's stand-in for a response on upgrade requests, whatever they ask for: it keeps headers, and sends nothing. */
 type StandIn = Pick<ServerResponse, "getHeader">;
 type Response = ServerResponse | StandIn;
 
+export type Admission = {
+  /** True when everybody is to go to another process. */
+  isClosed(): boolean;
+  /** Takes one new connection from what the process may take now; false when there is none left. */
+  mayEnter(): boolean;
+};
+
 type Options = {
   tokens: Tokens;
+  admission: Admission;
   allowAuthPayload: boolean;
   log: FastifyBaseLogger;
   /** Called with each refusal. */
@@ -20,19 +27,29 @@ type Options = {
 };
 
 /**
- * Lets in who has a valid token, and answers everybody else with the HTTP status 401: on polling, and by hand on a
- * direct websocket upgrade (Engine.IO's `allowRequest` could only say 403, Socket.IO's middleware only 200).
+ * Lets in who has a valid token, and answers everybody else with the HTTP status 401, or 503 when there are too many, the
+ * process is about to stop, or the database is away: on polling, and by hand on a direct websocket upgrade (Engine.IO's
+ * `allowRequest` could only say 403, Socket.IO's middleware only 200).
  */
-export function authenticateHandshakes(io: Server, { tokens, allowAuthPayload, log, onRefused }: Options): void {
+export function authenticateHandshakes(io: Server, options: Options): void {
+  const { tokens, admission, allowAuthPayload, log, onRefused } = options;
+
   const refusalOf = (error: unknown) => {
     const refusal = toRefusal(error, log);
     onRefused(refusal);
     return refusal;
   };
 
-  const authenticate = async (request: Handshake, response: Response, next: () => void) => {
+  /** A bad token costs no place, and who finds none no query. */
+  const takePlace = () => {
+    if (!admission.mayEnter()) throw new Refusal("busy");
+  };
+  const admit = async (request: Handshake, response: Response, next: () => void) => {
     try {
-      request.account = await tokens.authenticate(request.headers.authorization);
+      if (admission.isClosed()) throw new Refusal("draining");
+      const { authorization } = request.headers;
+      if (allowAuthPayload && authorization === undefined) takePlace();
+      else request.account = await tokens.authenticate(authorization, takePlace);
       next();
     } catch (error) {
       refuse(request, response, refusalOf(error));
@@ -43,14 +60,14 @@ export function authenticateHandshakes(io: Server, { tokens, allowAuthPayload, l
     // Node watches the sockets of plain requests itself. On any other one, a client that hangs up in the middle would
     // otherwise end the process.
     if (!(response instanceof ServerResponse)) request.socket.on("error", () => {});
-    const isFirst = !request._query.sid;
-    const mayComeLater = allowAuthPayload && request.headers.authorization === undefined;
-    if (isFirst && !mayComeLater) void authenticate(request, response, next);
-    else next();
+    if (request._query.sid) next();
+    else void admit(request, response, next);
   });
 
   // Each CONNECT packet makes a socket, and 20,000 of them fit into one request: one at a time is enough for anybody.
   const busy = new WeakSet<object>();
+  /** The handshake was the place of its first one only. */
+  const entered = new WeakSet<object>();
   io.use(async (socket, next) => {
     if (busy.has(socket.conn)) {
       socket.conn.close();
@@ -59,6 +76,8 @@ export function authenticateHandshakes(io: Server, { tokens, allowAuthPayload, l
     busy.add(socket.conn);
     socket.once("disconnect", () => busy.delete(socket.conn));
     try {
+      if (entered.has(socket.conn)) takePlace();
+      entered.add(socket.conn);
       const known = (socket.request as Handshake).account;
       const token = (socket.handshake.auth as { token?: unknown }).token;
       socket.data.account = known ?? (await tokens.authenticate(typeof token === "string" ? token : undefined));
@@ -79,6 +98,7 @@ function refuse(request: Handshake, response: Response, refusal: Refusal): void 
     "Content-Type": "application/json; charset=utf-8",
     "Content-Length": Buffer.byteLength(text),
     Connection: "close",
+    ...(refusal.status === 503 && { "Retry-After": RETRY_AFTER_S }),
   };
   if (response instanceof ServerResponse) {
     response.writeHead(refusal.status, headers).end(text);

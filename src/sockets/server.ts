@@ -1,14 +1,14 @@
 import type { Server as HttpServer } from "node:http";
 import type { FastifyBaseLogger } from "fastify";
 import { Server, type Socket } from "socket.io";
-import type { Tokens } from "../accounts/tokens.ts";
+import type { SignedIn, Tokens } from "../accounts/tokens.ts";
 import type { Bus } from "../bus/redis.ts";
 import type { People, UserRef } from "../chat/ports.ts";
 import { userRoom } from "../chat/rooms.ts";
 import type { Config } from "../config.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Account } from "../store/accounts.ts";
-import { authenticateHandshakes } from "./handshake.ts";
+import { type Admission, authenticateHandshakes } from "./handshake.ts";
 
 export type SocketServer = {
   io: Server;
@@ -16,19 +16,18 @@ export type SocketServer = {
   disconnectUser(user: UserRef): void;
   /** Closes a user's connections on every process, in the way that makes clients connect again. */
   reconnectUser(user: UserRef): void;
-  /** Closes every connection of this process, in the way that makes clients connect again. */
-  reconnectAll(): void;
   /**
-   * Looks whether those connected here are still who they were: a process that the bus didn't reach has missed that
-   * somebody was disabled, or has another role.
+   * Looks whether those of these kinds that are connected here are still who they were: a process that the bus didn't
+   * reach has missed that somebody was disabled, or has another role.
    */
-  recheck(people: People): Promise<void>;
+  recheck(people: People, kinds: readonly Account["kind"][]): Promise<void>;
 };
 
 type Options = {
   config: Pick<Config, "corsOrigins" | "allowAuthPayload" | "allowEio3">;
   tokens: Tokens;
   bus: Bus | undefined;
+  admission: Admission;
   metrics: Metrics;
   log: FastifyBaseLogger;
 };
@@ -36,10 +35,13 @@ type Options = {
 const RECONNECT_USER = "reconnect_user";
 
 /** How long a client has to read what is left for it, and to close its side, before it is cut off. */
-const GOODBYE_MS = 2_000;
+export const GOODBYE_MS = 2_000;
 
 /** Socket.IO on the HTTP server's port, with authentication; who connects is served elsewhere. */
-export function createSocketServer(http: HttpServer, { config, tokens, bus, metrics, log }: Options): SocketServer {
+export function createSocketServer(
+  http: HttpServer,
+  { config, tokens, bus, admission, metrics, log }: Options,
+): SocketServer {
   const io = new Server(http, {
     serveClient: false,
     transports: ["polling", "websocket"],
@@ -50,12 +52,15 @@ export function createSocketServer(http: HttpServer, { config, tokens, bus, metr
     ...(bus && { adapter: bus.adapter as never }),
   });
   authenticateHandshakes(io, {
-    ...{ tokens, log, allowAuthPayload: config.allowAuthPayload },
+    ...{ tokens, admission, log, allowAuthPayload: config.allowAuthPayload },
     onRefused: ({ code }) => metrics.handshakes.inc({ reason: code }),
   });
 
   const closeHere = (room: string) => {
-    for (const id of io.of("/").adapter.rooms.get(room) ?? []) sendAway(io.sockets.sockets.get(id));
+    for (const id of io.of("/").adapter.rooms.get(room) ?? []) {
+      const socket = io.sockets.sockets.get(id);
+      if (socket) sendAway(socket);
+    }
   };
   io.on(RECONNECT_USER, closeHere);
 
@@ -66,15 +71,16 @@ export function createSocketServer(http: HttpServer, { config, tokens, bus, metr
       closeHere(userRoom(user));
       if (bus) io.serverSideEmit(RECONNECT_USER, userRoom(user));
     },
-    reconnectAll() {
-      for (const socket of io.sockets.sockets.values()) sendAway(socket);
-    },
-    async recheck(people) {
-      const sockets = [...io.sockets.sockets.values()];
+    async recheck(people, kinds) {
+      const sockets = [...io.sockets.sockets.values()].filter((socket) => kinds.includes(accountOf(socket).kind));
       const idsOf = (kind: Account["kind"]) => [
         ...new Set(sockets.map(accountOf).flatMap((account) => (account.kind === kind ? [account.user.id] : []))),
       ];
-      const found = await Promise.all([people.staff(idsOf("staff")), people.visitors(idsOf("visitor"))]);
+      const [staff, visitors] = [idsOf("staff"), idsOf("visitor")];
+      const found = await Promise.all([
+        staff.length > 0 ? people.staff(staff) : [],
+        visitors.length > 0 ? people.visitors(visitors) : [],
+      ]);
       const current = new Map(found.flat().map((user) => [user.id, user]));
       for (const socket of sockets) {
         const { user } = accountOf(socket);
@@ -86,10 +92,10 @@ export function createSocketServer(http: HttpServer, { config, tokens, bus, metr
   };
 }
 
-const accountOf = (socket: Socket) => socket.data.account as Account;
+export const accountOf = (socket: Socket) => socket.data.account as SignedIn;
 
-function sendAway(socket: Socket | undefined): void {
-  if (!socket) return;
+/** Closes a connection in the way that makes its client connect again. */
+export function sendAway(socket: Socket): void {
   socket.conn.close();
   setTimeout(() => cutOff(socket), GOODBYE_MS).unref();
 }

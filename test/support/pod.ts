@@ -6,6 +6,8 @@ export type Pod = {
   pid: number;
   /** Everything it has printed so far. */
   output(): string;
+  /** Stops listening to what it prints, as the reader of a closed pipe does. */
+  closeOutput(): void;
   /** Ends it as Kubernetes does; resolves to its exit code. */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 };
@@ -25,6 +27,7 @@ export async function startPod(env: Record<string, string> = {}): Promise<Pod> {
     url: await listening,
     pid: child.pid as number,
     output,
+    closeOutput: () => void child.stdout.destroy(),
     async stop(signal = "SIGTERM") {
       child.kill(signal);
       return ended;

@@ -25,7 +25,9 @@ export function runMain(env: Record<string, string>): Main {
   const child = spawn(process.execPath, ["src/main.ts"], {
     cwd: root,
     env: {
-      ...{ PATH: process.env.PATH, HOST: "127.0.0.1", PORT: "0", JWT_SECRET, RATE_LIMIT_PER_SECOND: "0" },
+      ...{ PATH: process.env.PATH, HOST: "127.0.0.1", PORT: "0", JWT_SECRET },
+      // What takes its time, or says no, only where it is tested.
+      ...{ RATE_LIMIT_PER_SECOND: "0", CONNECT_RATE_PER_SECOND: "0", DRAIN_MS: "0" },
       // Never the developer's own data.
       DATA_DIR: env.DATA_DIR ?? join(mkdtempSync(join(tmpdir(), "pod-")), "data"),
       ...env,

@@ -1,0 +1,73 @@
+import type { Socket as TcpSocket } from "node:net";
+import type { Socket } from "socket.io";
+
+/** So many bytes may wait for a client, besides the largest packet among them. */
+const MAX_WAITING = 1_000_000;
+/** How often `isStalled` is to be called, and how often nothing may have moved: 2 s. */
+export const READING_INTERVAL_MS = 500;
+const MAX_STALLED = 4;
+/**
+ * With a large packet on its way: 10 s. Of a full buffer of some MB the system tells that there is room again only when
+ * a third is, which takes a slow network longer than 2 s.
+ */
+const MAX_STALLED_LARGE = 20;
+
+/** What engine.io keeps in a websocket transport: the websocket of `ws`, and that one's TCP socket. */
+type Transport = { name: string; socket?: { bufferedAmount: number; _socket?: TcpSocket | null } };
+/** What Node's own timeouts look at as well: of a write that takes long, only these two say how far it has come. */
+type Handle = { bytesWritten: number; writeQueueSize: number };
+
+export type Reading = {
+  /** Whether something waits on a websocket and nothing of it has moved for too long. */
+  isStalled(): boolean;
+};
+
+/**
+ * Watches whether a client reads what it is sent, so that what is kept for those that don't stays small. What waits is
+ * what the operating system hasn't taken yet:
+ *
+ * - `onFull` is called when a packet finds more than 1 MB waiting before it. The largest packet of what waits doesn't
+ *   count: a snapshot may be larger than that, which is no sign of not reading.
+ * - On a websocket, bytes that are taken are progress, also within one packet; `isStalled` says when there is none.
+ *   Between two polls there can't be any: there the limit, and the timeout of the ping, have to do.
+ */
+export function watchReading(socket: Socket, onFull: () => void): Reading {
+  const { conn } = socket;
+  /** What engine.io hasn't handed on; what it has, its websocket tells. */
+  let inBuffer = 0;
+  let largest = 0;
+  let taken = 0;
+  let stalled = 0;
+  const websocket = () => {
+    const { name, socket } = conn.transport as unknown as Transport;
+    return name === "websocket" ? socket : undefined;
+  };
+  const waiting = () => inBuffer + (websocket()?.bufferedAmount ?? 0);
+
+  const onFlush = () => {
+    inBuffer = 0;
+  };
+  const onPacket = (packet: { data?: unknown }) => {
+    const before = waiting();
+    if (before === 0) largest = 0;
+    if (before - largest > MAX_WAITING) onFull();
+    const size = typeof packet.data === "string" ? Buffer.byteLength(packet.data) : 0;
+    largest = Math.max(largest, size);
+    inBuffer += size;
+  };
+  conn.on("flush", onFlush).on("packetCreate", onPacket);
+  // The same connection may get another socket.
+  socket.once("disconnect", () => conn.off("flush", onFlush).off("packetCreate", onPacket));
+
+  return {
+    isStalled() {
+      const { _handle: handle } = (websocket()?._socket ?? {}) as { _handle?: Handle | null };
+      const takenNow = handle ? handle.bytesWritten - handle.writeQueueSize : 0;
+      // Counted in calls: when the process itself was busy, the time that has passed is not the client's fault.
+      if (!handle || waiting() === 0 || takenNow !== taken) stalled = 0;
+      else stalled++;
+      taken = takenNow;
+      return stalled >= (largest > MAX_WAITING ? MAX_STALLED_LARGE : MAX_STALLED);
+    },
+  };
+}

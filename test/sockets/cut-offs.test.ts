@@ -1,0 +1,215 @@
+// Connections that the service ends: of clients that don't read, of expired tokens, of who was disabled.
+import { once } from "node:events";
+import { type AddressInfo, createServer, connect as tcp } from "node:net";
+import { Transform } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
+import { createSigner } from "fast-jwt";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { refusals } from "../../src/contract/errors.ts";
+import type { ServerPayload } from "../../src/contract/events.ts";
+import type { Staff, Visitor } from "../../src/contract/models.ts";
+import { connect, enter, type TestClient } from "../support/client.ts";
+import { request } from "../support/http.ts";
+import type { Pod } from "../support/pod.ts";
+import { JWT_SECRET } from "../support/process.ts";
+import { handshakePath, transports } from "../support/raw.ts";
+import { startWorld, tokenOf, type World } from "../support/world.ts";
+
+let world: World;
+let near: Pod;
+let far: Pod;
+beforeAll(async () => {
+  world = await startWorld("two pods", { MAX_CONTENT_BYTES: "900000", RECONNECT_GRACE_MS: "8000" });
+  [near, far] = world.pods as [Pod, Pod];
+});
+afterAll(() => world?.stop());
+
+async function cutOffs(pod: Pod, reason: string): Promise<number> {
+  const { body } = await request<string>(pod.url, "GET /metrics");
+  return Number(new RegExp(`^chat_cut_offs_total\\{reason="${reason}"\\} (\\d+)$`, "m").exec(body)?.[1] ?? 0);
+}
+const isGone = async ({ socket }: TestClient) => (await once(socket as never, "disconnect"))[0] as string;
+const byWebsocket = { transports: ["websocket"] };
+
+describe("a client that stops reading is cut off", { timeout: 60_000 }, () => {
+  /** An agent who reads nothing of what a visitor then writes, so many kilobytes at a time. */
+  async function begin() {
+    const organisation = await world.organisation();
+    const agent = await enter(near.url, tokenOf(organisation.agent), byWebsocket);
+    const visitor = await enter(near.url, tokenOf(await organisation.visitor()));
+    await visitor.ok("visitor_first_msg", { n: 0 });
+    const before = await cutOffs(near, "slow_reader");
+    (agent.socket.io.engine.transport as unknown as { ws: { pause(): void } }).ws.pause();
+    return {
+      /** The content is in the event twice. */
+      write: (kilobytes: number) => visitor.ok("visitor_msg_unclaimed", { text: "x".repeat(kilobytes * 500) }),
+      isCutOff: async () => (await cutOffs(near, "slow_reader")) > before,
+    };
+  }
+
+  test("when 1 MB waits for it, so that no more is kept", async () => {
+    const { write, isCutOff } = await begin();
+    let megabytes = 0;
+    for (; megabytes < 40 && !(await isCutOff()); megabytes += 0.5) await write(500);
+    // The system takes some of them, here 4, before anything has to wait.
+    expect(megabytes).toBeLessThan(12);
+    expect(await isCutOff()).toBe(true);
+  });
+
+  test("when nothing has moved for 2 s, with much less than 1 MB waiting", async () => {
+    const { write, isCutOff } = await begin();
+    for (let n = 0; n < 10; n++) await write(300);
+    // Until the system has no more room: then less than one of these waits.
+    for (let n = 0; n < 15; n++) {
+      await write(400);
+      expect(await isCutOff()).toBe(false);
+      const cutOff = vi.waitFor(async () => expect(await isCutOff()).toBe(true), { timeout: 2_800, interval: 100 });
+      const isOver = await cutOff.then(
+        () => true,
+        () => false,
+      );
+      if (isOver) return;
+    }
+    expect.unreachable("everything went through to a client that doesn't read");
+  });
+
+  test("but not for a large snapshot on a slow network, nor for what comes behind it", async () => {
+    const organisation = await world.organisation();
+    const visitors = await Promise.all(
+      Array.from({ length: 22 }, async () => enter(near.url, tokenOf(await organisation.visitor()))),
+    );
+    for (const visitor of visitors) await visitor.ok("visitor_first_msg", { text: "x".repeat(250_000) });
+    const before = await cutOffs(near, "slow_reader");
+    const way = await slowWay(near.url, 500_000);
+    const agent = await connect(way.url, tokenOf(organisation.agent), byWebsocket);
+    const snapshot = new Promise<ServerPayload<"staff_init">>((resolve) => agent.socket.on("staff_init", resolve));
+    const startedAt = performance.now();
+    for (const visitor of visitors) await visitor.ok("visitor_msg_unclaimed", { text: "x".repeat(20_000) });
+    expect((await snapshot).unclaimed_chats).toHaveLength(22);
+    expect(performance.now() - startedAt).toBeGreaterThan(10_000);
+    await vi.waitFor(
+      () => expect(agent.names().filter((name) => name === "visitor_unclaimed_msg")).toHaveLength(22),
+      10_000,
+    );
+    expect(await cutOffs(near, "slow_reader")).toBe(before);
+    way.close();
+  });
+
+  test("but not while a polling client has no poll open", async () => {
+    const organisation = await world.organisation();
+    const headers = { authorization: tokenOf(organisation.agent) };
+    const address = `${near.url}${handshakePath("polling")}`;
+    const { sid } = JSON.parse((await (await fetch(address, { headers })).text()).slice(1));
+    const poll = async () => (await fetch(`${address}&sid=${sid}`)).text();
+    await fetch(`${address}&sid=${sid}`, { method: "POST", body: "40" });
+    for (let heard = ""; !heard.includes("staff_init"); ) heard = await poll();
+    const visitor = await enter(near.url, tokenOf(await organisation.visitor()));
+    await visitor.ok("visitor_first_msg", { text: "x".repeat(100_000) });
+    // What is proven is that nothing happens: longer than a websocket would have.
+    await delay(3_500);
+    expect(await poll()).toContain("append_unclaimed_chats");
+  });
+});
+
+/** A way to a pod on which answers come at this speed. */
+async function slowWay(url: string, bytesPerSecond: number) {
+  const { port } = new URL(url);
+  const server = createServer((socket) => {
+    const onward = tcp(Number(port), "127.0.0.1");
+    const slowly = new Transform({
+      async transform(chunk: Buffer, _encoding, done) {
+        await delay((chunk.length / bytesPerSecond) * 1_000);
+        done(null, chunk);
+      },
+    });
+    for (const one of [socket, onward]) one.on("error", () => {});
+    socket.pipe(onward).pipe(slowly).pipe(socket);
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => void server.close() };
+}
+
+describe("a token that expires", { timeout: 40_000 }, () => {
+  const sign = createSigner({ key: JWT_SECRET, algorithm: "HS256" });
+  const tokenUntil = (user: Staff | Visitor, exp: number) =>
+    sign({ sub: user.id, type: "role_id" in user ? "staff" : "visitor", iat: Math.floor(Date.now() / 1000), exp });
+
+  test.each(transports)("ends its connections on every pod within 5 s, by %s", async (transport) => {
+    const organisation = await world.organisation();
+    const exp = Math.floor(Date.now() / 1000) + 3;
+    const token = tokenUntil(organisation.agent, exp);
+    const before = await cutOffs(near, "token_expired");
+    const options = { transports: [transport] };
+    const tabs = [await enter(near.url, token, options), await enter(far.url, token, options)];
+    const other = await enter(near.url, tokenOf(organisation.agent), options);
+    const reasons = await Promise.all(tabs.map(isGone));
+    const late = Date.now() - exp * 1_000;
+    expect(late).toBeGreaterThanOrEqual(0);
+    expect(late).toBeLessThan(5_000);
+    // At this one the client library would stay away.
+    expect(reasons).not.toContain("io server disconnect");
+    expect(await cutOffs(near, "token_expired")).toBe(before + 1);
+    expect(other.socket.connected).toBe(true);
+  });
+
+  test("is answered 401 when the client comes back with it; with a fresh one in time his chat is still there", async () => {
+    const organisation = await world.organisation();
+    const user = await organisation.visitor();
+    const agent = await enter(far.url, tokenOf(organisation.agent));
+    const reconnection = { reconnection: true, reconnectionDelay: 100, reconnectionDelayMax: 300 };
+    const visitor = await enter(near.url, tokenUntil(user, Math.floor(Date.now() / 1000) + 3), reconnection);
+    await visitor.ok("visitor_first_msg", { n: 1 });
+    const { room } = await agent.next("append_unclaimed_chats");
+    await agent.ok("staff_join", { room: room.id });
+    visitor.forget();
+
+    const { io } = visitor.socket;
+    const refused = new Promise((resolve) => {
+      visitor.socket.on("connect_error", (error) => {
+        if ((error as { description?: unknown }).description !== 401) return;
+        io.opts.extraHeaders = { Authorization: tokenOf(user) };
+        resolve(error.message);
+      });
+    });
+    await refused;
+    const { room: same, staff } = await visitor.next("visitor_init");
+    expect([same?.id, staff?.id]).toEqual([room.id, organisation.agent.id]);
+    await visitor.ok("visitor_msg", { n: 2 });
+    await agent.next("visitor_send");
+    expect(agent.names()).not.toContain("visitor_leave");
+  });
+
+  test("may do so in a thousand years", async () => {
+    const organisation = await world.organisation();
+    const agent = await enter(near.url, tokenUntil(organisation.agent, Math.floor(Date.now() / 1000) + 31_557_600_000));
+    await delay(1_200);
+    expect(await agent.send("no such event")).toEqual([false, refusals.unknownEvent.sentence]);
+  });
+});
+
+describe("who is disabled", { timeout: 40_000 }, () => {
+  test("is cut off within 5 s on every pod also when Redis is away", async () => {
+    const organisation = await world.organisation();
+    const tabs = [
+      await enter(near.url, tokenOf(organisation.agent)),
+      await enter(far.url, tokenOf(organisation.agent)),
+      await enter(far.url, tokenOf(organisation.agent), { transports: ["polling"] }),
+    ];
+    const others = [
+      await enter(far.url, tokenOf(organisation.otherAgent)),
+      await enter(far.url, tokenOf(await organisation.visitor())),
+    ];
+    const before = await cutOffs(far, "disabled");
+    await world.redis?.stop();
+    const reasons = Promise.all(tabs.map(isGone));
+    const startedAt = performance.now();
+    const token = tokenOf(organisation.admin);
+    const line = `PATCH /users/${organisation.agent.id}`;
+    expect((await request(near.url, line, { token, body: { disabled: true } })).status).toBe(200);
+    expect(await reasons).toEqual(tabs.map(() => "io server disconnect"));
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
+    expect(await cutOffs(far, "disabled")).toBe(before + 2);
+    expect(others.every(({ socket }) => socket.connected)).toBe(true);
+    await world.redis?.startAgain();
+  });
+});
