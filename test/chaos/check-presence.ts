@@ -1,5 +1,5 @@
 import type { Finding, Result } from "./finding.ts";
-import { group, type History } from "./history.ts";
+import { type Attempt, type Chat, group, type History } from "./history.ts";
 import type { Entry } from "./ledger.ts";
 import { absences, doubts, endOfPart, goneBy, mayBeGone, SLACK_MS, takesPartIn } from "./spans.ts";
 
@@ -28,13 +28,11 @@ export function checkPresence(history: History): Result {
   for (const chat of chats.values()) {
     for (const { deed, sender, t, number } of chat.rows) {
       if (deed !== "leave") continue;
-      const asked = (deedsOf.get(sender) ?? []).some(
-        (attempt) =>
-          attempt.event.endsWith("_leave_room") &&
-          attempt.t <= t + SLACK_MS &&
-          (attempt.chat ?? chat.chat) === chat.chat,
-      );
-      if (asked || mayBeGone(doubts(sender, history), t, history)) continue;
+      if (
+        (deedsOf.get(sender) ?? []).some((deed) => mayHaveClosed(deed, chat, t)) ||
+        mayBeGone(doubts(sender, history), t, history)
+      )
+        continue;
       find(
         "a chat was closed for somebody who was there",
         t,
@@ -88,6 +86,14 @@ export function checkPresence(history: History): Result {
     users: connectionsOf.size,
   };
   return { findings, figures };
+}
+
+/** How long an attempt may be under way whose client has given up waiting for it: a pod that is frozen does it later. */
+const UNDER_WAY_MS = 20_000;
+
+function mayHaveClosed({ event, chat, t, ok }: Attempt, { chat: id, rows }: Chat, closedAt: number): boolean {
+  if (!event.endsWith("_leave_room") || (chat ?? id) !== id || t > closedAt + SLACK_MS) return false;
+  return t >= (rows[0]?.t ?? 0) - (ok === null ? UNDER_WAY_MS : SLACK_MS);
 }
 
 /** One of those that were heard at the same time by many. */

@@ -40,6 +40,9 @@ export function doubts(user: string, history: History): Gap[] {
       const from = isNew ? fault.t : fault.t + settings.leaseMs - settings.touchMs - SLACK_MS;
       if (from < fault.end) spans = spans.flatMap((span) => without(span, { from, to: fault.end + RETURN_MS }));
     }
+    // A server may cut off who doesn't read, long before he notices.
+    for (const pause of connection.pauses)
+      spans = spans.flatMap((span) => without(span, { from: pause.t, to: pause.end }));
     return spans;
   });
   // A leave by choice is one whatever else was the case.
