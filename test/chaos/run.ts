@@ -50,7 +50,7 @@ export async function run(options: Options, say: (line: string) => void): Promis
     await ledger.close();
   }
   const files = readdirSync(folder).filter((file) => file.endsWith(".jsonl"));
-  const verdict = check(readLedgers(files.map((file) => join(folder, file))));
+  const verdict = check(await readLedgers(files.map((file) => join(folder, file))));
   const isKept = options.keep || options.out !== undefined || verdict.findings.length > 0;
   if (!isKept) rmSync(folder, { recursive: true });
   return { ...verdict, folder, isKept };
