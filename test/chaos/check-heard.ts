@@ -1,12 +1,12 @@
 import { type Audience, audiencesOf, isOfDeed, rowTold, staffByOrganisation } from "./audience.ts";
-import { deadline, type Finding, isForAll, type Result } from "./finding.ts";
+import { deadline, type Finding, isForAll, type Result, SLACK_MS } from "./finding.ts";
 import { type Attempt, type Chat, type Connection, chatAt, type History, type Row } from "./history.ts";
-import type { SnapshotChat, User } from "./ledger.ts";
+import type { Entry, SnapshotChat, User } from "./ledger.ts";
 
 /** How many messages of a chat a snapshot has. */
 const SNAPSHOT_MESSAGES = 100;
 
-/** What a row is about, for one connection: the event is null where a snapshot is to have it. */
+/** What a connection is to hear, and as which event. */
 type Due = { row: Row; chat: Chat; event: string };
 
 /**
@@ -30,20 +30,18 @@ export function checkHeard(history: History): Result {
       connection.pod,
       ...sending.map((attempt) => connections.get(attempt.connection)?.pod ?? "?"),
     ]);
-    const excusing = faults.filter(
-      (fault) => isForAll(fault) || row.deed !== "message" || fault.pods.some((pod) => pods.has(pod)),
-    );
-    const until = deadline(
-      from,
-      settings.healMs,
-      [...excusing, ...connection.pauses].sort((a, b) => a.t - b.t),
-    );
+    const isExcusing = (fault: Entry<"fault">) =>
+      isForAll(fault) || row.deed !== "message" || fault.pods.some((pod) => pods.has(pod));
+    const excusing = faults.filter((fault) => fault.end + settings.healMs > from && isExcusing(fault));
+    const pauses = connection.pauses.filter(({ end }) => end + settings.healMs > from);
+    const excuses = pauses.length > 0 ? [...excusing, ...pauses].sort((a, b) => a.t - b.t) : excusing;
+    const until = deadline(from, settings.healMs, excuses) + SLACK_MS;
     const known = seenBy.get(connection)?.(row, event, chat);
     const seenAt = known?.t ?? Number.POSITIVE_INFINITY;
     if (seenAt > until && connection.to <= until) return;
     deliveries++;
     if (seenAt <= until) {
-      worstHealMs = Math.max(worstHealMs, seenAt - (until - settings.healMs));
+      worstHealMs = Math.max(worstHealMs, seenAt - (until - settings.healMs - SLACK_MS));
       return;
     }
     late++;

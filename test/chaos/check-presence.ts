@@ -1,109 +1,126 @@
-import type { Finding, Result } from "./finding.ts";
-import { group, type History } from "./history.ts";
-import type { Entry } from "./ledger.ts";
-import { absences, doubts, endOfPart, goneBy, mayBeGone, SLACK_MS, takesPartIn } from "./spans.ts";
+import { type Finding, type Result, SLACK_MS } from "./finding.ts";
+import { type Attempt, type Chat, group, type History } from "./history.ts";
+import type { Entry, User } from "./ledger.ts";
+import {
+  absences,
+  deedsWhileAway,
+  doubts,
+  endOfPart,
+  type Gap,
+  goneBy,
+  isForgotten,
+  mayBeGone,
+  takesPartIn,
+} from "./spans.ts";
+
+type Find = (what: string, t: number, about: string) => void;
+type Heard = Entry<"heard">;
 
 /**
  * P4: nobody is told offline, and no chat is closed, of somebody who is there; who is gone is told offline, and his
  * chats are closed, in time and once.
  */
 export function checkPresence(history: History): Result {
-  const { users, chats, connections, deedsOf, faults, connectionsOf } = history;
   const findings: Finding[] = [];
-  const find = (what: string, t: number, about: string) => findings.push({ promise: "P4", what, t, about });
-  const nameOf = (user: string) => `${users.get(user)?.name ?? "?"} (${user})`;
-  const chatsOf = group(chats.values(), ({ organisation }) => organisation);
-  const offline = [...connections.values()].flatMap(({ heard }) =>
-    heard.filter(({ event }) => event === "staff_goes_offline"),
-  );
-  const offlineOf = group(offline, ({ about }) => about ?? "");
-  let [goodbyes, worstMs] = [0, 0];
+  const find: Find = (what, t, about) => findings.push({ promise: "P4", what, t, about });
+  const connections = [...history.connections.values()];
+  const told = connections.flatMap(({ heard }) => heard.filter(({ event }) => event === "staff_goes_offline"));
+  const toldOf = group(told, ({ about }) => about ?? "");
+  checkOfflines(toldOf, history, find);
+  checkLeaves(history, find);
+  checkOnce(history, find);
+  const figures = checkGoodbyes(toldOf, history, find);
+  return { findings, figures: { "told offline": told.length, ...figures } };
+}
 
-  for (const [user, told] of offlineOf) {
+const nameOf = (user: string, { users }: History) => `${users.get(user)?.name ?? "?"} (${user})`;
+
+function checkOfflines(toldOf: Map<string, Heard[]>, history: History, find: Find): void {
+  for (const [user, told] of toldOf) {
     const gaps = doubts(user, history);
     const wrong = told.filter(({ t }) => !mayBeGone(gaps, t, history));
-    for (const { t, connection } of firstOfEach(wrong))
-      find("false offline", t, `${nameOf(user)}, as ${connection} heard`);
-  }
-  for (const chat of chats.values()) {
-    for (const { deed, sender, t, number } of chat.rows) {
-      if (deed !== "leave") continue;
-      const asked = (deedsOf.get(sender) ?? []).some(
-        (attempt) =>
-          attempt.event.endsWith("_leave_room") &&
-          attempt.t <= t + SLACK_MS &&
-          (attempt.chat ?? chat.chat) === chat.chat,
-      );
-      if (asked || mayBeGone(doubts(sender, history), t, history)) continue;
-      find(
-        "a chat was closed for somebody who was there",
-        t,
-        `number ${number} of chat ${chat.chat}: ${nameOf(sender)}`,
-      );
+    // Many hear the same at the same time.
+    const first = wrong.filter(({ t }, index) => index === 0 || t - (wrong[index - 1]?.t ?? 0) > 1_000);
+    for (const { t, connection } of first) {
+      find("false offline", t, `${nameOf(user, history)}, as ${connection} heard`);
     }
   }
-  for (const [user, { organisation, role }] of users) {
-    for (const gap of absences(user, history)) {
-      if (!Number.isFinite(gap.from)) continue;
+}
+
+function checkLeaves(history: History, find: Find): void {
+  for (const chat of history.chats.values()) {
+    const leave = chat.rows.find(({ deed }) => deed === "leave");
+    if (!leave) continue;
+    const { sender, t, number } = leave;
+    const asked = (history.deedsOf.get(sender) ?? []).some((deed) => mayHaveClosed(deed, chat, t));
+    if (asked || mayBeGone(doubts(sender, history), t, history)) continue;
+    const about = `number ${number} of chat ${chat.chat}: ${nameOf(sender, history)}`;
+    find("a chat was closed for somebody who was there", t, about);
+  }
+}
+
+/** How long an attempt may be under way whose client has given up waiting for it: a pod that is frozen does it later. */
+const UNDER_WAY_MS = 20_000;
+
+function mayHaveClosed({ event, chat, t, ok }: Attempt, { chat: id, rows }: Chat, closedAt: number): boolean {
+  if (!event.endsWith("_leave_room") || (chat ?? id) !== id || t > closedAt + SLACK_MS) return false;
+  return t >= (rows[0]?.t ?? 0) - (ok === null ? UNDER_WAY_MS : SLACK_MS);
+}
+
+function checkGoodbyes(toldOf: Map<string, Heard[]>, history: History, find: Find) {
+  const chatsOf = group(history.chats.values(), ({ organisation }) => organisation);
+  let [goodbyes, worstMs] = [0, 0];
+  for (const user of history.users.values()) {
+    const chats = chatsOf.get(user.organisation) ?? [];
+    for (const gap of absences(user.user, history)) {
       const by = goneBy(gap, history);
-      if (gap.to <= by || by >= history.end) continue;
+      if (!Number.isFinite(gap.from) || gap.to <= by || by >= history.end) continue;
       goodbyes++;
-      for (const chat of takesPartIn(user, gap.from, chatsOf.get(organisation) ?? [])) {
-        const end = endOfPart(user, chat, gap.from);
-        if (end && end.t <= by) worstMs = Math.max(worstMs, end.t - gap.from);
-        else
-          find(
-            "a chat stayed open for somebody who had gone",
-            gap.from,
-            `chat ${chat.chat}: ${nameOf(user)}, to be closed by ${by}`,
-          );
+      const closed = (chat: Chat, since: number, until: number) => {
+        const end = endOfPart(user.user, chat, since);
+        if (end && end.t <= until) return end.t - since;
+        const about = `chat ${chat.chat}: ${nameOf(user.user, history)}, to be closed by ${Math.round(until)}`;
+        find("a chat stayed open for somebody who had gone", since, about);
+        return 0;
+      };
+      for (const chat of takesPartIn(user.user, gap.from, chats)) {
+        worstMs = Math.max(worstMs, closed(chat, gap.from, by));
       }
-      if (role === 0) continue;
-      const listeners = [...connections.values()].filter(
-        (one) => one.user.organisation === organisation && one.user.role > 0 && one.openedAt < gap.from && one.to > by,
-      );
-      const isTold = offlineOf.get(user)?.some(({ t }) => t >= gap.from - SLACK_MS && t <= by);
-      // What Redis forgot nobody tells; screens are compared with the truth elsewhere.
-      const isForgotten = faults.some(
-        ({ losesPresence, t, end }) => losesPresence && t < by && end > gap.from - history.settings.graceMs,
-      );
-      if (listeners.length > 0 && !isTold && !isForgotten)
-        find("not told offline", gap.from, `${nameOf(user)}, gone since ${gap.from}, to be told by ${by}`);
+      for (const { chat, t } of deedsWhileAway(user.user, gap, chats)) {
+        // What was under way when he left was done for nobody: only what is made good now and then finds that.
+        const until = goneBy({ ...gap, from: t }, history) + history.settings.repairMs + history.settings.leaseMs;
+        if (until < Math.min(gap.to, history.end)) closed(chat, t, until);
+      }
+      if (user.role !== 0) checkTold(user, gap, by, toldOf.get(user.user) ?? [], history, find);
     }
   }
-  for (const { id, heard } of connections.values()) {
-    for (const [first, second] of repeated(heard)) {
-      if (faults.some(({ t, end }) => t <= second.t && end + SLACK_MS >= first.t)) continue;
-      find(
-        "told offline twice",
-        second.t,
-        `${nameOf(second.about ?? "")}, at ${first.t} and ${second.t}, as ${id} heard`,
-      );
+  return { goodbyes, "worst goodbye, ms": Math.round(worstMs) };
+}
+
+/** That a staff has gone is told to everybody who was there before and after. */
+function checkTold(user: User, gap: Gap, by: number, told: Heard[], history: History, find: Find): void {
+  const isListening = [...history.connections.values()].some(
+    (one) => one.user.organisation === user.organisation && one.user.role > 0 && one.openedAt < gap.from && one.to > by,
+  );
+  const isTold = told.some(({ t }) => t >= gap.from - SLACK_MS && t <= by);
+  // What Redis forgot nobody tells; what screens show is compared with the truth elsewhere.
+  if (!isListening || isTold || isForgotten(gap, by, history)) return;
+  find("not told offline", gap.from, `${nameOf(user.user, history)}, gone since ${gap.from}, to be told by ${by}`);
+}
+
+/** Nobody hears "offline" twice about the same user without an "online" in between, unless a fault may have eaten that. */
+function checkOnce(history: History, find: Find): void {
+  for (const { id, heard } of history.connections.values()) {
+    const last = new Map<string, Heard>();
+    for (const entry of heard) {
+      if (entry.event !== "staff_goes_offline" && entry.event !== "staff_goes_online") continue;
+      const user = entry.about ?? "";
+      const before = last.get(user);
+      last.set(user, entry);
+      if (entry.event === "staff_goes_online" || before?.event !== "staff_goes_offline") continue;
+      if (history.faults.some(({ t, end }) => t <= entry.t && end + SLACK_MS >= before.t)) continue;
+      const about = `${nameOf(user, history)}, at ${before.t} and ${entry.t}, as ${id} heard`;
+      find("told offline twice", entry.t, about);
     }
   }
-  const figures = {
-    "told offline": offline.length,
-    goodbyes,
-    "worst goodbye, ms": Math.round(worstMs),
-    users: connectionsOf.size,
-  };
-  return { findings, figures };
-}
-
-/** One of those that were heard at the same time by many. */
-function firstOfEach(told: Entry<"heard">[]): Entry<"heard">[] {
-  return told.filter((one, index) => index === 0 || one.t - (told[index - 1]?.t ?? 0) > 1_000);
-}
-
-/** Pairs of "offline" about the same user without an "online" in between. */
-function repeated(heard: Entry<"heard">[]): [Entry<"heard">, Entry<"heard">][] {
-  const last = new Map<string, Entry<"heard">>();
-  const pairs: [Entry<"heard">, Entry<"heard">][] = [];
-  for (const entry of heard) {
-    if (entry.event !== "staff_goes_offline" && entry.event !== "staff_goes_online") continue;
-    const before = last.get(entry.about ?? "");
-    if (before?.event === "staff_goes_offline" && entry.event === "staff_goes_offline") pairs.push([before, entry]);
-    last.set(entry.about ?? "", entry);
-  }
-  return pairs;
 }

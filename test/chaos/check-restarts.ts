@@ -3,6 +3,9 @@ import type { Connection, History } from "./history.ts";
 import { of } from "./history.ts";
 import type { Entry } from "./ledger.ts";
 
+/** By when everybody has to be back. That nobody was seen to leave meanwhile is another matter. */
+const BACK_MS = 10_000;
+
 /** P5: a restart in turn sends everybody to another pod, and nobody is seen to leave. */
 export function checkRestarts(history: History): Result {
   const findings: Finding[] = [];
@@ -14,7 +17,7 @@ export function checkRestarts(history: History): Result {
     const sentAway = [...history.connections.values()].filter((connection) => isSentAway(connection, restart));
     for (const connection of sentAway) {
       moved++;
-      const by = deadline(connection.to, history.settings.graceMs, history.faults.filter(isForAll));
+      const by = deadline(connection.to, BACK_MS, history.faults.filter(isForAll));
       const back = (history.connectionsOf.get(connection.user.user) ?? []).find(
         ({ client, openedAt, from }) =>
           client === connection.client && from >= connection.to && Number.isFinite(openedAt),

@@ -32,8 +32,8 @@ export function checkScreens(history: History): Result {
       const about = `${name} (${user}), as ${connection.id} on ${connection.pod} saw`;
       if (shown.has(user) && isGone(absent, t))
         findings.push({ promise: "P4", what: `a ghost on a ${what}`, t, about });
-      if (!shown.has(user) && isThere(doubted, t))
-        findings.push({ promise: "P4", what: `missing on a ${what}`, t, about });
+      if (shown.has(user) || !isThere(doubted, t)) continue;
+      findings.push({ promise: "P4", what: `missing on a ${what}`, t, about: about + tookBack(connection, user, t) });
     }
   }
   const isGone = (absent: Gap[], t: number) =>
@@ -65,6 +65,14 @@ export function checkScreens(history: History): Result {
     }
   }
   return { findings, figures: { "snapshots compared": compared.snapshots, "screens compared": compared.screens } };
+}
+
+/** A hint at why: the last snapshot was older than what was heard before it. */
+function tookBack({ snapshots, heard, from }: Connection, user: string, t: number): string {
+  const last = snapshots.findLast((snapshot) => snapshot.t <= t);
+  const before = heard.findLast((entry) => entry.t <= (last?.t ?? from) && entry.about === user);
+  if (!last || before?.event !== "staff_goes_online" || last.online?.includes(user)) return "";
+  return `: he was heard to come online at ${before.t}, and wasn't in the snapshot of ${last.t}`;
 }
 
 /** Who is online to a client that takes snapshots for the state and follows the events after them. */

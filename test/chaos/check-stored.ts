@@ -44,6 +44,13 @@ export function checkStored({ chats, attempts, attemptsOf }: History): Result {
     else if (rows.length !== last)
       find("a gap in the numbers", 0, `chat ${chat}: last is ${last}, it has ${rows.length}`);
   }
+  for (const { event, ok, chat, user, answeredAt, connection } of attempts) {
+    const deed = changes[event];
+    if (!ok || !deed || !chat) continue;
+    const isStored = chats.get(chat)?.rows.some((row) => row.deed === deed && row.sender === user);
+    if (!isStored)
+      find("acked but not stored", answeredAt, `${event} of chat ${chat} by ${user}, acked on ${connection}`);
+  }
   const acked = [...attemptsOf.values()].filter((tries) => tries[0]?.id && tries.some(({ ok }) => ok));
   const figures = {
     acked: acked.length,
@@ -52,6 +59,12 @@ export function checkStored({ chats, attempts, attemptsOf }: History): Result {
   };
   return { findings, figures };
 }
+
+const changes: Record<string, Row["deed"]> = {
+  staff_join: "join",
+  take_over_chat: "take over",
+  staff_leave_room: "leave",
+};
 
 const isRefusedForGood = ({ ok, why }: Attempt) => ok === false && !open.has(why ?? "");
 const nameOf = ({ chat, number }: Row) => `number ${number} of chat ${chat}`;

@@ -6,7 +6,7 @@ import { checkProcesses } from "./check-processes.ts";
 import { checkRestarts } from "./check-restarts.ts";
 import { checkScreens } from "./check-screens.ts";
 import { checkStored } from "./check-stored.ts";
-import type { Finding, PromiseName, Result } from "./finding.ts";
+import type { Figures, Finding, PromiseName, Result } from "./finding.ts";
 import { type History, of, readHistory } from "./history.ts";
 import type { Entry } from "./ledger.ts";
 
@@ -22,7 +22,7 @@ const checks: [PromiseName, (history: History) => Result][] = [
   ["leaks", checkLeaks],
 ];
 
-export type Verdict = { findings: Finding[]; figures: Partial<Record<PromiseName, Record<string, number>>> };
+export type Verdict = { findings: Finding[]; figures: Partial<Record<PromiseName | "run", Figures>> };
 
 /** Which promises a run has broken. It knows nothing but the ledger. */
 export function check(entries: Entry[]): Verdict {
@@ -33,7 +33,22 @@ export function check(entries: Entry[]): Verdict {
     verdict.findings.push(...findings);
     verdict.figures[promise] = { ...verdict.figures[promise], ...figures };
   }
+  verdict.figures.run = countRun(history);
   return verdict;
+}
+
+/** How much there was to keep the promises through. */
+function countRun({ entries, connections, faults }: History): Figures {
+  const all = [...connections.values()];
+  const first = entries[0]?.t ?? 0;
+  return {
+    seconds: Math.round((Math.max(...of(entries, "quiet").map(({ t }) => t)) - first) / 1000),
+    faults: faults.filter((fault) => fault.of !== "harness").length,
+    "times the harness stood still": faults.filter((fault) => fault.of === "harness").length,
+    connections: all.length,
+    "connections lost by script": all.filter(({ why }) => why === "script").length,
+    "readers who paused": of(entries, "paused").length,
+  };
 }
 
 function checkLeaks({ entries }: History): Result {

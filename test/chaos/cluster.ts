@@ -15,7 +15,7 @@ import { type Pod, startPod } from "./pods.ts";
 export type Cluster = {
   redis: RedisServer & { pid: number };
   postgres: OwnPostgres;
-  /** Those that weren't told to stop. */
+  /** Those that run and weren't told to stop. */
   pods(): Pod[];
   /** Where a client that connects now may go: the pods that say that they are ready, else all. */
   urls(): string[];
@@ -36,10 +36,20 @@ export async function startCluster({ pods: count, env, folder, ledger }: Cluster
   const portOf = (url: string) => Number(new URL(url).port);
   const options = { env, folder, ledger, redisPort: redis.port, postgresPort: portOf(postgres.url) };
   const started: Pod[] = [];
+  // Whatever ends this process, no pod outlives it.
+  process.once("exit", () => {
+    for (const pod of started) pod.signal("SIGKILL");
+  });
+  let names = 0;
   const ending = new Set<Pod>();
-  const start = async () => {
-    const pod = await startPod(`pod${started.length + 1}`, options);
+  const start = async (): Promise<Pod> => {
+    const pod = await startPod(`pod${++names}`, options);
     started.push(pod);
+    void pod.ended.then(() => {
+      // It died: whoever runs it starts another.
+      if (!ending.has(pod)) void start();
+      ending.add(pod);
+    });
     for (; !pod.isReady(); await delay(50)) {}
     return pod;
   };

@@ -30,6 +30,7 @@ async function come({
   ledger: file,
   organisations,
   connections,
+  graceMs,
   names: known,
 }: CrowdOrder & { order: "come" }): Promise<void> {
   urls = known.map(([url]) => url);
@@ -37,7 +38,6 @@ async function come({
   ledger = openLedger(file);
   watchOurselves(ledger);
   const network = { ledger, pick: () => random.pick(urls), nameOf: (url: string) => names.get(url) ?? "?" };
-  const graceMs = Number.MAX_SAFE_INTEGER;
   let next = 0;
   const bringThem = async () => {
     while (next < connections) {

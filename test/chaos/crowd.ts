@@ -13,6 +13,7 @@ export type CrowdOrder =
       ledger: string;
       organisations: string[];
       connections: number;
+      graceMs: number;
       names: [string, string][];
     }
   | { order: "pods"; urls: string[]; names: [string, string][] }
@@ -28,10 +29,11 @@ type CrowdOptions = {
   organisations: Organisation[];
   random: Random;
   connections: number;
+  graceMs: number;
 };
 
 /** Many visitors who open a chat and then mostly wait, in processes of their own. */
-export function startCrowd({ cluster, folder, organisations, random, connections }: CrowdOptions) {
+export function startCrowd({ cluster, folder, organisations, random, connections, graceMs }: CrowdOptions) {
   const count = Math.ceil(connections / EACH);
   const children: ChildProcess[] = Array.from({ length: count }, () =>
     fork(join(import.meta.dirname, "crowd-process.ts")),
@@ -53,9 +55,12 @@ export function startCrowd({ cluster, folder, organisations, random, connections
             seed: String(random.fork(`crowd ${n}`).next()),
             ledger: join(folder, `crowd${n + 1}.jsonl`),
           },
-          ...{ organisations: ids, connections: Math.min(EACH, connections - n * EACH), names: names() },
+          ...{ organisations: ids, connections: Math.min(EACH, connections - n * EACH), names: names(), graceMs },
         } satisfies CrowdOrder);
-        await once(child, "message");
+        const died = ended[n]?.then(() => {
+          throw new Error("a process of the crowd ended before everybody was there");
+        });
+        await Promise.race([once(child, "message"), died]);
       });
       await Promise.all(arrivals);
     },

@@ -31,5 +31,8 @@ export function deadline(from: number, ms: number, faults: Fault[]): number {
   return at;
 }
 
+/** What a sweep each second, a timer and a busy machine may shift things by. */
+export const SLACK_MS = 300;
+
 /** What holds for everybody: no part of the cluster that they could do without. */
 export const isForAll = ({ of }: Pick<Entry<"fault">, "of">): boolean => of !== "pods";

@@ -1,6 +1,7 @@
 // What happened in a run, as everybody saw it: the only thing that the checker knows. Times are ms since 1970, of the one
 // clock of the one machine.
-import { createWriteStream, readFileSync } from "node:fs";
+import { createReadStream, createWriteStream } from "node:fs";
+import { createInterface } from "node:readline";
 import { finished } from "node:stream/promises";
 
 /** A message as a client saw it: number, id, content as JSON. */
@@ -124,9 +125,11 @@ export function openLedger(file: string): Ledger {
 }
 
 /** Reads ledgers of several writers into one, in the order of time. */
-export function readLedgers(files: string[]): Entry[] {
-  const entries = files.flatMap((file) => readFileSync(file, "utf8").split("\n").filter(Boolean).map(parse));
+export async function readLedgers(files: string[]): Promise<Entry[]> {
+  const entries: Entry[] = [];
+  for (const file of files) {
+    // Line by line: the whole of a long run is more than a text can hold.
+    for await (const line of createInterface(createReadStream(file))) entries.push(JSON.parse(line));
+  }
   return entries.sort((a, b) => a.t - b.t);
 }
-
-const parse = (line: string) => JSON.parse(line) as Entry;

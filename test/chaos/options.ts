@@ -42,9 +42,9 @@ draws the same people and the same faults. The exit code is 1 when a promise was
   --visitors N        visitors at a time in each; default: 24
   --rate N            messages a second of all together; default: 60
   --connections N     rolling: connections beside those who talk; default: 0
-  --grace MS          RECONNECT_GRACE_MS; default: 3000, rolling: 10000
+  --grace MS          RECONNECT_GRACE_MS; default: 4000, rolling: 10000
   --drain MS          DRAIN_MS; default: 4000
-  --gap MS            from the end of a fault to the next one; default: 5500
+  --gap MS            from the end of a fault to the next one; default: 4500
   --only A,B          only these faults, of: ${Object.keys(faultKinds).join(", ")}
   --env NAME=VALUE    one more variable for the processes; may be repeated
   --out DIR           keeps the ledgers and the processes' output there
@@ -81,7 +81,7 @@ export function readOptions(args: string[]): Options | null {
     ...{ scenario, seed: String(values.seed ?? 1), minutes: number("minutes", 2), pods: number("pods", 3) },
     ...{ organisations: number("organisations", 2), agents: number("agents", 4), visitors: number("visitors", 24) },
     ...{ rate: number("rate", 60), connections: number("connections", 0), drainMs: number("drain", 4_000) },
-    ...{ graceMs: number("grace", scenario === "rolling" ? 10_000 : 3_000), gapMs: number("gap", 5_500) },
+    ...{ graceMs: number("grace", scenario === "rolling" ? 10_000 : 4_000), gapMs: number("gap", 4_500) },
     only: String(values.only ?? "")
       .split(",")
       .filter(Boolean)

@@ -1,4 +1,4 @@
-import { type Finding, type PromiseName, promises } from "./finding.ts";
+import { type Figures, type Finding, type PromiseName, promises } from "./finding.ts";
 import type { Options } from "./options.ts";
 import type { Outcome } from "./run.ts";
 
@@ -9,8 +9,7 @@ const SHOWN_OF_A_KIND = 4;
 export function report({ findings, figures, folder, isKept }: Outcome, { seed, scenario }: Options): string {
   const rows = (Object.keys(promises) as PromiseName[]).map((promise) => {
     const broken = findings.filter((finding) => finding.promise === promise).length;
-    const counted = Object.entries(figures[promise] ?? {}).map(([name, value]) => `${name}: ${value}`);
-    return [promise, promises[promise], broken === 0 ? "kept" : `BROKEN ${broken}×`, counted.join(", ")];
+    return [promise, promises[promise], broken === 0 ? "kept" : `BROKEN ${broken}×`, list(figures[promise])];
   });
   const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const table = rows.map((row) =>
@@ -20,12 +19,17 @@ export function report({ findings, figures, folder, isKept }: Outcome, { seed, s
       .trimEnd(),
   );
   return [
-    `Seed ${seed}, scenario ${scenario}:`,
+    `Seed ${seed}, scenario ${scenario}: ${list(figures.run)}`,
     ...table,
     ...explain(findings),
     ...(isKept ? [`Ledgers and output: ${folder}`] : []),
   ].join("\n");
 }
+
+const list = (figures: Figures = {}) =>
+  Object.entries(figures)
+    .map(([name, value]) => `${name}: ${value}`)
+    .join(", ");
 
 function explain(findings: Finding[]): string[] {
   const kinds = Map.groupBy(findings, ({ promise, what }) => `${promise}: ${what}`);

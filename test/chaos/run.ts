@@ -38,6 +38,11 @@ export async function run(options: Options, say: (line: string) => void): Promis
     ...options.env,
   };
   const cluster = await startCluster({ pods: options.pods, env, folder, ledger });
+  const interrupted = async () => {
+    await cluster.stop();
+    process.exit(130);
+  };
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, interrupted);
   try {
     await play(cluster, options, settings, { ledger, folder, say });
   } finally {
@@ -45,7 +50,7 @@ export async function run(options: Options, say: (line: string) => void): Promis
     await ledger.close();
   }
   const files = readdirSync(folder).filter((file) => file.endsWith(".jsonl"));
-  const verdict = check(readLedgers(files.map((file) => join(folder, file))));
+  const verdict = check(await readLedgers(files.map((file) => join(folder, file))));
   const isKept = options.keep || options.out !== undefined || verdict.findings.length > 0;
   if (!isKept) rmSync(folder, { recursive: true });
   return { ...verdict, folder, isKept };
@@ -67,7 +72,7 @@ async function play(
   const dice = random.fork("load balancer");
   const network = { ledger: watched, pick: () => dice.pick(cluster.urls()), nameOf: cluster.nameOf };
   const organisations = await createOrganisations(cluster.postgres.url, { count, agents, ledger });
-  const crowd = startCrowd({ cluster, folder, organisations, random, connections: options.connections });
+  const crowd = startCrowd({ cluster, folder, organisations, random, connections: options.connections, graceMs });
   try {
     await crowd.arrived();
     const population = populate({ organisations, network, random, graceMs, visitors, rate });

@@ -4,7 +4,7 @@ import type { Random } from "./random.ts";
 export type Planned = { name: FaultName; afterMs: number; draw: Draw };
 
 /** Goes on for ever: all faults there are, in an order of chance, and then again in another one. */
-export function* schedule(random: Random, gapMs: number, only: FaultName[] = []): Generator<Planned> {
+export function* schedule(random: Random, gapMs: number, only: FaultName[] = []): Generator<Planned, never> {
   const names = only.length > 0 ? only : (Object.keys(faultKinds) as FaultName[]);
   for (;;) {
     for (const name of random.shuffled(names)) {

@@ -1,14 +1,10 @@
 // When a user was there, and when he wasn't: what presence is measured against.
-import { deadline, isForAll } from "./finding.ts";
-import type { Chat, Connection, History, Row } from "./history.ts";
-import { chatAt } from "./history.ts";
-import type { Entry } from "./ledger.ts";
+import { deadline, isForAll, SLACK_MS } from "./finding.ts";
+import { type Chat, type Connection, chatAt, type History, type Row } from "./history.ts";
 
 /** A time without a connection, from..to; `byChoice` when it began with a leave by choice. */
 export type Gap = { from: number; to: number; byChoice: boolean; pods: string[] };
 
-/** What a clock, a sweep each second and a busy machine may shift things by. */
-export const SLACK_MS = 300;
 /** How long after a return a leave that had begun before may still take to be stored and heard. */
 export const AFTERMATH_MS = 2_000;
 /** So long it takes others to do what a pod that died or froze in the middle had claimed for itself. */
@@ -40,6 +36,9 @@ export function doubts(user: string, history: History): Gap[] {
       const from = isNew ? fault.t : fault.t + settings.leaseMs - settings.touchMs - SLACK_MS;
       if (from < fault.end) spans = spans.flatMap((span) => without(span, { from, to: fault.end + RETURN_MS }));
     }
+    // A server may cut off who doesn't read, long before he notices.
+    for (const pause of connection.pauses)
+      spans = spans.flatMap((span) => without(span, { from: pause.t, to: pause.end }));
     return spans;
   });
   // A leave by choice is one whatever else was the case.
@@ -77,18 +76,20 @@ export function mayBeGone(gaps: Gap[], t: number, { settings, faults }: History)
 }
 
 /** By when somebody who has gone has to be offline, and his chats closed, measured from when the pods can know. */
-export function goneBy({ from, pods }: Gap, { settings, faults }: History): number {
+export function goneBy(gap: Gap, history: History): number {
+  const { settings, faults } = history;
   const { leaseMs, graceMs, repairMs } = settings;
-  const budget = leaseMs + graceMs + 2_000;
-  const touching = faults.filter((fault) => isForAll(fault) || fault.pods.some((pod) => pods.includes(pod)));
-  let by = deadline(from, budget, touching);
+  const touching = faults.filter((fault) => isForAll(fault) || fault.pods.some((pod) => gap.pods.includes(pod)));
+  let by = deadline(gap.from, leaseMs + graceMs + 2_000, touching);
   // Who was forgotten is only found by what is made good from the database now and then.
-  const forgets = (fault: Entry<"fault">) =>
-    fault.losesPresence && fault.t < by && fault.end + RETURN_MS > from - settings.graceMs;
-  if (faults.some(forgets)) by += repairMs + leaseMs;
-  const elsewhere = faults.filter((fault) => !isForAll(fault) && fault.t < by && fault.end > from);
-  return elsewhere.length > 0 ? by + CLAIM_MS : by;
+  if (isForgotten(gap, by, history)) by += repairMs + leaseMs;
+  const elsewhere = faults.some((fault) => !isForAll(fault) && fault.t < by && fault.end > gap.from);
+  return elsewhere ? by + CLAIM_MS : by;
 }
+
+/** Whether Redis lost what it knew of a user before he was let go. */
+export const isForgotten = ({ from }: Gap, by: number, { settings, faults }: History): boolean =>
+  faults.some(({ losesPresence, t, end }) => losesPresence && t < by && end + RETURN_MS > from - settings.graceMs);
 
 /** The chats that a user took part in at a time. */
 export function takesPartIn(user: string, t: number, chats: Iterable<Chat>): Chat[] {
@@ -101,3 +102,13 @@ export function takesPartIn(user: string, t: number, chats: Iterable<Chat>): Cha
 /** When a user stopped taking part in a chat: it was closed, or somebody took it over. */
 export const endOfPart = (user: string, { rows }: Chat, after: number): Row | undefined =>
   rows.find((row) => row.t > after && (row.deed === "leave" || (row.deed === "take over" && row.servedBy === user)));
+
+/** The chats that a user came into when he wasn't there any more: it was under way when he left. */
+export const deedsWhileAway = (user: string, { from, to }: Gap, chats: Iterable<Chat>): { chat: Chat; t: number }[] =>
+  [...chats].flatMap((chat) => {
+    const came = chat.rows.find(
+      ({ sender, deed, number, t }) =>
+        sender === user && t > from && t < to && (number === 1 || deed === "join" || deed === "take over"),
+    );
+    return came ? [{ chat, t: came.t }] : [];
+  });
