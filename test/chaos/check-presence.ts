@@ -10,6 +10,7 @@ import {
   goneBy,
   isForgotten,
   mayBeGone,
+  RETURN_MS,
   takesPartIn,
 } from "./spans.ts";
 
@@ -38,13 +39,21 @@ const nameOf = (user: string, { users }: History) => `${users.get(user)?.name ??
 function checkOfflines(toldOf: Map<string, Heard[]>, history: History, find: Find): void {
   for (const [user, told] of toldOf) {
     const gaps = doubts(user, history);
-    const wrong = told.filter(({ t }) => !mayBeGone(gaps, t, history));
+    const wrong = told.filter((heard) => !whenTold(heard, history).some((t) => mayBeGone(gaps, t, history)));
     // Many hear the same at the same time.
     const first = wrong.filter(({ t }, index) => index === 0 || t - (wrong[index - 1]?.t ?? 0) > 1_000);
     for (const { t, connection } of first) {
       find("false offline", t, `${nameOf(user, history)}, as ${connection} heard`);
     }
   }
+}
+
+/** What waited in a pod that stood still, or on a way that did, is told late: it was true at some time since then. */
+function whenTold({ t, connection }: Heard, { connections, faults }: History): number[] {
+  const pod = connections.get(connection)?.pod ?? "";
+  const held = faults.filter((fault) => fault.pods.includes(pod) && fault.t <= t && t <= fault.end + RETURN_MS);
+  const since = Math.min(t, ...held.map((fault) => fault.t));
+  return Array.from({ length: Math.floor((t - since) / 250) + 1 }, (_, n) => t - n * 250);
 }
 
 function checkLeaves(history: History, find: Find): void {

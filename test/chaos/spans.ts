@@ -10,7 +10,7 @@ export const AFTERMATH_MS = 2_000;
 /** So long it takes others to do what a pod that died or froze in the middle had claimed for itself. */
 const CLAIM_MS = 5_000;
 /** How long a pod that comes back takes to say so: a touch, and what it has to tell. */
-const RETURN_MS = 3_000;
+export const RETURN_MS = 3_000;
 
 type Span = { from: number; to: number; byChoice: boolean; pod: string };
 
