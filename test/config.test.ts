@@ -285,7 +285,7 @@ test("however many variables are bad, each has its line", () => {
   expect(lines.sort()).toEqual(names.filter((name) => !free.includes(name)).sort());
 });
 
-test("a port that is taken stops the start with one line", async () => {
+test("a port that is taken stops the start with one line", { timeout: 60_000 }, async () => {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;

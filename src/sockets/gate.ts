@@ -15,7 +15,8 @@ export type Gate = {
  * doesn't have them, and takes that for the state, has lost them: so they are told after it.
  * @param onFull called when too much is held back
  */
-export function createGate({ client }: Socket, onFull: () => void): Gate {
+export function createGate(socket: Socket, onFull: () => void): Gate {
+  const { client } = socket;
   // Where all that goes to the connection passes: broadcasts go past the socket itself.
   const way = client as unknown as { writeToEngine(...packets: unknown[]): void };
   const write = way.writeToEngine.bind(client);
@@ -24,15 +25,18 @@ export function createGate({ client }: Socket, onFull: () => void): Gate {
     if (held === null) write(...packets);
     else if (held.push(packets) === MAX_HELD) onFull();
   };
+  const open = (first?: () => void) => {
+    const kept = held ?? [];
+    held = null;
+    first?.();
+    for (const packets of kept) write(...packets);
+  };
+  // Who leaves while his snapshot is read may come again on the same connection, and is to be heard then.
+  socket.once("disconnect", () => open());
   return {
     shut() {
       held ??= [];
     },
-    open(first) {
-      const kept = held ?? [];
-      held = null;
-      first?.();
-      for (const packets of kept) write(...packets);
-    },
+    open,
   };
 }

@@ -5,8 +5,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type RefusalCode, refusals } from "../../src/contract/errors.ts";
 import { type Ack, connect, enter, type TestClient } from "../support/client.ts";
 import { connectV2, type Speaker } from "../support/client-v2.ts";
+import { startPod } from "../support/pod.ts";
 import { JWT_SECRET } from "../support/process.ts";
 import { handshakePath, knock, type Transport, transports, upgradeHeaders } from "../support/raw.ts";
+import { wayTo } from "../support/way.ts";
 import { type Organisation, startWorld, tokenOf, type World } from "../support/world.ts";
 
 const SHOP = "https://shop.example";
@@ -307,6 +309,25 @@ test.each(transports)("a namespace other than / is refused, on %s", async (trans
     const refused = connect(`${world.url(0)}${namespace}`, token, { transports: [transport] });
     await expect(refused).rejects.toThrow("Invalid namespace");
   }
+});
+
+test("whoever leaves while his snapshot is read, and comes again on the same connection, gets one", async () => {
+  const way = await wayTo(world.databaseUrl, { ms: 200, ifSaid: /./s });
+  const slow = await startPod({ DATABASE_URL: way.url });
+  const headers = { authorization: tokenOf(await organisation.visitor()) };
+  const address = `${slow.url}${handshakePath("polling")}`;
+  const { sid } = JSON.parse((await (await fetch(address, { headers })).text()).slice(1));
+  const say = (packet: string) => fetch(`${address}&sid=${sid}`, { method: "POST", body: packet });
+  const hear = async (packet: string) => {
+    for (let heard = ""; !heard.includes(packet); ) heard = await (await fetch(`${address}&sid=${sid}`)).text();
+  };
+  await say("40");
+  await hear("40{");
+  await say("41");
+  await say("40");
+  await hear("visitor_init");
+  await slow.stop();
+  await way.close();
 });
 
 test.each(transports)("a payload over 1 MB ends its own connection and no other, on %s", async (transport) => {
