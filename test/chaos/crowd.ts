@@ -38,6 +38,8 @@ export function startCrowd({ cluster, folder, organisations, random, connections
   const children: ChildProcess[] = Array.from({ length: count }, () =>
     fork(join(import.meta.dirname, "crowd-process.ts")),
   );
+  // One that has ended can't be told anything more.
+  for (const child of children) child.on("error", () => {});
   const names = () => cluster.pods().map((pod): [string, string] => [pod.url, pod.name]);
   const tell = (order: CrowdOrder) => {
     for (const child of children) if (child.connected) child.send(order);
