@@ -4,7 +4,7 @@ import { of } from "./history.ts";
 import type { Entry } from "./ledger.ts";
 
 /** By when everybody has to be back. That nobody was seen to leave meanwhile is another matter. */
-const BACK_MS = 10_000;
+const BACK_MS = 30_000;
 
 /** P5: a restart in turn sends everybody to another pod, and nobody is seen to leave. */
 export function checkRestarts(history: History): Result {

@@ -161,7 +161,14 @@ const violations: [promise: string, what: string, doctor: Doctor][] = [
   ],
 
   ["P5", "not back after a restart", both(without({ kind: "connected", connection: "visitor#2" }), stillOpen)],
-  ["P5", "not back after a restart", changed({ kind: "snapshot", connection: "visitor#2" }, { t: 31_000 })],
+  [
+    "P5",
+    "not back after a restart",
+    both(
+      without({ kind: "fault", name: "postgres restarted" }),
+      changed({ kind: "snapshot", connection: "visitor#2" }, { t: 55_000 }),
+    ),
+  ],
   [
     "P5",
     "a chat was closed by a restart",

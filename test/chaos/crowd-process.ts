@@ -48,6 +48,7 @@ async function come({
         account,
         random: random.fork(name),
         devices: 1,
+        isPatient: true,
         network,
         graceMs,
         onHeard: () => {},

@@ -40,10 +40,11 @@ export function startCrowd({ cluster, folder, organisations, random, connections
   );
   const names = () => cluster.pods().map((pod): [string, string] => [pod.url, pod.name]);
   const tell = (order: CrowdOrder) => {
-    for (const child of children) if (child.connected) child.send(order);
+    // One that has just ended can't be told anything more.
+    for (const child of children) if (child.connected) child.send(order, () => {});
   };
   const timer = setInterval(() => tell({ order: "pods", urls: cluster.urls(), names: names() }), TELL_PODS_MS);
-  const ended = children.map((child) => once(child, "exit"));
+  const ended = children.map((child) => new Promise((resolve) => child.once("exit", resolve)));
   return {
     /** Resolves when all are connected. */
     async arrived() {
@@ -66,6 +67,7 @@ export function startCrowd({ cluster, folder, organisations, random, connections
     },
     /** Resolves when all have left by choice and written down what they heard. */
     async leave() {
+      clearInterval(timer);
       tell({ order: "leave" });
       await Promise.all(ended);
     },

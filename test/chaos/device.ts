@@ -44,25 +44,30 @@ export type DeviceOptions = {
   token: string;
   transports: string[];
   network: Network;
+  /** In no hurry to be back, as the library is by default; else it tries again soon and often. */
+  isPatient?: boolean;
   onHeard: (event: string, payload: never) => void;
 };
 
 const ACK_MS = 5_000;
-const RECONNECT_MS = 200;
+const hurry = { timeout: 4_000, reconnectionDelay: 200, reconnectionDelayMax: 1_000 };
+const patience = { timeout: 20_000, reconnectionDelay: 1_000, reconnectionDelayMax: 5_000 };
 
 /** As much of the library's insides as is needed to do what a network does. */
 type Inside = { uri: string; engine?: { transport?: { ws?: { _socket?: TcpSocket; terminate(): void } } } };
 
-export function openDevice({ client, user, token, transports, network, onHeard }: DeviceOptions): Device {
+export function openDevice(options: DeviceOptions): Device {
+  const { client, user, token, transports, network, isPatient = false, onHeard } = options;
   const { ledger } = network;
+  const pace = isPatient ? patience : hurry;
   const socket = io(network.pick(), {
-    ...{ forceNew: true, extraHeaders: { Authorization: token }, transports, timeout: 4_000 },
-    ...{ reconnectionDelay: RECONNECT_MS, reconnectionDelayMax: 1_000 },
+    ...{ forceNew: true, extraHeaders: { Authorization: token }, transports, ...pace },
   });
   const inside = socket.io as unknown as Inside;
   let connections = 0;
   let asks = 0;
   let connection = "";
+  let isConnected = false;
   let hasSnapshot = false;
   let ending: Ending = "dropped";
   let returns = true;
@@ -78,12 +83,16 @@ export function openDevice({ client, user, token, transports, network, onHeard }
   });
   socket.on("connect", () => {
     connection = `${client}#${++connections}`;
+    isConnected = true;
     ending = "dropped";
-    socket.io.reconnectionDelay(RECONNECT_MS);
+    socket.io.reconnectionDelay(pace.reconnectionDelay);
     const pod = network.nameOf(inside.uri);
     ledger.note({ kind: "connected", connection, client, user, pod, transports: transports.join() });
   });
   socket.on("disconnect", (reason) => {
+    // The library says so as well when a connection came to nothing.
+    if (!isConnected) return;
+    isConnected = false;
     hasSnapshot = false;
     pause?.();
     // The library stays away for good when the server says so.

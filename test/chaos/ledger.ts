@@ -116,7 +116,10 @@ export type Ledger = { note(note: Note): void; close(): Promise<void> };
 export function openLedger(file: string): Ledger {
   const stream = createWriteStream(file);
   return {
-    note: (note) => void stream.write(`${JSON.stringify({ t: Date.now(), ...note })}\n`),
+    note(note) {
+      // Whatever is still under way when all is over is of no interest any more.
+      if (!stream.writableEnded) stream.write(`${JSON.stringify({ t: Date.now(), ...note })}\n`);
+    },
     async close() {
       stream.end();
       await finished(stream);
