@@ -189,15 +189,14 @@ describe("what is under way when a process is told to stop", { timeout: 40_000 }
   });
 });
 
-describe("a process whose output nobody reads any more ends on SIGTERM", { timeout: 60_000 }, () => {
+describe("a process whose output nobody reads any more ends on SIGTERM", { timeout: 120_000 }, () => {
   test.each([
     ["on the embedded database", () => ({})],
     ["on PostgreSQL", () => ({ DATABASE_URL: world.databaseUrl })],
   ])("%s", async (_, env) => {
     await start("one process", {});
     // Several: whether it is writing at the moment of its end is a matter of luck.
-    const pods: Pod[] = [];
-    for (let n = 0; n < 3; n++) pods.push(await startPod(env()));
+    const pods = await Promise.all([1, 2, 3].map(() => startPod(env())));
     for (const pod of pods) pod.closeOutput();
     const { result, ms } = await timed(Promise.all(pods.map((pod) => pod.stop())));
     expect(result).toEqual([0, 0, 0]);

@@ -100,9 +100,8 @@ const isContent = (data: unknown) =>
   levels(data) <= 100 &&
   bytes(data) <= MAX_CONTENT_BYTES;
 const isMessageId = (id: unknown) => id === undefined || (typeof id === "string" && /^[0-9a-f-]{36}$/i.test(id));
-/** Bytes are an object, too, one without an id. */
 const isOptions = (data: unknown) =>
-  data === undefined || data === null || isBinary(data) || (isObject(data) && isMessageId(own(data, "id")));
+  data === undefined || data === null || (isObject(data) && isMessageId(own(data, "id")));
 const isSeverity = (level: unknown) =>
   level === undefined || (Number.isInteger(level) && Number(level) >= 0 && Number(level) <= 32_767);
 
