@@ -5,6 +5,8 @@ import type { Entry, SnapshotChat, User } from "./ledger.ts";
 
 /** How many messages of a chat a snapshot has. */
 const SNAPSHOT_MESSAGES = 100;
+/** How long before it is heard a snapshot may have been read. */
+const READING_MS = 1_000;
 
 /** What a connection is to hear, and as which event. */
 type Due = { row: Row; chat: Chat; event: string };
@@ -75,13 +77,15 @@ export function checkHeard(history: History): Result {
  * Whether a connection that wasn't there yet is to have a row all the same: it is a message of a chat that its snapshot
  * shows, and not too long ago.
  */
-function isInScope({ openedAt, user }: Connection, chat: Chat, row: Row, audience: Audience): boolean {
+function isInScope({ from, openedAt, user }: Connection, chat: Chat, row: Row, audience: Audience): boolean {
   if (!Number.isFinite(openedAt) || row.deed !== "message") return false;
   const last = chat.rows.at(-1);
   if (last?.deed === "leave" && last.t <= openedAt) return false;
   const state = chatAt(chat, openedAt);
   if (!state?.isOpen || !isRecent(row, state.last)) return false;
   if (user.role === 0) return true;
+  // Taken over while the snapshot was read: that is told, and it isn't in the snapshot.
+  if (chatAt(chat, from)?.servedBy !== state.servedBy) return false;
   // Copies for monitors are told live, and are in no snapshot.
   if (audience.get(user.user)?.endsWith("_for_supervisor")) return false;
   return state.servedBy === user.user || state.servedBy === null;
@@ -131,6 +135,7 @@ function undoes({ t, chats: shown }: Connection["snapshots"][number], row: Row, 
     return isRecent(row, place.messages.at(-1)?.[0] ?? 0) && !place.messages.some(([number]) => number === row.number);
   const state = chatAt(chat, t);
   if (!state?.isOpen || !isRecent(row, state.last)) return false;
+  if (chatAt(chat, t - READING_MS)?.servedBy !== state.servedBy) return false;
   return user.role === 0 || state.servedBy === user.user || state.servedBy === null;
 }
 
