@@ -30,8 +30,10 @@ export function isUnavailable(error: unknown): boolean {
     unreachableCodes.has(code ?? "") ||
     unreachable.has(kind ?? "") ||
     unreachableStates.test(originalCode ?? "") ||
-    // The pool's own words have no code (https://github.com/brianc/node-postgres/blob/master/packages/pg-pool/index.js).
-    /Connection terminated|timeout exceeded when trying to connect|Query read timeout/.test(message ?? "")
+    // The driver's own words have no code (https://github.com/brianc/node-postgres/tree/master/packages).
+    /Connection terminated|timeout exceeded when trying to connect|Query read timeout|is not queryable/.test(
+      message ?? "",
+    )
   );
 }
 

@@ -3,6 +3,7 @@ import { refusals } from "../../src/contract/errors.ts";
 import type { ServerPayload } from "../../src/contract/events.ts";
 import { enter } from "../support/client.ts";
 import { startPod } from "../support/pod.ts";
+import { runSql } from "../support/servers.ts";
 import { wayTo } from "../support/way.ts";
 import { startWorld, tokenOf, type World } from "../support/world.ts";
 
@@ -132,6 +133,28 @@ test("while PostgreSQL is away sends are refused with a clear error, and nothing
   await pod.stop();
   await way.close();
 });
+
+test("database connections that are killed in the middle are an outage to those who use them, and no fault of the code", async () => {
+  world = await startWorld("one process");
+  const organisation = await world.organisation();
+  const agent = await enter(world.url(0), tokenOf(organisation.agent));
+  const visitors = await Promise.all(
+    Array.from({ length: 12 }, async () => enter(world.url(0), tokenOf(await organisation.visitor()))),
+  );
+  const why = new Set<string | null>();
+  for (let round = 0; round < 15; round++) {
+    agent.forget();
+    await vi.waitFor(() => Promise.all(visitors.map((visitor) => visitor.ok("visitor_first_msg", { round }))), 10_000);
+    await vi.waitFor(() => expect(agent.names().length).toBeGreaterThanOrEqual(visitors.length), 10_000);
+    const rooms = agent.heard.map(({ payload }) => (payload as ServerPayload<"append_unclaimed_chats">).room.id);
+    const joining = rooms.map((room) => agent.send("staff_join", { room }));
+    const kill = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`;
+    await runSql(world.databaseUrl, kill);
+    for (const [, error] of await Promise.all(joining)) why.add(error);
+    await vi.waitFor(() => Promise.all(visitors.map((visitor) => visitor.ok("visitor_leave_room"))), 10_000);
+  }
+  expect([null, refusals.unavailable.sentence]).toEqual(expect.arrayContaining([...why]));
+}, 60_000);
 
 test("a pod that is stopped sends its clients to another one, and nobody is seen to leave", async () => {
   world = await startWorld("two pods");
