@@ -43,7 +43,7 @@ draws the same people and the same faults. The exit code is 1 when a promise was
   --rate N            messages a second of all together; default: 60
   --connections N     rolling: connections beside those who talk; default: 0
   --grace MS          RECONNECT_GRACE_MS; default: 4000, rolling: 10000
-  --drain MS          DRAIN_MS; default: 4000
+  --drain MS          DRAIN_MS; default: 4000, rolling: 20000
   --gap MS            from the end of a fault to the next one; default: 4500
   --only A,B          only these faults, of: ${Object.keys(faultKinds).join(", ")}
   --env NAME=VALUE    one more variable for the processes; may be repeated
@@ -80,7 +80,11 @@ export function readOptions(args: string[]): Options | null {
   return {
     ...{ scenario, seed: String(values.seed ?? 1), minutes: number("minutes", 2), pods: number("pods", 3) },
     ...{ organisations: number("organisations", 2), agents: number("agents", 4), visitors: number("visitors", 24) },
-    ...{ rate: number("rate", 60), connections: number("connections", 0), drainMs: number("drain", 4_000) },
+    ...{
+      rate: number("rate", 60),
+      connections: number("connections", 0),
+      drainMs: number("drain", scenario === "rolling" ? 20_000 : 4_000),
+    },
     ...{ graceMs: number("grace", scenario === "rolling" ? 10_000 : 4_000), gapMs: number("gap", 4_500) },
     only: String(values.only ?? "")
       .split(",")
