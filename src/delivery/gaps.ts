@@ -84,7 +84,7 @@ export function createGaps({ chats, people, isHere, tell, onHealed, onFault }: P
       for (const [room, follow] of followsOf(caller)) if (!followed.has(room)) rooms.set(room, follow);
     }
     if (rooms.size === 0) return;
-    watermarks.startReading((room) => followed.has(room));
+    const unfollowed = watermarks.startReading((room) => followed.has(room));
     const scope = scopeOf(rooms, []);
     let found: Progress[] = [];
     try {
@@ -92,7 +92,9 @@ export function createGaps({ chats, people, isHere, tell, onHealed, onFault }: P
     } finally {
       // A new chat of which those who are here already should have heard is left for the next check to find.
       const isMissed = (chat: Progress) =>
-        openedAt(chat) >= scope.openedSince && openingFollowersOf(chat).some((room) => followed.has(room));
+        !unfollowed.has(chat.chatId) &&
+        openedAt(chat) >= scope.openedSince &&
+        openingFollowersOf(chat).some((room) => followed.has(room));
       const seen = found.filter((chat) => !isMissed(chat));
       watermarks.begin(seen.map((chat) => ({ ...chat, followers: followersOf(chat) })));
     }

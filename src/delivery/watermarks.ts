@@ -75,14 +75,16 @@ export function createWatermarks(isHere: (room: RoomName) => boolean) {
     /**
      * What comes in from now on of unknown chats is remembered until `begin` is called with what was read. Chats that
      * nobody followed count as unknown: what was told while nobody was here to hear it says nothing about who is here now.
+     * Answers which those are.
      */
-    startReading(isFollowed: (room: RoomName) => boolean): void {
+    startReading(isFollowed: (room: RoomName) => boolean): ReadonlySet<string> {
       early = new Map();
       for (const [chatId, chat] of chats) {
         if (chat.followers.some(isFollowed)) continue;
         aside.set(chatId, chat);
         chats.delete(chatId);
       }
+      return new Set(aside.keys());
     },
 
     /** Whoever is to hear of these chats has seen them up to `lastNumber`. Those that are known stay as they are. */
