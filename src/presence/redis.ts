@@ -126,16 +126,28 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
     return (await redis.set(SWEEPER, processId, "PX", SWEEP_INTERVAL_MS - 100, "NX")) === "OK";
   }
 
+  /** This process's connections that it doesn't have, as its last look found them: whatever the reason, they are ghosts. */
+  let strays = new Set<string>();
+
   /** Who may be gone; the claim decides. */
   async function findGone(): Promise<UserRef[]> {
     if (!(await isMyTurn())) return [];
     const [leases, now] = await Promise.all([readLeases(), readNow()]);
     const gone: UserRef[] = [];
+    const found = new Set<string>();
     for (const organisationId of await redis.smembers(ORGANISATIONS)) {
       for (const { user, entry } of await readUsers(organisationId)) {
         if (!isOnline(entry, leases, now)) gone.push(user);
+        for (const name of Object.keys(entry)) {
+          if (entry[name] !== 0 || !name.startsWith(`${processId}/`) || own.has(name.slice(processId.length + 1)))
+            continue;
+          // Found once, its leave may be under way.
+          if (strays.has(name)) await tellLeave(user, name, graceMs);
+          found.add(name);
+        }
       }
     }
+    strays = found;
     return gone;
   }
 
@@ -155,15 +167,22 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
     },
 
     async leave(user, connectionId, ms) {
-      const connection = connectionId === "all" ? connectionId : (own.get(connectionId)?.told ?? ownName(connectionId));
-      if (connectionId !== "all") own.delete(connectionId);
-      try {
-        await tellLeave(user, connection, ms);
-      } catch (error) {
-        stale = true;
-        leftUntold.push({ user, connection, graceMs: ms });
-        fault(error);
-      }
+      // While it is told again it may be known by either of two names.
+      const names = new Set(
+        connectionId === "all" ? [connectionId] : [own.get(connectionId)?.told, ownName(connectionId)],
+      );
+      own.delete(connectionId);
+      const telling = [...names].map(async (connection) => {
+        if (!connection) return;
+        try {
+          await tellLeave(user, connection, ms);
+        } catch (error) {
+          stale = true;
+          leftUntold.push({ user, connection, graceMs: ms });
+          fault(error);
+        }
+      });
+      await Promise.all(telling);
     },
 
     async touch() {

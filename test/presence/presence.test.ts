@@ -314,6 +314,45 @@ test("a process that was believed to be dead tells that its users are there, and
   expect((await sweep(other, user)).gone).toEqual([user]);
 });
 
+test("a connection that closes while it is told again under another name leaves nothing behind", async () => {
+  await redis.flushall();
+  const frozen = createRedisPresence(redis, { graceMs: 0, onFault: fail });
+  const other = createRedisPresence(redis, { graceMs: 0, onFault: fail });
+  await other.touch();
+  for (let ticks = 0; ticks < 30; ticks++) {
+    await frozen.touch();
+    const user = someone();
+    await frozen.join(user, "a");
+    for (const processId of await redis.zrange("presence:processes", "0", "-1"))
+      await redis.zadd("presence:processes", Date.now() - 1_000, processId);
+    const touching = frozen.touch();
+    for (let tick = 0; tick < ticks; tick++) await new Promise(setImmediate);
+    await frozen.leave(user, "a", 0);
+    await touching;
+    expect(
+      Object.values(JSON.parse((await redis.hget(`presence:{${user.organisationId}}`, keyOf(user))) ?? "{}")),
+    ).not.toContain(0);
+  }
+});
+
+test("a connection that its process doesn't have is found, and its user leaves", async () => {
+  await redis.flushall();
+  const presence = createRedisPresence(redis, { graceMs: 0, onFault: fail });
+  const user = someone();
+  await presence.touch();
+  await presence.join(user, "a");
+  const [processId = ""] = await redis.zrange("presence:processes", "0", "-1");
+  const ghost = someone();
+  await redis.hset(`presence:{${user.organisationId}}`, keyOf(ghost), JSON.stringify({ [`${processId}/b`]: 0 }));
+  const gone: string[] = [];
+  const sweepAll = async () => {
+    await presence.touch();
+    await presence.sweep(async ({ id }) => void gone.push(id));
+    expect(gone).toEqual([ghost.id]);
+  };
+  await vi.waitFor(sweepAll, { timeout: 8_000, interval: 300 });
+});
+
 test("telling many connections again over a slow network leaves no time to believe the process dead", {
   timeout: 60_000,
 }, async () => {
