@@ -43,12 +43,14 @@ export function createRoster({ presence, people, isHere, tell, onHealed }: Parts
 
   async function compare(organisationId: string, organisation: Organisation): Promise<void> {
     const { users, isSure } = await presence.online(organisationId);
-    if (!isSure) return;
-    organisation.known = users;
     const online = new Set(staffOf(users));
     const different = online.symmetricDifference(organisation.told).union(organisation.disputed);
-    const certain = [...different.intersection(organisation.doubted)];
-    organisation.doubted = different;
+    // While presence isn't sure, a snapshot may have lacked many who are there, and nobody is known to be gone.
+    const certain = isSure ? [...different.intersection(organisation.doubted)] : [...different.intersection(online)];
+    if (isSure) {
+      organisation.known = users;
+      organisation.doubted = different;
+    }
     if (certain.length === 0) return;
     for (const staff of await people.staff(certain)) {
       const event = online.has(staff.id) ? "staff_goes_online" : "staff_goes_offline";
