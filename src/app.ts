@@ -89,11 +89,20 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
     connections.add(connection);
     void connection.ended.finally(() => connections.delete(connection));
   });
+  const stale = new Set<Connection>();
+  let isRefreshing = false;
   bus?.onRestored(async () => {
+    for (const connection of connections) stale.add(connection);
     await attendance.touch().catch(fault("presence"));
     await delivery.checkChats(0).catch(fault("delivery"));
+    if (isRefreshing) return;
+    isRefreshing = true;
     // One after the other: all at once would be too much for the database, just when it has enough to do.
-    for (const connection of connections) await connection.refresh();
+    for (const connection of stale) {
+      stale.delete(connection);
+      if (connections.has(connection)) await connection.refresh();
+    }
+    isRefreshing = false;
   });
 
   await registerDocuments(http);

@@ -1,4 +1,4 @@
-import type { Presence } from "../presence/presence.ts";
+import { keyOf, type Presence } from "../presence/presence.ts";
 import { leaveAllChats } from "./lifecycle.ts";
 import type { Caller, ChatPorts, People, UserRef } from "./ports.ts";
 import { allStaffRoom, staffRoom } from "./rooms.ts";
@@ -45,9 +45,10 @@ export function createAttendance(
   }
 
   async function tellOnline(users: UserRef[]): Promise<void> {
-    for (const user of users) {
-      const caller = await callerOf(user);
-      if (caller) tell("staff_goes_online", caller);
+    const ids = users.filter(({ kind }) => kind === "staff").map(({ id }) => id);
+    if (ids.length === 0) return;
+    for (const user of await people.staff(ids)) {
+      tell("staff_goes_online", { kind: "staff", user, organisationId: user.organisation_id, connectionId: null });
     }
   }
 
@@ -76,7 +77,14 @@ export function createAttendance(
       await sweep(user);
     },
     async reconcile() {
-      await presence.expect(await ports.chats.participants(), reconnectGraceMs);
+      // Presence before participants: who has left between the two takes part in nothing any more.
+      const organisations = new Set((await ports.chats.participants()).map(({ organisationId }) => organisationId));
+      const known = new Set<string>();
+      for (const organisationId of organisations) {
+        for (const user of (await presence.online(organisationId)).users) known.add(keyOf(user));
+      }
+      const unknown = (await ports.chats.participants()).filter((user) => !known.has(keyOf(user)));
+      await presence.expect(unknown, reconnectGraceMs);
     },
     touch: async () => tellOnline(await presence.touch()),
     sweep: () => sweep(),

@@ -115,7 +115,8 @@ export function createGaps({ chats, people, isHere, tell, onHealed, onFault }: P
     }
     // One that was opened a moment ago would be taken for one that nobody was told of.
     watermarks.forgetOver(new Set(found.map(({ chatId }) => chatId)));
-    lastCheckAt = startedAt;
+    // The clock may have been set back.
+    lastCheckAt = Math.max(lastCheckAt, startedAt);
     return behind;
   }
 
@@ -156,6 +157,8 @@ export function createGaps({ chats, people, isHere, tell, onHealed, onFault }: P
     await delay(PATIENCE_MS);
     const behind = [...skipped].map((chatId) => ({ chatId, upTo: watermarks.highestOf(chatId) }));
     skipped.clear();
+    // The last of them was skipped a moment ago: what it overtook may still be under way.
+    await delay(PATIENCE_MS);
     await heal(behind);
   }
 

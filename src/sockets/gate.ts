@@ -32,7 +32,11 @@ export function createGate(socket: Socket, onFull: () => void): Gate {
     for (const packets of kept) write(...packets);
   };
   // Who leaves while his snapshot is read may come again on the same connection, and is to be heard then.
-  socket.once("disconnect", () => open());
+  // There may be ten thousand such, one after the other: the way is given back, not wrapped once more by each.
+  socket.once("disconnect", () => {
+    open();
+    delete (way as { writeToEngine?: unknown }).writeToEngine;
+  });
   return {
     shut() {
       held ??= [];
