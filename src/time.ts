@@ -17,8 +17,11 @@ export function every(intervalMs: number, work: () => Promise<void> | void): () 
   const timer = setInterval(async () => {
     if (running) return;
     running = true;
-    await work();
-    running = false;
+    try {
+      await work();
+    } finally {
+      running = false;
+    }
   }, intervalMs);
   return () => clearInterval(timer);
 }

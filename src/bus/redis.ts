@@ -1,6 +1,7 @@
 import { createShardedAdapter } from "@socket.io/redis-adapter";
 import type { Cluster, Redis } from "ioredis";
 import type { Server } from "socket.io";
+import { within } from "../time.ts";
 import { startCanary } from "./canary.ts";
 import { connect, listenForRestored } from "./clients.ts";
 
@@ -86,7 +87,9 @@ export async function connectBus(urls: string[], { onFault, onLag }: BusOptions)
     adapter: createShardedAdapter(forAdapter, forAdapter, { subscriptionMode: "dynamic" }),
     redis: commands,
     // Nobody waits for a bus that is down: what it would have brought comes from the database.
-    subscribed: () => (isUp() ? within(ANSWER_WITHIN_MS, subscriptions) : Promise.resolve()),
+    async subscribed() {
+      if (isUp()) await within(ANSWER_WITHIN_MS, subscriptions);
+    },
     isUp,
     onRestored(listener) {
       restored = listener;
@@ -97,14 +100,4 @@ export async function connectBus(urls: string[], { onFault, onLag }: BusOptions)
       subscriber.disconnect();
     },
   };
-}
-
-/** Waits for `work`, but not longer than `ms`. */
-async function within(ms: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const tooLong = new Promise((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([work, tooLong]);
-  clearTimeout(timer);
 }

@@ -123,8 +123,8 @@ export type RoomName = `visitor:${string}` | `staff:${string}` | `org:${string}:
 
 /**
  * Sends an event to every connection in the rooms, on any process, except those in `except` (rooms, or connection ids).
- * No connection may be in two of the rooms: it would hear the event twice. It never fails and never waits: who misses an
- * event finds it in the next snapshot.
+ * No connection may be in two of the rooms: it would hear the event twice. It never fails and never waits; what
+ * gets lost of who is online is told again by each process, a flag is in the next snapshot.
  */
 export type Emit = <E extends ServerEventName>(
   event: E,

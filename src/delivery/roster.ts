@@ -53,6 +53,8 @@ export function createRoster({ presence, people, isHere, tell, onHealed }: Parts
     }
     if (certain.length === 0) return;
     for (const staff of await people.staff(certain)) {
+      // Heard of meanwhile: what was read before says nothing any more.
+      if (isSure && !organisation.doubted.has(staff.id)) continue;
       const event = online.has(staff.id) ? "staff_goes_online" : "staff_goes_offline";
       tell(event, { user: staff }, [allStaffRoom(organisationId)], [staffRoom(staff.id)]);
       heard(event, staff);

@@ -20,8 +20,6 @@ type Watermark = {
   ahead: Map<number, Step>;
 };
 
-export type Watermarks = ReturnType<typeof createWatermarks>;
-
 /**
  * How far this process has told its connections of each chat that concerns them. A step counts as told when every one of
  * its rooms that has somebody here was told.
