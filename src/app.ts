@@ -72,7 +72,7 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
     admission: { isClosed: () => isDraining, mayEnter },
   });
   const delivery = createDelivery(io, {
-    ...{ chats, presence, metrics },
+    ...{ bus, chats, presence, metrics },
     people: accounts,
     onFault: fault("delivery"),
   });

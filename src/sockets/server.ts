@@ -9,6 +9,7 @@ import type { Config } from "../config.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Account } from "../store/accounts.ts";
 import { type Admission, authenticateHandshakes } from "./handshake.ts";
+import { parser } from "./parser.ts";
 
 export type SocketServer = {
   io: Server;
@@ -43,7 +44,7 @@ export function createSocketServer(
   { config, tokens, bus, admission, metrics, log }: Options,
 ): SocketServer {
   const io = new Server(http, {
-    serveClient: false,
+    ...{ serveClient: false, parser },
     transports: ["polling", "websocket"],
     maxHttpBufferSize: 1_000_000,
     connectTimeout: 10_000,
