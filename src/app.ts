@@ -24,7 +24,7 @@ import { drain } from "./sockets/drain.ts";
 import { createRateLimit } from "./sockets/rate-limit.ts";
 import { READING_INTERVAL_MS } from "./sockets/reading.ts";
 import { createSocketServer } from "./sockets/server.ts";
-import { newId, type Store } from "./store/store.ts";
+import { newMessageId, type Store } from "./store/store.ts";
 import { every } from "./time.ts";
 
 /** How often what Redis lost or didn't carry is made good from the database. */
@@ -76,7 +76,7 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
     people: accounts,
     onFault: fault("delivery"),
   });
-  const ports: ChatPorts = { chats, emit: delivery.emit, announce: delivery.announce, newId };
+  const ports: ChatPorts = { chats, emit: delivery.emit, announce: delivery.announce, newId: newMessageId };
   const attendance = createAttendance(presence, accounts, ports, config);
 
   const connections = new Set<Connection>();
