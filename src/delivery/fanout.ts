@@ -4,6 +4,7 @@ import type { Bus } from "../bus/redis.ts";
 import type { Announcement, RoomName } from "../chat/ports.ts";
 import { organisationOf } from "../chat/rooms.ts";
 import { encodedPacket, packetText } from "../sockets/parser.ts";
+import { createEncoder } from "./encode.ts";
 
 /** Who gets a packet: everybody in one of the rooms, and in none of the others. */
 type Audience = [rooms: RoomName[], except: string[]];
@@ -94,7 +95,8 @@ export function createFanout<Note>(io: Server, { bus, onHeard }: Parts<Note>): F
 
   return {
     send(organisationId, announcements, note, by) {
-      const texts = announcements.map(({ event, payload }) => packetText(event, JSON.stringify(payload)));
+      const encode = createEncoder();
+      const texts = announcements.map(({ event, payload }) => packetText(event, encode(payload)));
       const to = announcements.map(({ rooms, except }): Audience => [rooms, by === null ? except : [...except, by]]);
       for (const [index, audience] of to.entries()) sendText(texts[index] as string, audience);
       if (bus) publish(organisationId, [JSON.stringify({ note, to }), ...texts]);
