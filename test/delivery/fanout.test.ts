@@ -1,0 +1,48 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { ServerPayload } from "../../src/contract/events.ts";
+import { enter } from "../support/client.ts";
+import { startWorld, tokenOf, type World } from "../support/world.ts";
+
+let world: World;
+beforeAll(async () => {
+  world = await startWorld("two pods");
+});
+afterAll(() => world?.stop());
+
+const VISITORS = 12;
+const EACH = 20;
+
+test("what many send at once reaches whom it concerns on the other pod, each visitor's in order, and nobody else", async () => {
+  const organisations = await Promise.all([1, 2, 3].map(() => world.organisation()));
+  const heard = await Promise.all(
+    organisations.map(async (organisation) => {
+      const agent = await enter(world.url(1), tokenOf(organisation.agent));
+      const admin = await enter(world.url(1), tokenOf(organisation.admin));
+      const visitors = await Promise.all(
+        Array.from({ length: VISITORS }, async (_, n) => {
+          const client = await enter(world.url(0), tokenOf(await organisation.visitor(`${n}`)));
+          await client.ok("visitor_first_msg", { n: 0 });
+          return client;
+        }),
+      );
+      const opened = () => agent.heard.filter(({ event }) => event === "append_unclaimed_chats");
+      await expect.poll(() => opened().length).toBe(VISITORS);
+      for (const { payload } of opened()) {
+        await agent.ok("staff_join", { room: (payload as ServerPayload<"append_unclaimed_chats">).room.id });
+      }
+      const numbers = Array.from({ length: EACH }, (_, n) => n + 1);
+      await Promise.all(visitors.flatMap((client) => numbers.map((n) => client.ok("visitor_msg", { n }))));
+      await expect
+        .poll(() => admin.names().filter((name) => name === "new_visitor_msg_for_supervisor").length)
+        .toBe(VISITORS * EACH);
+      return agent.heard.filter(({ event }) => event === "visitor_send");
+    }),
+  );
+  for (const messages of heard) {
+    const byVisitor = Map.groupBy(messages, ({ payload }) => (payload as ServerPayload<"visitor_send">).user.id);
+    const numbers = [...byVisitor.values()].map((all) =>
+      all.map(({ payload }) => (payload as ServerPayload<"visitor_send">).content.n),
+    );
+    expect(numbers).toEqual(Array(VISITORS).fill(Array.from({ length: EACH }, (_, n) => n + 1)));
+  }
+});
