@@ -3,7 +3,6 @@ import type { DisconnectReason, Socket } from "socket.io";
 import { type Attendance, refOf } from "../chat/attendance.ts";
 import type { Caller, ChatPorts } from "../chat/ports.ts";
 import { roomsOf } from "../chat/rooms.ts";
-import { staffSnapshot, visitorSnapshot } from "../chat/snapshots.ts";
 import type { Config } from "../config.ts";
 import { Refusal, type RefusalCode } from "../contract/errors.ts";
 import type { Delivery } from "../delivery/delivery.ts";
@@ -16,13 +15,17 @@ import { createQueue } from "./queue.ts";
 import { createRateLimit } from "./rate-limit.ts";
 import { watchReading } from "./reading.ts";
 import { accountOf, cutOff, GOODBYE_MS, sendAway } from "./server.ts";
+import type { ReadSnapshot } from "./snapshots.ts";
 
 export type ConnectionContext = {
   config: Pick<Config, "reconnectGraceMs" | "rateLimit" | "maxContentBytes">;
   ports: ChatPorts;
-  accounts: Accounts;
+  accounts: Pick<Accounts, "byId">;
   attendance: Attendance;
-  delivery: Pick<Delivery, "follow" | "online">;
+  delivery: Pick<Delivery, "follow">;
+  readSnapshot: ReadSnapshot;
+  /** Runs what connecting asks of the database, together with others who connect. */
+  inRound: (work: () => Promise<void>) => Promise<void>;
   /** Resolves when the connection hears its rooms from every process. */
   subscribed: () => Promise<void>;
   metrics: Metrics;
@@ -97,7 +100,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
 
   queue.enqueue(async () => {
     try {
-      await open();
+      await context.inRound(open);
     } catch (error) {
       // The client tries again.
       context.onFault(error);
@@ -108,7 +111,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
   return {
     ended,
     async refresh() {
-      queue.enqueue(sendSnapshot);
+      queue.enqueue(() => context.inRound(sendSnapshot));
       await queue.idle();
     },
     sendAway: sendAwayAnswered,
@@ -163,21 +166,11 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
     if (!socket.connected || turnedAway) return;
     gate.shut();
     try {
-      const send = await readSnapshot();
-      gate.open(send);
+      const send = await context.readSnapshot(caller);
+      gate.open(() => send(socket));
     } finally {
       gate.open();
     }
-  }
-
-  async function readSnapshot(): Promise<() => void> {
-    if (caller.kind === "visitor") {
-      const snapshot = await visitorSnapshot(ports.chats, caller);
-      return () => socket.emit("visitor_init", snapshot);
-    }
-    const online = await context.delivery.online(caller.organisationId);
-    const snapshot = await staffSnapshot({ chats: ports.chats, people: accounts }, caller, online);
-    return () => socket.emit("staff_init", snapshot);
   }
 }
 
