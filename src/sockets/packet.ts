@@ -31,3 +31,10 @@ function frameHeader(length: number): Buffer {
   else header.writeBigUInt64BE(BigInt(length), 2);
   return header;
 }
+
+/** How many bytes Engine.IO's packet is: to encode a large one anew for each connection takes as long as sending it. */
+export function sizeOf({ data, options }: { data?: unknown; options?: { wsPreEncodedFrame?: Buffer[] } }): number {
+  const payload = options?.wsPreEncodedFrame?.[1];
+  if (payload) return payload.length;
+  return typeof data === "string" ? Buffer.byteLength(data) : 0;
+}

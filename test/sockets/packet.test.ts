@@ -5,6 +5,7 @@ import { Server, type Socket } from "socket.io";
 import { io as connect } from "socket.io-client";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { packetOf, send } from "../../src/sockets/packet.ts";
+import { watchReading } from "../../src/sockets/reading.ts";
 
 let server: Server;
 let url: string;
@@ -32,4 +33,24 @@ test.each(["websocket", "polling"])("a packet of any length arrives as it is, by
   for (const text of texts) send(socket, packetOf(JSON.stringify(["text", text])));
   await expect.poll(() => heard).toEqual(texts);
   client.disconnect();
+});
+
+test("what is sent in one turn is no sign of not reading, however much; what comes on top of it later is", async () => {
+  const { client, socket } = await pair("websocket");
+  let isFull = false;
+  watchReading(socket, () => {
+    isFull = true;
+  });
+  const { ws } = client.io.engine.transport as unknown as { ws: { pause(): void; terminate(): void } };
+  ws.pause();
+  const megabyte = packetOf(JSON.stringify(["text", "x".repeat(1_000_000)]));
+  for (let n = 0; n < 30; n++) send(socket, megabyte);
+  expect(isFull).toBe(false);
+  // The system takes some of it.
+  for (let n = 0; n < 20 && !isFull; n++) {
+    await new Promise(setImmediate);
+    send(socket, megabyte);
+  }
+  expect(isFull).toBe(true);
+  ws.terminate();
 });
