@@ -15,7 +15,7 @@ const KEEP_ENDED_LEASES_MS = 24 * 60 * 60 * 1000;
 const ENDED = 1;
 
 type Options = { graceMs: number; onFault: (error: unknown) => void };
-/** `told` is the name by which Redis has known it. */
+/** `told` is the process's name under which Redis was told of it. */
 type Own = { user: UserRef; told: string | null };
 
 /** Presence of many processes. What is kept in Redis, and how it changes, is in ./redis-scripts.ts. */
@@ -80,7 +80,7 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
     return cameOnline;
   }
 
-  const ownName = (connectionId: string) => `${processId}/${connectionId}`;
+  const nameOf = (process: string, connectionId: string) => `${process}/${connectionId}`;
   /**
    * Answers for each whether its user came online with it. Sends its commands before it first waits, so that a later
    * leave comes later at Redis as well; those that are gone already are left out.
@@ -91,14 +91,13 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
     const byOrganisation = Map.groupBy(there, ({ connection }) => connection.user.organisationId);
     const cameOnline = new Set<string>();
     const telling = [...byOrganisation].map(async ([organisationId, some]) => {
-      const names = some.map(({ id }) => ownName(id));
-      const data = some.flatMap(({ connection: { user, told } }, index) => {
-        const name = names[index] as string;
-        return [keyOf(user), name, told === name ? "" : (told ?? "")];
+      const as = processId;
+      const data = some.flatMap(({ id, connection: { user, told } }) => {
+        return [keyOf(user), nameOf(as, id), told === null || told === as ? "" : nameOf(told, id)];
       });
       const answers = await redis.presenceJoin(hashOf(organisationId), ...data);
       some.forEach(({ id, connection }, index) => {
-        connection.told = names[index] as string;
+        connection.told = as;
         if (answers[index] === 1) cameOnline.add(id);
       });
     });
@@ -180,12 +179,10 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
 
     async leave(user, connectionId, ms) {
       // While it is told again it may be known by either of two names.
-      const names = new Set(
-        connectionId === "all" ? [connectionId] : [own.get(connectionId)?.told, ownName(connectionId)],
-      );
+      const epochs = new Set([own.get(connectionId)?.told ?? processId, processId]);
+      const names = connectionId === "all" ? [connectionId] : [...epochs].map((one) => nameOf(one, connectionId));
       own.delete(connectionId);
-      const telling = [...names].map(async (connection) => {
-        if (!connection) return;
+      const telling = names.map(async (connection) => {
         try {
           await tellLeave(user, connection, ms);
         } catch (error) {

@@ -55,10 +55,10 @@ export type Connection = {
 
 /** Serves one connection: its rooms, its presence, its snapshot, then its events, one after the other. */
 export function serveConnection(socket: Socket, context: ConnectionContext): Connection {
-  const { accounts, attendance, config, metrics, ports } = context;
-  const account = accountOf(socket);
-  const log = context.log.child({ connection: socket.id, user: account.user.id });
-  let caller = callerOf(account, socket.id);
+  const { accounts, attendance, config, log, metrics, ports } = context;
+  let caller = callerOf(accountOf(socket), socket.id);
+  /** For the log: made when there is something to log, which for most there never is. */
+  const who = () => ({ connection: socket.id, user: caller.user.id });
   /** Why the connection can't be opened, as it turned out: what it has sent already is refused with it. */
   let turnedAway: RefusalCode | null = null;
   const currentCaller = () => {
@@ -69,25 +69,25 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
 
   // Listeners first: an event may come in before anything that is awaited here is done.
   bindEvents(socket, currentCaller, {
-    ...{ ports, metrics, log, queue, maxContentBytes: config.maxContentBytes },
+    ...{ ports, metrics, log, who, queue, maxContentBytes: config.maxContentBytes },
     mayAct: createRateLimit(config.rateLimit),
   });
   const cutOffSlowReader = () => {
     metrics.cutOffs.inc({ reason: "slow_reader" });
-    log.warn("connection cut off: it doesn't read what it is sent");
+    log.warn(who(), "connection cut off: it doesn't read what it is sent");
     cutOff(socket);
   };
   const gate = createGate(socket, () => {
-    log.warn("connection closed: its snapshot takes too long");
+    log.warn(who(), "connection closed: its snapshot takes too long");
     socket.conn.close();
   });
   const reading = watchReading(socket, cutOffSlowReader);
   let hasExpired = false;
-  metrics.connections.inc({ kind: account.kind });
+  metrics.connections.inc({ kind: caller.kind });
   const ended = new Promise<void>((resolve) => {
     socket.on("disconnect", (reason) => {
-      metrics.connections.dec({ kind: account.kind });
-      log.debug({ reason }, "disconnected");
+      metrics.connections.dec({ kind: caller.kind });
+      log.debug({ ...who(), reason }, "disconnected");
       if (reason === "server namespace disconnect") {
         metrics.cutOffs.inc({ reason: "disabled" });
         setTimeout(() => cutOff(socket), GOODBYE_MS).unref();
@@ -117,7 +117,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
     sendAway: sendAwayAnswered,
     inspect() {
       if (!socket.connected || hasExpired) return;
-      if (Date.now() >= account.expiresAt) {
+      if (Date.now() >= accountOf(socket).expiresAt) {
         hasExpired = true;
         metrics.cutOffs.inc({ reason: "token_expired" });
         void sendAwayAnswered(ANSWER_MS);
@@ -141,6 +141,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
     await socket.join(roomsOf(caller));
     await context.subscribed();
     await context.delivery.follow(caller);
+    const account = accountOf(socket);
     const current = await accounts.byId(account.kind, account.user.id);
     const isWelcome = current !== null && !current.user.disabled;
     const hasNewRole =
@@ -157,7 +158,8 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
       socket.conn.close();
       return;
     }
-    caller = callerOf(current, socket.id);
+    Object.assign(account, current);
+    caller = callerOf(account, socket.id);
     await attendance.arrive(caller, socket.id);
     await sendSnapshot();
   }
