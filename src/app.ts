@@ -9,6 +9,7 @@ import { createDelivery } from "./delivery/delivery.ts";
 import { CHECK_INTERVAL_MS } from "./delivery/gaps.ts";
 import { ROSTER_INTERVAL_MS } from "./delivery/roster.ts";
 import type { createFaults } from "./faults.ts";
+import { inRounds } from "./gather.ts";
 import { chatRoutes } from "./http/chats.ts";
 import { registerDocuments } from "./http/documents.ts";
 import { createLoginLimits } from "./http/login-limits.ts";
@@ -24,6 +25,7 @@ import { drain } from "./sockets/drain.ts";
 import { createRateLimit } from "./sockets/rate-limit.ts";
 import { READING_INTERVAL_MS } from "./sockets/reading.ts";
 import { createSocketServer } from "./sockets/server.ts";
+import { createSnapshots } from "./sockets/snapshots.ts";
 import { newMessageId, type Store } from "./store/store.ts";
 import { every } from "./time.ts";
 
@@ -31,6 +33,8 @@ import { every } from "./time.ts";
 const REPAIR_INTERVAL_MS = 15_000;
 /** The same for staff who were disabled, who are out within 5 s also when Redis is away. */
 const RECHECK_STAFF_INTERVAL_MS = 3_000;
+/** So many connections are opened at once: a crowd must not keep the database from those who are there already. */
+const OPENED_AT_ONCE = 200;
 
 export type AppParts = {
   config: Omit<Config, "jwtSecret"> & { jwtSecret: string };
@@ -79,11 +83,13 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
   const ports: ChatPorts = { chats, emit: delivery.emit, announce: delivery.announce, newId: newMessageId };
   const attendance = createAttendance(presence, accounts, ports, config);
 
+  const readSnapshot = createSnapshots({ chats, people: accounts, online: delivery.online });
+  const inRound = inRounds(OPENED_AT_ONCE);
   const connections = new Set<Connection>();
   const subscribed = () => bus?.subscribed() ?? Promise.resolve();
   io.on("connection", (socket) => {
     const connection = serveConnection(socket, {
-      ...{ config, ports, accounts, attendance, delivery, subscribed, metrics, log },
+      ...{ config, ports, accounts, attendance, delivery, readSnapshot, inRound, subscribed, metrics, log },
       onFault: fault("connection"),
     });
     connections.add(connection);
@@ -97,10 +103,10 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
     await delivery.checkChats(0).catch(fault("delivery"));
     if (isRefreshing) return;
     isRefreshing = true;
-    // One after the other: all at once would be too much for the database, just when it has enough to do.
-    for (const connection of stale) {
-      stale.delete(connection);
-      if (connections.has(connection)) await connection.refresh();
+    while (stale.size > 0) {
+      const some = [...stale].filter((connection) => connections.has(connection));
+      stale.clear();
+      await Promise.all(some.map((connection) => connection.refresh()));
     }
     isRefreshing = false;
   });

@@ -64,14 +64,14 @@ export interface ChatStore {
   find(organisationId: string, chatId: string): Promise<Chat | null>;
   /** The ids of the chats that a staff serves. */
   servedBy(staffId: string): Promise<string[]>;
-  /** Oldest first, each with its visitor's last 100 messages. */
-  queue(organisationId: string): Promise<ChatWithMessages[]>;
-  /** The chats that this staff serves, each with its last 100 messages, system messages included. */
-  active(staffId: string): Promise<ChatWithMessages[]>;
-  /** The visitor's open chat with its last 100 messages, system messages included. */
-  openChatOf(visitorId: string): Promise<ChatWithMessages | null>;
-  /** The 15 flagged last. */
-  flagged(organisationId: string): Promise<Chat[]>;
+  /** The queued chats of these organisations, oldest first, each with its visitor's last 100 messages. */
+  queues(organisationIds: string[]): Promise<ChatWithMessages[]>;
+  /** The chats that these staff serve, each with its last 100 messages, system messages included. */
+  active(staffIds: string[]): Promise<ChatWithMessages[]>;
+  /** The open chats of these visitors, each with its last 100 messages, system messages included. */
+  openChats(visitorIds: string[]): Promise<ChatWithMessages[]>;
+  /** The 15 of each of these organisations that were flagged last, the last one first. */
+  flagged(organisationIds: string[]): Promise<Chat[]>;
   /** Everybody who takes part in an open chat. */
   participants(): Promise<UserRef[]>;
 

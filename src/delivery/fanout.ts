@@ -1,9 +1,8 @@
 import type { Server } from "socket.io";
-import type { BroadcastOptions } from "socket.io-adapter";
 import type { Bus } from "../bus/redis.ts";
 import type { Announcement, RoomName } from "../chat/ports.ts";
 import { organisationOf } from "../chat/rooms.ts";
-import { encodedPacket, packetText } from "../sockets/parser.ts";
+import { type Packet, packetOf, send } from "../sockets/packet.ts";
 import { createEncoder } from "./encode.ts";
 
 /** Who gets a packet: everybody in one of the rooms, and in none of the others. */
@@ -32,17 +31,27 @@ const channelOf = (organisationId: string) => `chat:1:${organisationId}`;
  *
  *     the sending process's id
  *     {"note": …, "to": [[rooms, except], …]}     for each `send`, followed by
- *     2["visitor_send",{…}]                       a line for each of its events
+ *     ["visitor_send",{…}]                        a line for each of its events
  */
 export function createFanout<Note>(io: Server, { bus, onHeard }: Parts<Note>): Fanout<Note> {
-  const { adapter } = io.of("/");
-  const isHere = (room: RoomName) => adapter.rooms.has(room);
+  const { adapter, sockets } = io.of("/");
   const bundles = new Map<string, string[]>();
 
-  function sendText(text: string, [rooms, except]: Audience): void {
-    if (!rooms.some(isHere)) return;
-    const options: BroadcastOptions = { rooms: new Set(rooms), except: new Set(except), flags: { local: true } };
-    adapter.broadcast(encodedPacket(text), options);
+  /** @param json `["name",payload]` */
+  function tell(json: string, [rooms, except]: Audience): void {
+    let packet: Packet | undefined;
+    const told = new Set<string>();
+    for (const room of rooms) {
+      for (const id of adapter.rooms.get(room) ?? []) {
+        const socket = sockets.get(id);
+        // A connection is in a room of its own, too, which has its id as its name.
+        const isExcepted = except.some((one) => adapter.sids.get(id)?.has(one));
+        if (!socket || isExcepted || told.has(id)) continue;
+        told.add(id);
+        packet ??= packetOf(json);
+        send(socket, packet);
+      }
+    }
   }
 
   function publish(organisationId: string, lines: string[]): void {
@@ -62,7 +71,7 @@ export function createFanout<Note>(io: Server, { bus, onHeard }: Parts<Note>): F
     const lines = bundle.toString().split("\n");
     for (let at = 1; at < lines.length; ) {
       const { note, to } = JSON.parse(lines[at++] as string) as { note: Note; to: Audience[] };
-      for (const audience of to) sendText(lines[at++] as string, audience);
+      for (const audience of to) tell(lines[at++] as string, audience);
       onHeard(
         organisationId,
         note,
@@ -96,9 +105,9 @@ export function createFanout<Note>(io: Server, { bus, onHeard }: Parts<Note>): F
   return {
     send(organisationId, announcements, note, by) {
       const encode = createEncoder();
-      const texts = announcements.map(({ event, payload }) => packetText(event, encode(payload)));
+      const texts = announcements.map(({ event, payload }) => `["${event}",${encode(payload)}]`);
       const to = announcements.map(({ rooms, except }): Audience => [rooms, by === null ? except : [...except, by]]);
-      for (const [index, audience] of to.entries()) sendText(texts[index] as string, audience);
+      for (const [index, audience] of to.entries()) tell(texts[index] as string, audience);
       if (bus) publish(organisationId, [JSON.stringify({ note, to }), ...texts]);
     },
     sendHere: ({ event, payload, rooms, except }) =>

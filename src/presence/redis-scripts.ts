@@ -27,20 +27,25 @@ const WRITE = `redis.call('HSET', KEYS[1], ARGV[1], cjson.encode(entry))`;
 const isClaim = "string.sub(key, 1, 1) == '~'";
 
 const scripts = {
-  // KEYS[1] the organisation's hash; ARGV user, connection, the name that the connection had before (or ""). Answers 1
-  // when the user came online.
-  presenceJoin: `${READ}
-    local cameOnline = 1
-    for key, ends in pairs(entry) do
-      if not (${isClaim}) then
-        cameOnline = 0
-        if ends > 0 then entry[key] = nil end
+  // KEYS[1] the organisation's hash; ARGV of each connection: user, connection, the name that it had before (or "").
+  // Answers for each 1 when the user came online.
+  presenceJoin: `local answers = {}
+    for first = 1, #ARGV, 3 do
+      local user, connection, before = ARGV[first], ARGV[first + 1], ARGV[first + 2]
+      local entry = cjson.decode(redis.call('HGET', KEYS[1], user) or '{}')
+      local cameOnline = 1
+      for key, ends in pairs(entry) do
+        if not (${isClaim}) then
+          cameOnline = 0
+          if ends > 0 then entry[key] = nil end
+        end
       end
+      if before ~= '' then entry[before] = nil end
+      entry[connection] = 0
+      redis.call('HSET', KEYS[1], user, cjson.encode(entry))
+      answers[#answers + 1] = cameOnline
     end
-    if ARGV[3] ~= '' then entry[ARGV[3]] = nil end
-    entry[ARGV[2]] = 0
-    ${WRITE}
-    return cameOnline`,
+    return answers`,
   // KEYS[1] the organisation's hash; ARGV user, connection or "all", grace in ms.
   presenceLeave: `${READ} ${NOW}
     for key, ends in pairs(entry) do
@@ -93,7 +98,7 @@ const scripts = {
 };
 
 type Scripts = {
-  presenceJoin(hash: string, user: string, connection: string, before: string): Promise<number>;
+  presenceJoin(hash: string, ...connections: string[]): Promise<number[]>;
   presenceLeave(hash: string, user: string, connection: string, graceMs: number): Promise<number>;
   presenceClaim(
     hash: string,

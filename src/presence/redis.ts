@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Cluster, Redis } from "ioredis";
 import type { UserRef } from "../chat/ports.ts";
+import { gathered } from "../gather.ts";
 import { forEachGone, keyOf, LEASE_MS, type Presence, SWEEP_INTERVAL_MS, unique } from "./presence.ts";
 import { EMPTIED, hashOf, ORGANISATIONS, PROCESSES, SWEEPER, withScripts } from "./redis-scripts.ts";
 
@@ -14,14 +15,16 @@ const KEEP_ENDED_LEASES_MS = 24 * 60 * 60 * 1000;
 const ENDED = 1;
 
 type Options = { graceMs: number; onFault: (error: unknown) => void };
+/** `told` is the process's name under which Redis was told of it. */
+type Own = { user: UserRef; told: string | null };
 
 /** Presence of many processes. What is kept in Redis, and how it changes, is in ./redis-scripts.ts. */
 export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault }: Options): Presence {
   const redis = withScripts(client);
   /** A process whose lease has ended is dead for the others: it goes on under a new name, its epoch. */
   let processId = randomUUID();
-  /** This process's connections; `told` is the name by which Redis has known one. */
-  const own = new Map<string, { user: UserRef; told: string | null }>();
+  /** This process's connections. */
+  const own = new Map<string, Own>();
   const leftUntold: { user: UserRef; connection: string; graceMs: number }[] = [];
   /** Something could not be told to Redis: the next touch tells everything again. */
   let stale = false;
@@ -69,30 +72,39 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
   async function tellAllJoins(): Promise<UserRef[]> {
     const cameOnline: UserRef[] = [];
     for (const chunk of chunks([...own.keys()])) {
-      const told = chunk.map(async (connectionId) => {
-        const connection = own.get(connectionId);
-        if (!connection) return;
-        const wasTold = connection.told;
-        if ((await tellJoin(connection, connectionId)) && (mayHaveLeft || !wasTold)) cameOnline.push(connection.user);
-      });
-      await Promise.all(told);
+      const users = chunk.map((id) => own.get(id)).map((one) => (mayHaveLeft || !one?.told ? one?.user : undefined));
+      const came = await tellJoins(chunk);
+      cameOnline.push(...(users.filter((user, index) => user !== undefined && came[index]) as UserRef[]));
       await renewLease();
     }
     return cameOnline;
   }
 
-  const ownName = (connectionId: string) => `${processId}/${connectionId}`;
-  /** Sends its commands before it first waits, so that a later leave comes later at Redis as well. */
-  const tellJoin = async (connection: { user: UserRef; told: string | null }, connectionId: string) => {
-    const { user, told } = connection;
-    const name = ownName(connectionId);
-    const [cameOnline] = await Promise.all([
-      redis.presenceJoin(hashOf(user.organisationId), keyOf(user), name, told === name ? "" : (told ?? "")),
-      redis.sadd(ORGANISATIONS, user.organisationId),
-    ]);
-    connection.told = name;
-    return cameOnline === 1;
-  };
+  const nameOf = (process: string, connectionId: string) => `${process}/${connectionId}`;
+  /**
+   * Answers for each whether its user came online with it. Sends its commands before it first waits, so that a later
+   * leave comes later at Redis as well; those that are gone already are left out.
+   */
+  async function tellJoins(connectionIds: string[]): Promise<boolean[]> {
+    const there = connectionIds.filter((id) => own.has(id)).map((id) => ({ id, connection: own.get(id) as Own }));
+    if (there.length === 0) return connectionIds.map(() => false);
+    const byOrganisation = Map.groupBy(there, ({ connection }) => connection.user.organisationId);
+    const cameOnline = new Set<string>();
+    const telling = [...byOrganisation].map(async ([organisationId, some]) => {
+      const as = processId;
+      const data = some.flatMap(({ id, connection: { user, told } }) => {
+        return [keyOf(user), nameOf(as, id), told === null || told === as ? "" : nameOf(told, id)];
+      });
+      const answers = await redis.presenceJoin(hashOf(organisationId), ...data);
+      some.forEach(({ id, connection }, index) => {
+        connection.told = as;
+        if (answers[index] === 1) cameOnline.add(id);
+      });
+    });
+    await Promise.all([...telling, redis.sadd(ORGANISATIONS, ...byOrganisation.keys())]);
+    return connectionIds.map((id) => cameOnline.has(id));
+  }
+  const tellJoin = gathered(tellJoins, CHUNK);
   const tellLeave = (user: UserRef, connection: string, ms: number) =>
     redis.presenceLeave(hashOf(user.organisationId), keyOf(user), connection, ms);
 
@@ -153,12 +165,11 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
 
   return {
     async join(user, connectionId) {
-      const connection = { user, told: null };
-      own.set(connectionId, connection);
+      own.set(connectionId, { user, told: null });
       try {
         // Without a lease the connection wouldn't count.
         if (performance.now() >= leaseEndsAt) stale = (await renewLease()) !== "running" || stale;
-        return own.has(connectionId) && (await tellJoin(connection, connectionId));
+        return await tellJoin(connectionId);
       } catch (error) {
         stale = true;
         fault(error);
@@ -168,12 +179,10 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
 
     async leave(user, connectionId, ms) {
       // While it is told again it may be known by either of two names.
-      const names = new Set(
-        connectionId === "all" ? [connectionId] : [own.get(connectionId)?.told, ownName(connectionId)],
-      );
+      const epochs = new Set([own.get(connectionId)?.told ?? processId, processId]);
+      const names = connectionId === "all" ? [connectionId] : [...epochs].map((one) => nameOf(one, connectionId));
       own.delete(connectionId);
-      const telling = [...names].map(async (connection) => {
-        if (!connection) return;
+      const telling = names.map(async (connection) => {
         try {
           await tellLeave(user, connection, ms);
         } catch (error) {

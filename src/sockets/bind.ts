@@ -16,6 +16,8 @@ type BindOptions = {
   ports: ChatPorts;
   metrics: Metrics;
   log: FastifyBaseLogger;
+  /** Whose event it is, for the log. */
+  who: () => object;
   maxContentBytes: number;
   /** Takes one event from the connection's allowance; false when there is none left. */
   mayAct: () => boolean;
@@ -43,7 +45,7 @@ const validators = new Map(
  * @param currentCaller who acts; throws a Refusal when he may not any more
  */
 export function bindEvents(socket: Socket, currentCaller: () => Caller, options: BindOptions): void {
-  const { ports, metrics, log, queue } = options;
+  const { ports, metrics, log, who, queue } = options;
 
   // A packet middleware that never calls `next`: nothing reaches the socket's own listeners, where a client's "error"
   // event would be an unhandled one.
@@ -57,7 +59,7 @@ export function bindEvents(socket: Socket, currentCaller: () => Caller, options:
       else ack(true, null);
     };
     const refuse = (error: unknown) => {
-      const refusal = toRefusal(error, log, { event });
+      const refusal = toRefusal(error, log, { ...who(), event });
       metrics.events.inc({ event: event ?? "unknown", result: refusal.code });
       ack(false, refusal.message);
     };

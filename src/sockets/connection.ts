@@ -3,7 +3,6 @@ import type { DisconnectReason, Socket } from "socket.io";
 import { type Attendance, refOf } from "../chat/attendance.ts";
 import type { Caller, ChatPorts } from "../chat/ports.ts";
 import { roomsOf } from "../chat/rooms.ts";
-import { staffSnapshot, visitorSnapshot } from "../chat/snapshots.ts";
 import type { Config } from "../config.ts";
 import { Refusal, type RefusalCode } from "../contract/errors.ts";
 import type { Delivery } from "../delivery/delivery.ts";
@@ -16,13 +15,17 @@ import { createQueue } from "./queue.ts";
 import { createRateLimit } from "./rate-limit.ts";
 import { watchReading } from "./reading.ts";
 import { accountOf, cutOff, GOODBYE_MS, sendAway } from "./server.ts";
+import type { ReadSnapshot } from "./snapshots.ts";
 
 export type ConnectionContext = {
   config: Pick<Config, "reconnectGraceMs" | "rateLimit" | "maxContentBytes">;
   ports: ChatPorts;
-  accounts: Accounts;
+  accounts: Pick<Accounts, "byId">;
   attendance: Attendance;
-  delivery: Pick<Delivery, "follow" | "online">;
+  delivery: Pick<Delivery, "follow">;
+  readSnapshot: ReadSnapshot;
+  /** Runs what connecting asks of the database, together with others who connect. */
+  inRound: (work: () => Promise<void>) => Promise<void>;
   /** Resolves when the connection hears its rooms from every process. */
   subscribed: () => Promise<void>;
   metrics: Metrics;
@@ -52,10 +55,10 @@ export type Connection = {
 
 /** Serves one connection: its rooms, its presence, its snapshot, then its events, one after the other. */
 export function serveConnection(socket: Socket, context: ConnectionContext): Connection {
-  const { accounts, attendance, config, metrics, ports } = context;
-  const account = accountOf(socket);
-  const log = context.log.child({ connection: socket.id, user: account.user.id });
-  let caller = callerOf(account, socket.id);
+  const { accounts, attendance, config, log, metrics, ports } = context;
+  let caller = callerOf(accountOf(socket), socket.id);
+  /** For the log: made when there is something to log, which for most there never is. */
+  const who = () => ({ connection: socket.id, user: caller.user.id });
   /** Why the connection can't be opened, as it turned out: what it has sent already is refused with it. */
   let turnedAway: RefusalCode | null = null;
   const currentCaller = () => {
@@ -66,25 +69,25 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
 
   // Listeners first: an event may come in before anything that is awaited here is done.
   bindEvents(socket, currentCaller, {
-    ...{ ports, metrics, log, queue, maxContentBytes: config.maxContentBytes },
+    ...{ ports, metrics, log, who, queue, maxContentBytes: config.maxContentBytes },
     mayAct: createRateLimit(config.rateLimit),
   });
   const cutOffSlowReader = () => {
     metrics.cutOffs.inc({ reason: "slow_reader" });
-    log.warn("connection cut off: it doesn't read what it is sent");
+    log.warn(who(), "connection cut off: it doesn't read what it is sent");
     cutOff(socket);
   };
   const gate = createGate(socket, () => {
-    log.warn("connection closed: its snapshot takes too long");
+    log.warn(who(), "connection closed: its snapshot takes too long");
     socket.conn.close();
   });
   const reading = watchReading(socket, cutOffSlowReader);
   let hasExpired = false;
-  metrics.connections.inc({ kind: account.kind });
+  metrics.connections.inc({ kind: caller.kind });
   const ended = new Promise<void>((resolve) => {
     socket.on("disconnect", (reason) => {
-      metrics.connections.dec({ kind: account.kind });
-      log.debug({ reason }, "disconnected");
+      metrics.connections.dec({ kind: caller.kind });
+      log.debug({ ...who(), reason }, "disconnected");
       if (reason === "server namespace disconnect") {
         metrics.cutOffs.inc({ reason: "disabled" });
         setTimeout(() => cutOff(socket), GOODBYE_MS).unref();
@@ -97,7 +100,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
 
   queue.enqueue(async () => {
     try {
-      await open();
+      await context.inRound(open);
     } catch (error) {
       // The client tries again.
       context.onFault(error);
@@ -108,13 +111,13 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
   return {
     ended,
     async refresh() {
-      queue.enqueue(sendSnapshot);
+      queue.enqueue(() => context.inRound(sendSnapshot));
       await queue.idle();
     },
     sendAway: sendAwayAnswered,
     inspect() {
       if (!socket.connected || hasExpired) return;
-      if (Date.now() >= account.expiresAt) {
+      if (Date.now() >= accountOf(socket).expiresAt) {
         hasExpired = true;
         metrics.cutOffs.inc({ reason: "token_expired" });
         void sendAwayAnswered(ANSWER_MS);
@@ -138,6 +141,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
     await socket.join(roomsOf(caller));
     await context.subscribed();
     await context.delivery.follow(caller);
+    const account = accountOf(socket);
     const current = await accounts.byId(account.kind, account.user.id);
     const isWelcome = current !== null && !current.user.disabled;
     const hasNewRole =
@@ -154,7 +158,8 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
       socket.conn.close();
       return;
     }
-    caller = callerOf(current, socket.id);
+    Object.assign(account, current);
+    caller = callerOf(account, socket.id);
     await attendance.arrive(caller, socket.id);
     await sendSnapshot();
   }
@@ -163,21 +168,11 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
     if (!socket.connected || turnedAway) return;
     gate.shut();
     try {
-      const send = await readSnapshot();
-      gate.open(send);
+      const send = await context.readSnapshot(caller);
+      gate.open(() => send(socket));
     } finally {
       gate.open();
     }
-  }
-
-  async function readSnapshot(): Promise<() => void> {
-    if (caller.kind === "visitor") {
-      const snapshot = await visitorSnapshot(ports.chats, caller);
-      return () => socket.emit("visitor_init", snapshot);
-    }
-    const online = await context.delivery.online(caller.organisationId);
-    const snapshot = await staffSnapshot({ chats: ports.chats, people: accounts }, caller, online);
-    return () => socket.emit("staff_init", snapshot);
   }
 }
 

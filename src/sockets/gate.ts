@@ -1,4 +1,5 @@
 import type { Socket } from "socket.io";
+import { type Way, wayTo } from "./packet.ts";
 
 /** So much may wait while a snapshot is read; a database that slow, or a crowd that loud, is no state to connect in. */
 const MAX_HELD = 10_000;
@@ -16,11 +17,9 @@ export type Gate = {
  * @param onFull called when too much is held back
  */
 export function createGate(socket: Socket, onFull: () => void): Gate {
-  const { client } = socket;
-  // Where all that goes to the connection passes: broadcasts go past the socket itself.
-  const way = client as unknown as { writeToEngine(...packets: unknown[]): void };
-  const write = way.writeToEngine.bind(client);
-  let held: unknown[][] | null = null;
+  const way = wayTo(socket);
+  const write = way.writeToEngine.bind(way);
+  let held: Parameters<Way["writeToEngine"]>[] | null = null;
   way.writeToEngine = (...packets) => {
     if (held === null) write(...packets);
     else if (held.push(packets) === MAX_HELD) onFull();

@@ -1,6 +1,6 @@
 import { type IncomingMessage, ServerResponse, STATUS_CODES } from "node:http";
 import type { FastifyBaseLogger } from "fastify";
-import type { Server } from "socket.io";
+import type { Server, Socket } from "socket.io";
 import type { SignedIn, Tokens } from "../accounts/tokens.ts";
 import { RETRY_AFTER_S, Refusal } from "../contract/errors.ts";
 import { toRefusal } from "../refusals.ts";
@@ -16,6 +16,8 @@ export type Admission = {
   /** Takes one new connection from what the process may take now; false when there is none left. */
   mayEnter(): boolean;
 };
+
+const ignore = () => {};
 
 type Options = {
   tokens: Tokens;
@@ -59,35 +61,50 @@ export function authenticateHandshakes(io: Server, options: Options): void {
   io.engine.use((request: Handshake, response: Response, next: () => void) => {
     // Node watches the sockets of plain requests itself. On any other one, a client that hangs up in the middle would
     // otherwise end the process.
-    if (!(response instanceof ServerResponse)) request.socket.on("error", () => {});
-    if (request._query.sid) next();
-    else void admit(request, response, next);
+    if (!(response instanceof ServerResponse)) request.socket.on("error", ignore);
+    const goOn = () => {
+      // It lives as long as the connection, and would keep the request alive with it.
+      if (!(response instanceof ServerResponse)) Object.assign(response, { req: null });
+      next();
+    };
+    if (request._query.sid) goOn();
+    else void admit(request, response, goOn);
   });
 
   // Each CONNECT packet makes a socket, and 20,000 of them fit into one request: one at a time is enough for anybody.
   const busy = new WeakSet<object>();
-  /** The handshake was the place of its first one only. */
-  const entered = new WeakSet<object>();
+  /** Whose connection it is, null when each CONNECT has to say so: the handshake was the place of its first one only. */
+  const entered = new WeakMap<object, SignedIn | null>();
   io.use(async (socket, next) => {
-    if (busy.has(socket.conn)) {
-      socket.conn.close();
+    const { conn } = socket;
+    if (busy.has(conn)) {
+      conn.close();
       return;
     }
-    busy.add(socket.conn);
-    socket.once("disconnect", () => busy.delete(socket.conn));
+    busy.add(conn);
+    socket.once("disconnect", () => busy.delete(conn));
     try {
-      if (entered.has(socket.conn)) takePlace();
-      entered.add(socket.conn);
-      const known = (socket.request as Handshake).account;
-      const token = (socket.handshake.auth as { token?: unknown }).token;
-      socket.data.account = known ?? (await tokens.authenticate(typeof token === "string" ? token : undefined));
+      if (entered.has(conn)) takePlace();
+      else entered.set(conn, (socket.request as Handshake).account ?? null);
+      const { token } = socket.handshake.auth as { token?: unknown };
+      forgetRequest(socket);
+      socket.data.account =
+        entered.get(conn) ?? (await tokens.authenticate(typeof token === "string" ? token : undefined));
       next();
     } catch (error) {
-      busy.delete(socket.conn);
+      busy.delete(conn);
       const refusal = refusalOf(error);
       next(Object.assign(new Error(refusal.message), { data: body(refusal) }));
     }
   });
+}
+
+const NOTHING = Object.freeze({ headers: {}, query: {}, auth: {} });
+
+/** A connection lives for hours; what its request has said, a third of its memory, is needed no more. */
+function forgetRequest(socket: Socket): void {
+  Object.assign(socket.conn, { request: null });
+  Object.assign(socket, { handshake: NOTHING });
 }
 
 const body = (refusal: Refusal) => ({ result: false, error_message: refusal.message });

@@ -1,13 +1,14 @@
 import type { Socket as TcpSocket } from "node:net";
 import type { Socket } from "socket.io";
+import { sizeOf } from "./packet.ts";
 
-/** So many bytes may wait for a client, besides the largest packet among them. */
+/** So many bytes may wait for a client, besides the largest burst among them. */
 const MAX_WAITING = 1_000_000;
 /** How often `isStalled` is to be called, and how often nothing may have moved: 2 s. */
 export const READING_INTERVAL_MS = 500;
 const MAX_STALLED = 4;
 /**
- * With a large packet on its way: 10 s. Of a full buffer of some MB the system tells that there is room again only when
+ * With a large burst on its way: 10 s. Of a full buffer of some MB the system tells that there is room again only when
  * a third is, which takes a slow network longer than 2 s.
  */
 const MAX_STALLED_LARGE = 20;
@@ -22,12 +23,27 @@ export type Reading = {
   isStalled(): boolean;
 };
 
+/** Counts the turns of the event loop in which something was sent: within one nobody can have read anything. */
+let turn = 0;
+let isCounting = false;
+function currentTurn(): number {
+  if (!isCounting) {
+    isCounting = true;
+    setImmediate(() => {
+      isCounting = false;
+      turn++;
+    });
+  }
+  return turn;
+}
+
 /**
  * Watches whether a client reads what it is sent, so that what is kept for those that don't stays small. What waits is
  * what the operating system hasn't taken yet:
  *
- * - `onFull` is called when a packet finds more than 1 MB waiting before it. The largest packet of what waits doesn't
- *   count: a snapshot may be larger than that, which is no sign of not reading.
+ * - `onFull` is called when a packet finds more than 1 MB waiting before it. The largest burst, all that is sent in one
+ *   turn of the event loop, doesn't count: a snapshot may be larger than that, and what was held back behind it as well,
+ *   which is no sign of not reading.
  * - On a websocket, bytes that are taken are progress, also within one packet; `isStalled` says when there is none.
  *   Between two polls there can't be any: there the limit, and the timeout of the ping, have to do.
  */
@@ -36,6 +52,8 @@ export function watchReading(socket: Socket, onFull: () => void): Reading {
   /** What engine.io hasn't handed on; what it has, its websocket tells. */
   let inBuffer = 0;
   let largest = 0;
+  let burst = 0;
+  let burstTurn = -1;
   let taken = 0;
   let stalled = 0;
   const websocket = () => {
@@ -47,12 +65,14 @@ export function watchReading(socket: Socket, onFull: () => void): Reading {
   const onFlush = () => {
     inBuffer = 0;
   };
-  const onPacket = (packet: { data?: unknown }) => {
+  const onPacket = (packet: { data?: unknown; options?: object }) => {
     const before = waiting();
     if (before === 0) largest = 0;
     if (before - largest > MAX_WAITING) onFull();
-    const size = typeof packet.data === "string" ? Buffer.byteLength(packet.data) : 0;
-    largest = Math.max(largest, size);
+    const size = sizeOf(packet);
+    burst = burstTurn === currentTurn() ? burst + size : size;
+    burstTurn = turn;
+    largest = Math.max(largest, burst);
     inBuffer += size;
   };
   conn.on("flush", onFlush).on("packetCreate", onPacket);

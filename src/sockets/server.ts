@@ -10,7 +10,6 @@ import type { Metrics } from "../metrics.ts";
 import type { Account } from "../store/accounts.ts";
 import { corkWebsockets } from "./cork.ts";
 import { type Admission, authenticateHandshakes } from "./handshake.ts";
-import { parser } from "./parser.ts";
 
 export type SocketServer = {
   io: Server;
@@ -45,7 +44,7 @@ export function createSocketServer(
   { config, tokens, bus, admission, metrics, log }: Options,
 ): SocketServer {
   const io = new Server(http, {
-    ...{ serveClient: false, parser },
+    serveClient: false,
     transports: ["polling", "websocket"],
     maxHttpBufferSize: 1_000_000,
     connectTimeout: 10_000,

@@ -1,13 +1,16 @@
 import type { People } from "../chat/ports.ts";
 import { role, type Staff, type Visitor } from "../contract/models.ts";
+import { gathered } from "../gather.ts";
 import { isUniqueViolation } from "./faults.ts";
 import type { Prisma } from "./prisma.ts";
 import { toId, toStaff, toVisitor, type UserRow, type VisitorRow } from "./rows.ts";
 
-/** An account together with what stays inside: where it belongs, and how its password is checked. */
-export type StaffAccount = { kind: "staff"; user: Staff; organisationId: string; passwordHash: string };
-export type VisitorAccount = { kind: "visitor"; user: Visitor; organisationId: string; passwordHash: string | null };
+/** A user, and where he belongs. */
+export type StaffAccount = { kind: "staff"; user: Staff; organisationId: string };
+export type VisitorAccount = { kind: "visitor"; user: Visitor; organisationId: string };
 export type Account = StaffAccount | VisitorAccount;
+/** How his password is checked stays inside, and with nobody who is connected. */
+type WithPassword = { passwordHash: string | null };
 
 export type NewStaff = {
   organisationId: string;
@@ -36,8 +39,12 @@ export type StaffChanges = {
 
 /** Organisations, staff and visitors. Emails differ by more than case; "taken" means that this one doesn't. */
 export interface Accounts extends People {
+  /** As it is now or a moment later: those asked for at about the same time are read together. */
   byId(kind: Account["kind"], id: string): Promise<Account | null>;
-  byEmail<K extends Account["kind"]>(kind: K, email: string): Promise<Extract<Account, { kind: K }> | null>;
+  byEmail<K extends Account["kind"]>(
+    kind: K,
+    email: string,
+  ): Promise<(Extract<Account, { kind: K }> & WithPassword) | null>;
   createStaff(staff: NewStaff): Promise<Staff | "taken">;
   createVisitor(visitor: NewVisitor): Promise<Visitor | "taken">;
   /** Null when there is no such staff in the organisation, "lastAdmin" when it would be left without one. */
@@ -54,20 +61,19 @@ export interface Accounts extends People {
 
 const keyOf = (email: string) => email.toLowerCase();
 
+/** So many accounts are read by one statement at most. */
+const MAX_READ = 1_000;
+
 export function createAccounts(prisma: Prisma, newId: () => string): Accounts {
-  const staffAccount = (row: UserRow & { password_hash: string }): StaffAccount => ({
+  const staffAccount = (row: UserRow): StaffAccount => ({
     kind: "staff",
     user: toStaff(row),
     organisationId: toId(row.organisation_id),
-    passwordHash: row.password_hash,
   });
-  const visitorAccount = (
-    row: VisitorRow & { organisation_id: string; password_hash: string | null },
-  ): VisitorAccount => ({
+  const visitorAccount = (row: VisitorRow & { organisation_id: string }): VisitorAccount => ({
     kind: "visitor",
     user: toVisitor(row),
     organisationId: toId(row.organisation_id),
-    passwordHash: row.password_hash,
   });
   const staffData = ({ organisationId, fullName, displayName, email, roleId, passwordHash }: NewStaff) => ({
     ...{ id: newId(), organisation_id: organisationId, email, email_key: keyOf(email), role_id: roleId },
@@ -77,38 +83,47 @@ export function createAccounts(prisma: Prisma, newId: () => string): Accounts {
     ...{ id: newId(), organisation_id: organisationId, name, is_anonymous: email === undefined },
     ...(email !== undefined && { email, email_key: keyOf(email), password_hash: passwordHash ?? null }),
   });
-  // findFirst: several findUnique of one tick become one query, whose rows Prisma then finds again by the very text of
-  // the id; ours has no dashes, so that it would find none.
-  const find = async (
+  const findByEmail = async (
     kind: Account["kind"],
-    where: { id: string } | { email_key: string },
-  ): Promise<Account | null> => {
+    where: { email_key: string },
+  ): Promise<(Account & WithPassword) | null> => {
     if (kind === "staff") {
-      const row = await prisma.user.findFirst({ where });
-      return row && staffAccount(row);
+      const row = await prisma.user.findUnique({ where });
+      return row && { ...staffAccount(row), passwordHash: row.password_hash };
     }
-    const row = await prisma.visitor.findFirst({ where });
-    return row && visitorAccount(row);
+    const row = await prisma.visitor.findUnique({ where });
+    return row && { ...visitorAccount(row), passwordHash: row.password_hash };
+  };
+
+  // One array is one parameter: of an `in` PostgreSQL takes no more than 32,767.
+  async function staffRows(ids: string[]): Promise<UserRow[]> {
+    type Rows = { row: UserRow }[];
+    const rows = await prisma.$queryRaw<Rows>`
+      SELECT to_json(users) AS row FROM users WHERE id = ANY(${ids}::uuid[]) ORDER BY id`;
+    return rows.map(({ row }) => row);
+  }
+  async function visitorRows(ids: string[]): Promise<(VisitorRow & { organisation_id: string })[]> {
+    type Rows = { row: VisitorRow & { organisation_id: string } }[];
+    const rows = await prisma.$queryRaw<Rows>`
+      SELECT to_json(visitors) AS row FROM visitors WHERE id = ANY(${ids}::uuid[]) ORDER BY id`;
+    return rows.map(({ row }) => row);
+  }
+  const eachOf = <A extends Account>(ids: string[], found: A[]): (A | null)[] => {
+    const byId = new Map(found.map((account) => [account.user.id, account]));
+    return ids.map((id) => byId.get(id) ?? null);
+  };
+  const readById = {
+    staff: gathered(async (ids: string[]) => eachOf(ids, (await staffRows(ids)).map(staffAccount)), MAX_READ),
+    visitor: gathered(async (ids: string[]) => eachOf(ids, (await visitorRows(ids)).map(visitorAccount)), MAX_READ),
   };
 
   return {
-    byId: (kind, id) => find(kind, { id }),
+    byId: (kind, id) => readById[kind](id),
     byEmail: <K extends Account["kind"]>(kind: K, email: string) =>
-      find(kind, { email_key: keyOf(email) }) as Promise<Extract<Account, { kind: K }> | null>,
+      findByEmail(kind, { email_key: keyOf(email) }) as Promise<(Extract<Account, { kind: K }> & WithPassword) | null>,
 
-    // One array is one parameter: of an `in` PostgreSQL takes no more than 32,767.
-    async staff(ids) {
-      type Rows = { row: UserRow }[];
-      const rows = await prisma.$queryRaw<Rows>`
-        SELECT to_json(users) AS row FROM users WHERE id = ANY(${ids}::uuid[]) ORDER BY id`;
-      return rows.map(({ row }) => toStaff(row));
-    },
-    async visitors(ids) {
-      type Rows = { row: VisitorRow }[];
-      const rows = await prisma.$queryRaw<Rows>`
-        SELECT to_json(visitors) AS row FROM visitors WHERE id = ANY(${ids}::uuid[]) ORDER BY id`;
-      return rows.map(({ row }) => toVisitor(row));
-    },
+    staff: async (ids) => (await staffRows(ids)).map(toStaff),
+    visitors: async (ids) => (await visitorRows(ids)).map(toVisitor),
 
     createStaff: (staff) => orTaken(async () => toStaff(await prisma.user.create({ data: staffData(staff) }))),
     createVisitor: (visitor) =>

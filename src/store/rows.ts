@@ -62,7 +62,8 @@ FROM ${source} chat
 JOIN visitors visitor ON visitor.id = chat.visitor_id
 LEFT JOIN users staff ON staff.id = chat.staff_id`;
 
-export const toId = (uuid: string): string => uuid.replaceAll("-", "");
+/** By a pattern: of `replaceAll` V8 makes a chain of pieces, ten times the size of the id, which connections would keep. */
+export const toId = (uuid: string): string => uuid.replace(/-/g, "");
 const toTime = (time: DbTime): number => new Date(time).getTime();
 export const toTimeOrNull = (time: DbTime | null): number | null => (time === null ? null : toTime(time));
 

@@ -26,28 +26,30 @@ export const queuedMessages = (condition = "") => `
 const chatsWhere = (condition: string, columns = "") => `${selectChat("chats", columns)} WHERE ${condition}`;
 
 const FIND = chatsWhere("chat.id = $1::uuid AND chat.organisation_id = $2::uuid");
-const QUEUE = chatsWhere(
-  "chat.organisation_id = $1::uuid AND chat.status = 'unclaimed' ORDER BY chat.id",
+const QUEUES = chatsWhere(
+  "chat.organisation_id = ANY($1::uuid[]) AND chat.status = 'unclaimed' ORDER BY chat.id",
   `, (${queuedMessages()}) AS messages`,
 );
 const ACTIVE = chatsWhere(
-  "chat.staff_id = $1::uuid AND chat.status = 'claimed' ORDER BY chat.id",
+  "chat.staff_id = ANY($1::uuid[]) AND chat.status = 'claimed' ORDER BY chat.id",
   `, (${ALL_MESSAGES}) AS messages`,
 );
-const OPEN_CHAT = chatsWhere(
-  "chat.visitor_id = $1::uuid AND chat.status <> 'closed'",
+const OPEN_CHATS = chatsWhere(
+  "chat.visitor_id = ANY($1::uuid[]) AND chat.status <> 'closed'",
   `, (${ALL_MESSAGES}) AS messages`,
 );
-const FLAGGED = chatsWhere(
-  "chat.organisation_id = $1::uuid AND chat.severity_level <> 0 ORDER BY chat.flagged_at DESC, chat.id DESC LIMIT 15",
-);
+const FLAGGED = `${selectChat(`
+  unnest($1::uuid[]) AS organisation(id) CROSS JOIN LATERAL (
+    SELECT * FROM chats WHERE chats.organisation_id = organisation.id AND severity_level <> 0
+    ORDER BY flagged_at DESC, chats.id DESC LIMIT 15
+  )`)} ORDER BY chat.flagged_at DESC, chat.id DESC`;
 const SERVED_BY = "SELECT id FROM chats WHERE staff_id = $1::uuid AND status = 'claimed' ORDER BY id";
 const PARTICIPANTS = `
 SELECT DISTINCT organisation_id, kind, user_id FROM chats
 CROSS JOIN LATERAL (VALUES ('visitor', visitor_id), ('staff', staff_id)) AS participant(kind, user_id)
 WHERE status <> 'closed' AND user_id IS NOT NULL`;
 
-type Snapshots = Pick<ChatStore, "find" | "servedBy" | "queue" | "active" | "openChatOf" | "flagged" | "participants">;
+type Snapshots = Pick<ChatStore, "find" | "servedBy" | "queues" | "active" | "openChats" | "flagged" | "participants">;
 
 export function createSnapshots(prisma: Prisma): Snapshots {
   type Row = ChatJoined & { messages: MessageRow[] | null };
@@ -61,18 +63,17 @@ export function createSnapshots(prisma: Prisma): Snapshots {
     async servedBy(staffId) {
       return (await rows<{ id: string }>(SERVED_BY, staffId)).map(({ id }) => toId(id));
     },
-    async queue(organisationId) {
-      return (await rows<Row>(QUEUE, organisationId)).map(toChatWithMessages);
+    async queues(organisationIds) {
+      return (await rows<Row>(QUEUES, organisationIds)).map(toChatWithMessages);
     },
-    async active(staffId) {
-      return (await rows<Row>(ACTIVE, staffId)).map(toChatWithMessages);
+    async active(staffIds) {
+      return (await rows<Row>(ACTIVE, staffIds)).map(toChatWithMessages);
     },
-    async openChatOf(visitorId) {
-      const [row] = await rows<Row>(OPEN_CHAT, visitorId);
-      return row ? toChatWithMessages(row) : null;
+    async openChats(visitorIds) {
+      return (await rows<Row>(OPEN_CHATS, visitorIds)).map(toChatWithMessages);
     },
-    async flagged(organisationId) {
-      return (await rows<ChatJoined>(FLAGGED, organisationId)).map(toChat);
+    async flagged(organisationIds) {
+      return (await rows<ChatJoined>(FLAGGED, organisationIds)).map(toChat);
     },
     async participants() {
       const people = await rows<{ organisation_id: string; kind: "staff" | "visitor"; user_id: string }>(PARTICIPANTS);

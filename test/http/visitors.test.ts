@@ -27,7 +27,7 @@ describe("POST /visitors", () => {
       ...{ id: expect.stringMatching(/^[0-9a-f]{32}$/), name: "Vera", email: body.email, is_anonymous: false },
       ...{ disabled: false, created_at: expect.any(Number), updated_at: null },
     });
-    expect(await world.store.accounts.byId("visitor", answer.data.id)).toMatchObject({
+    expect(await world.store.accounts.byEmail("visitor", body.email)).toMatchObject({
       organisationId: organisation.id,
       passwordHash: expect.stringMatching(/^\$argon2id\$/),
     });

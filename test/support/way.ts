@@ -6,8 +6,11 @@ import { setTimeout as delay } from "node:timers/promises";
 /** A connection on which the client has ever said `ifSaid` takes `ms` for whatever it says. */
 type Slow = { ms: number; ifSaid: RegExp };
 
-/** A way to a database or a Redis that can be closed, connections included, and opened again. */
-export async function wayTo(target: string, slow?: Slow) {
+/**
+ * A way to a database or a Redis that can be closed, connections included, and opened again.
+ * @param listen makes, for each connection, what is called with all that the client says on it
+ */
+export async function wayTo(target: string, slow?: Slow, listen: () => (chunk: Buffer) => void = () => () => {}) {
   const { hostname, port } = new URL(target);
   const sockets = new Set<Socket>();
   /** From the server's side of each connection to what the client has said on it. */
@@ -23,6 +26,7 @@ export async function wayTo(target: string, slow?: Slow) {
       .pipe(onward)
       .pipe(socket);
     said.set(onward, { socket, text: "" });
+    socket.on("data", listen());
     socket.on("data", (chunk: Buffer) => {
       const one = said.get(onward);
       if (one) one.text += chunk.toString("latin1");
@@ -67,4 +71,27 @@ function delayed({ ms, ifSaid }: Slow): Transform {
       done(null, chunk);
     },
   });
+}
+
+/** A way to PostgreSQL that counts the statements which are asked for on it. */
+export async function countedWayTo(target: string) {
+  let statements = 0;
+  const way = await wayTo(target, undefined, () => {
+    let rest = Buffer.alloc(0);
+    /** Only the first message has no type before its length. */
+    let typeLength = 0;
+    return (chunk: Buffer) => {
+      rest = Buffer.concat([rest, chunk]);
+      while (rest.length >= typeLength + 4) {
+        const length = typeLength + rest.readInt32BE(typeLength);
+        if (rest.length < length) break;
+        const type = typeLength === 0 ? "" : String.fromCharCode(rest[0] as number);
+        // Execute, and a simple query (https://www.postgresql.org/docs/current/protocol-message-formats.html).
+        if (type === "E" || type === "Q") statements++;
+        rest = rest.subarray(length);
+        typeLength = 1;
+      }
+    };
+  });
+  return { ...way, statements: () => statements };
 }

@@ -1,0 +1,60 @@
+import { setTimeout as delay, setImmediate as turn } from "node:timers/promises";
+import { within } from "./time.ts";
+
+/** A run that takes longer doesn't keep the next one from beginning. */
+const PATIENCE_MS = 1_000;
+/** How long a crowd waits for more to join it: so much for each that was in the run before, but not more than this. */
+const PAUSE_PER_ITEM_MS = 2;
+const MAX_PAUSE_MS = 50;
+
+type Waiting<I, O> = { item: I; resolve: (result: O) => void; reject: (error: unknown) => void };
+
+/**
+ * Turns a function over many items into one over a single item, so that a crowd costs little more than one: those who
+ * come while a run is under way, or soon after one for many, share the next. Who comes alone waits for nobody. A run
+ * begins after all of its items were given: what it reads is not older than they are.
+ * @param run answers one result for each item, in their order; what it rejects with is each one's answer
+ */
+export function gathered<I, O>(run: (items: I[]) => Promise<O[]>, maxSize: number): (item: I) => Promise<O> {
+  const waiting: Waiting<I, O>[] = [];
+  let running = false;
+
+  async function runAll(): Promise<void> {
+    running = true;
+    while (waiting.length > 0) {
+      // Those who were woken together come in the same turn of the event loop.
+      await turn();
+      const batch = waiting.splice(0, maxSize);
+      await within(PATIENCE_MS, settle(batch));
+      const isCrowd = batch.length > 1 && waiting.length < maxSize;
+      if (isCrowd) await delay(Math.min(batch.length * PAUSE_PER_ITEM_MS, MAX_PAUSE_MS));
+    }
+    running = false;
+  }
+
+  async function settle(batch: Waiting<I, O>[]): Promise<void> {
+    try {
+      const results = await run(batch.map(({ item }) => item));
+      batch.forEach(({ resolve }, index) => {
+        resolve(results[index] as O);
+      });
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    }
+  }
+
+  return (item) =>
+    new Promise<O>((resolve, reject) => {
+      waiting.push({ item, resolve, reject });
+      if (!running) void runAll();
+    });
+}
+
+/** Runs works in rounds, one round after the other: those who come meanwhile are the next, at most `maxSize` of them. */
+export function inRounds(maxSize: number): (work: () => Promise<void>) => Promise<void> {
+  const round = gathered((works: (() => Promise<void>)[]) => Promise.allSettled(works.map((work) => work())), maxSize);
+  return async (work) => {
+    const result = await round(work);
+    if (result.status === "rejected") throw result.reason;
+  };
+}

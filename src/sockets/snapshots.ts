@@ -1,0 +1,64 @@
+import type { Socket } from "socket.io";
+import type { Caller, ChatStore, People, StaffCaller, UserRef, VisitorCaller } from "../chat/ports.ts";
+import { activeChats, type OrganisationSnapshot, organisationSnapshots, visitorSnapshots } from "../chat/snapshots.ts";
+import type { ServerPayload } from "../contract/events.ts";
+import { gathered } from "../gather.ts";
+import { type Packet, packetOf, send } from "./packet.ts";
+
+/** So many connections share one reading at most, and so many organisations are read by one statement. */
+const MAX_READ = 200;
+const ORGANISATIONS_READ = 20;
+
+type Parts = {
+  chats: ChatStore;
+  people: People;
+  /** The users of an organisation who are online. */
+  online: (organisationId: string) => Promise<UserRef[]>;
+};
+
+/** Reads a connection's snapshot, after it was asked to and not before; answers what sends it. */
+export type ReadSnapshot = (caller: Caller) => Promise<(socket: Socket) => void>;
+
+/**
+ * Those who wait for a snapshot share the next reading. What is alike for all staff of an organisation is read, and made
+ * into a packet, once for all of them: of 2,000 staff that come at once each would otherwise read about all the others.
+ */
+export function createSnapshots({ chats, people, online }: Parts): ReadSnapshot {
+  const organisation = gathered(async (ids: string[]) => {
+    const wanted = [...new Set(ids)];
+    const found = new Map<string, Shared>();
+    for (let start = 0; start < wanted.length; start += ORGANISATIONS_READ) {
+      const some = wanted.slice(start, start + ORGANISATIONS_READ);
+      const users = await Promise.all(some.map(online));
+      const snapshots = await organisationSnapshots({ chats, people }, some, users.flat());
+      snapshots.forEach((snapshot, index) => {
+        found.set(some[index] as string, share(snapshot));
+      });
+    }
+    return ids.map((id) => found.get(id) as Shared);
+  }, MAX_READ);
+  const active = gathered((staffIds: string[]) => activeChats(chats, staffIds), MAX_READ);
+  const ofVisitor = gathered((callers: VisitorCaller[]) => visitorSnapshots(chats, callers), MAX_READ);
+
+  const readStaff = async ({ organisationId, user }: StaffCaller) => {
+    const [shared, own] = await Promise.all([organisation(organisationId), active(user.id)]);
+    const packet = shared.with(own);
+    return (socket: Socket) => send(socket, packet);
+  };
+  const readVisitor = async (caller: VisitorCaller) => {
+    const snapshot = await ofVisitor(caller);
+    return (socket: Socket) => void socket.emit("visitor_init", snapshot);
+  };
+  return (caller) => (caller.kind === "staff" ? readStaff(caller) : readVisitor(caller));
+}
+
+type ActiveChats = ServerPayload<"staff_init">["active_chats"];
+type Shared = { with(activeChats: ActiveChats): Packet };
+
+/** The packets of all staff of an organisation: those who serve no chat, as most of a crowd, get the very same one. */
+function share(snapshot: OrganisationSnapshot): Shared {
+  const json = JSON.stringify(snapshot).slice(0, -1);
+  const make = (active: ActiveChats) => packetOf(`["staff_init",${json},"active_chats":${JSON.stringify(active)}}]`);
+  const withNone = make([]);
+  return { with: (active) => (active.length === 0 ? withNone : make(active)) };
+}

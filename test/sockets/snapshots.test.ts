@@ -1,0 +1,88 @@
+import type { Socket } from "socket.io";
+import { expect, test } from "vitest";
+import type { ChatStore, ChatWithMessages, People, StaffCaller } from "../../src/chat/ports.ts";
+import type { Staff, Visitor } from "../../src/contract/models.ts";
+import { createSnapshots } from "../../src/sockets/snapshots.ts";
+
+const staffCaller = (id: string, organisationId: string): StaffCaller => ({
+  ...{ kind: "staff", organisationId, connectionId: null },
+  user: { id, organisation_id: organisationId } as Staff,
+});
+const chat = (id: string, organisationId: string, staffId?: string) =>
+  ({
+    ...{ organisationId, room: { id }, visitor: { id: `visitor of ${id}` } as Visitor, messages: [] },
+    staff: staffId ? { id: staffId } : null,
+  }) as unknown as ChatWithMessages;
+
+/** A store whose queues are read when the test says so. */
+function store() {
+  const chats: ChatWithMessages[] = [];
+  const readings: (() => void)[] = [];
+  const stub = {
+    queues(ids: string[]) {
+      const read = chats.filter(({ staff, organisationId }) => !staff && ids.includes(organisationId));
+      return new Promise<ChatWithMessages[]>((resolve) => readings.push(() => resolve(read)));
+    },
+    active: async (ids: string[]) => chats.filter(({ staff }) => staff && ids.includes(staff.id)),
+    flagged: async () => [],
+  } as Partial<ChatStore> as ChatStore;
+  const people: People = {
+    staff: async (ids) => ids.map((id) => ({ id, organisation_id: id.slice(0, 1) }) as Staff),
+    visitors: async () => [],
+  };
+  const read = createSnapshots({
+    ...{ chats: stub, people },
+    online: async (organisationId) => [{ kind: "staff", id: `${organisationId} online`, organisationId }],
+  });
+  return { chats, readings, read };
+}
+
+type Sent = { texts: string[]; frames: unknown[] };
+/** What a connection that gets the snapshot is sent. */
+function sentBy(send: (socket: Socket) => void): { snapshot: Record<string, { room: { id: string } }[]> } & Sent {
+  const sent: Sent = { texts: [], frames: [] };
+  const client = {
+    writeToEngine(texts: string[], options: { wsPreEncodedFrame: unknown }) {
+      sent.texts.push(...texts);
+      sent.frames.push(options.wsPreEncodedFrame);
+    },
+  };
+  send({ client } as unknown as Socket);
+  const [event, snapshot] = JSON.parse(sent.texts[0]?.slice(1) ?? "[]");
+  expect(event).toBe("staff_init");
+  return { ...sent, snapshot };
+}
+const idsOf = (chats: { room: { id: string } }[] | undefined) => chats?.map(({ room }) => room.id);
+
+test("who comes while a reading is under way gets what has changed since it began", async () => {
+  const { chats, readings, read } = store();
+  const early = read(staffCaller("early", "A"));
+  await expect.poll(() => readings.length).toBe(1);
+  chats.push(chat("new", "A"));
+  const late = read(staffCaller("late", "A"));
+  readings[0]?.();
+  expect(idsOf(sentBy(await early).snapshot.unclaimed_chats)).toEqual([]);
+  await expect.poll(() => readings.length).toBe(2);
+  readings[1]?.();
+  expect(idsOf(sentBy(await late).snapshot.unclaimed_chats)).toEqual(["new"]);
+});
+
+test("those who come together share a reading: each has his own organisation's, and only his own chats", async () => {
+  const { chats, readings, read } = store();
+  chats.push(chat("queued in A", "A"), chat("queued in B", "B"), chat("of 1", "A", "1"), chat("of 3", "B", "3"));
+  const callers = [staffCaller("1", "A"), staffCaller("2", "A"), staffCaller("3", "B"), staffCaller("4", "A")];
+  const reading = Promise.all(callers.map(read));
+  await expect.poll(() => readings.length).toBe(1);
+  readings[0]?.();
+  const sent = (await reading).map(sentBy);
+  expect(readings).toHaveLength(1);
+  const seen = sent.map(({ snapshot }) => [snapshot.online_users, snapshot.unclaimed_chats, snapshot.active_chats]);
+  expect(seen.map(([online, queue, active]) => [online, idsOf(queue), idsOf(active)])).toEqual([
+    [[{ id: "A online", organisation_id: "A" }], ["queued in A"], ["of 1"]],
+    [[{ id: "A online", organisation_id: "A" }], ["queued in A"], []],
+    [[{ id: "B online", organisation_id: "B" }], ["queued in B"], ["of 3"]],
+    [[{ id: "A online", organisation_id: "A" }], ["queued in A"], []],
+  ]);
+  // The very same bytes for all who serve no chat.
+  expect(sent[3]?.frames[0]).toBe(sent[1]?.frames[0]);
+});
