@@ -1,7 +1,9 @@
+import { barChart } from "../charts/bars.ts";
+import { lineChart } from "../charts/lines.ts";
 import type { Measurement } from "../measurement.ts";
-import type { Candidate } from "../pods.ts";
-import { spreadText } from "../report.ts";
-import { ratioOf, spreadOf } from "../stats.ts";
+import { type Candidate, candidates } from "../pods.ts";
+import { type Report, spreadText } from "../report.ts";
+import { ratioOf, type Spread, spreadOf } from "../stats.ts";
 import { type MessageRun, runMessages } from "./messages.ts";
 
 /** Who takes part with so many pods. */
@@ -65,6 +67,11 @@ export const throughput: Measurement = {
       ),
     });
 
+    drawCharts(report, podCounts, (candidate, pods, value) => {
+      const values = valuesOf(candidate, pods, value);
+      return values.length > 0 ? spreadOf(values) : null;
+    });
+
     const [podUs, perSecond] = [(turn: Turn) => turn.podUs, (turn: Turn) => turn.perSecond];
     const against = (other: Candidate, pods: number, value: (turn: Turn) => number) =>
       ratioOf(valuesOf("ours", pods, value), valuesOf(other, pods, value));
@@ -95,3 +102,26 @@ export const throughput: Measurement = {
     });
   },
 };
+
+type SpreadAt = (candidate: Candidate, pods: number, value: (turn: Turn) => number) => Spread | null;
+
+function drawCharts(report: Report, podCounts: number[], spreadAt: SpreadAt): void {
+  const seriesOf = (names: readonly Candidate[], value: (turn: Turn) => number) =>
+    names.map((name) => ({ name, values: podCounts.map((pods) => spreadAt(name, pods, value)) }));
+  report.chart(
+    "cpu-per-message",
+    lineChart({
+      title: "CPU time of all pods for one message, at saturation",
+      ...{ unit: "µs", xLabel: "pods", xs: podCounts.map(String) },
+      series: seriesOf(["ours", "relay", "relay-classic"], (turn) => turn.podUs),
+    }),
+  );
+  report.chart(
+    "messages-per-second",
+    barChart({
+      title: "Acked messages a second, at saturation",
+      ...{ unit: "messages/s", xLabel: "pods", groups: podCounts.map(String) },
+      series: seriesOf(candidates, (turn) => turn.perSecond),
+    }),
+  );
+}
