@@ -13,7 +13,8 @@ export type LineChart = {
   series: { name: string; values: (Spread | null)[] }[];
 };
 
-type Point = { x: number; y: number; value: Spread };
+/** How far apart the values' labels are at least. */
+const LABEL_HEIGHT = 15;
 
 /** Medians as points on lines, each with a whisker from the least to the greatest value. */
 export function lineChart({ title, unit, xLabel, xs, series }: LineChart): string {
@@ -24,10 +25,9 @@ export function lineChart({ title, unit, xLabel, xs, series }: LineChart): strin
   const lines = series.map(({ name, values }, number) => ({
     colour: colourOf(name, number),
     points: values.flatMap((value, index) =>
-      value ? [{ x: xAt(index), y: yOf(value.median, top), value } satisfies Point] : [],
+      value ? [{ index, x: xAt(index), y: yOf(value.median, top), value }] : [],
     ),
   }));
-  const everyPoint = lines.flatMap(({ points }) => points);
   return card({ title, unit, xLabel, top, series: series.map(({ name }) => name) }, [
     ...xs.map((label, index) => text(xAt(index), PLOT.bottom + 20, label, { anchor: "middle" })),
     ...lines.flatMap(({ colour, points }) => [
@@ -37,16 +37,24 @@ export function lineChart({ title, unit, xLabel, xs, series }: LineChart): strin
         `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="4" fill="${colour}"/>`,
       ]),
     ]),
-    ...lines.flatMap(({ colour, points }) =>
-      points.map((point) =>
-        text(point.x + 8, labelY(point, everyPoint), short(point.value.median), { size: 12, bold: true, colour }),
-      ),
-    ),
+    ...xs.flatMap((_, index) => {
+      const here = lines.flatMap(({ colour, points }) =>
+        points.filter((point) => point.index === index).map((point) => ({ ...point, colour })),
+      );
+      return labels(here);
+    }),
   ]);
 }
 
-/** Above its point, or below it when another one is closely above. */
-function labelY({ x, y }: Point, all: Point[]): number {
-  const isBelowAnother = all.some((other) => other.x === x && other.y < y && y - other.y < 26);
-  return isBelowAnother ? y + 16 : y - 8;
+type Labelled = { x: number; y: number; value: Spread; colour: string };
+
+/** Beside their points, from the highest to the lowest, and moved down where two would lie on each other. */
+function labels(points: Labelled[]): string[] {
+  let lowest = Number.NEGATIVE_INFINITY;
+  return points
+    .sort((a, b) => a.y - b.y)
+    .map(({ x, y, value, colour }) => {
+      lowest = Math.max(y - 8, lowest + LABEL_HEIGHT);
+      return text(x + 8, lowest, short(value.median), { size: 12, bold: true, colour });
+    });
 }

@@ -1,6 +1,6 @@
 import { Agent, request } from "node:http";
 import { text } from "node:stream/consumers";
-import { lineChart } from "../charts/lines.ts";
+import { barChart } from "../charts/bars.ts";
 import { connectWire } from "../load/wire.ts";
 import type { Measurement } from "../measurement.ts";
 import { spreadText } from "../report.ts";
@@ -68,14 +68,13 @@ export const growth: Measurement = {
     const shown = figures.slice(0, 5);
     report.chart(
       "growth",
-      lineChart({
-        title: "Time and CPU time by stored messages",
-        unit: `${name(least)} = 1`,
-        xLabel: "stored messages",
-        xs: sizes.map(name),
-        series: shown.map(([column, value]) => ({
-          name: column.replace(/ (ms|µs)$/, ""),
-          values: sizes.map((size) => ratioOf(valuesOf(size, value), valuesOf(least, value))),
+      barChart({
+        title: `Time and CPU time by stored messages, ${name(least)} = 1`,
+        unit: `share of that at ${name(least)}`,
+        groups: shown.map(([column]) => column.replace(/ (ms|µs)$/, "")),
+        series: sizes.map((size) => ({
+          name: `${name(size)} stored`,
+          values: shown.map(([, value]) => ratioOf(valuesOf(size, value), valuesOf(least, value))),
         })),
       }),
     );
