@@ -24,7 +24,7 @@ test.runIf(process.platform === "linux")(
   async () => {
     const folder = mkdtempSync(join(tmpdir(), "bench-test-"));
     onTestFinished(() => rmSync(folder, { recursive: true }));
-    const options = ["--rounds", "1", "--seconds", "1", "--pods", "1"];
+    const options = ["--quick", "--rounds", "1", "--seconds", "1", "--pods", "1"];
     const { output, errors, code } = await bench("--only", "throughput", ...options, "--out", folder);
     expect(code, errors).toBe(0);
     expect(output).toContain("## Goals");

@@ -3,6 +3,7 @@ import { text } from "node:stream/consumers";
 import { barChart } from "../charts/bars.ts";
 import { connectWire } from "../load/wire.ts";
 import type { Measurement } from "../measurement.ts";
+import type { Options } from "../options.ts";
 import { spreadText } from "../report.ts";
 import type { Cluster, Rig } from "../rig.ts";
 import { ratioOf, spreadOf } from "../stats.ts";
@@ -28,7 +29,7 @@ export const growth: Measurement = {
     const turns: Turn[] = [];
     for (let round = 1; round <= rounds; round++) {
       for (const database of databases) {
-        const turn = await takeTurn(rig, database, seconds);
+        const turn = await takeTurn(rig, database, { seconds, quick });
         turns.push(turn);
         report.step(
           `growth, round ${round} of ${rounds}: ${turn.stored.toLocaleString("en")} messages: page ` +
@@ -85,7 +86,7 @@ export const growth: Measurement = {
   },
 };
 
-async function takeTurn(rig: Rig, database: Filled, seconds: number): Promise<Turn> {
+async function takeTurn(rig: Rig, database: Filled, options: Pick<Options, "seconds" | "quick">): Promise<Turn> {
   const cluster = await rig.startCluster("ours", 1, database.url);
   try {
     const [organisation] = rig.world.organisations;
@@ -94,7 +95,7 @@ async function takeTurn(rig: Rig, database: Filled, seconds: number): Promise<Tu
     const firstPageMs = await page(`limit=${PAGE}`);
     const middlePageMs = await page(`before=${LONG_CHAT_MESSAGES / 2}&limit=${PAGE}`);
     const connectMs = await timeConnects(cluster, token);
-    const messages = await runMessages(cluster, { seconds });
+    const messages = await runMessages(cluster, options);
     return { stored: database.messages, firstPageMs, middlePageMs, connectMs, messages };
   } finally {
     await cluster.stop();

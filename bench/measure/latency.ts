@@ -7,19 +7,21 @@ import { type MessageRun, runMessages } from "./messages.ts";
 
 const RATE = 500;
 const PODS = 2;
-const field: Candidate[] = ["ours", "relay"];
+const field: Candidate[] = ["ours", "relay", "naive"];
 
 type Turn = MessageRun & { candidate: Candidate };
 
 export const latency: Measurement = {
   name: "latency",
   title: `how long a message takes at ${RATE} a second on ${PODS} pods, and its CPU time`,
-  async run(rig, { rounds, seconds }, report) {
+  async run(rig, { rounds, seconds, quick }, report) {
     const turns: Turn[] = [];
     for (let round = 1; round <= rounds; round++) {
       for (const candidate of field) {
         const cluster = await rig.startCluster(candidate, PODS);
-        const run = await runMessages(cluster, { seconds: 2 * seconds, rate: RATE }).finally(() => cluster.stop());
+        const run = await runMessages(cluster, { seconds: 2 * seconds, quick, rate: RATE }).finally(() =>
+          cluster.stop(),
+        );
         turns.push({ candidate, ...run });
         report.step(
           `latency, round ${round} of ${rounds}: ${candidate}: ack ${run.ack.p50.toFixed(1)} ms, delivery ` +

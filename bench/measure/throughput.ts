@@ -10,7 +10,7 @@ import { type MessageRun, runMessages } from "./messages.ts";
 const fieldOf = (pods: number): Candidate[] => [
   ...(["ours", "relay"] as const),
   ...([1, 4, 8].includes(pods) ? (["relay-classic"] as const) : []),
-  ...(pods === 1 ? (["naive"] as const) : []),
+  ...([1, 4].includes(pods) ? (["naive"] as const) : []),
 ];
 
 export type Turn = MessageRun & { candidate: Candidate; pods: number };
@@ -18,13 +18,13 @@ export type Turn = MessageRun & { candidate: Candidate; pods: number };
 export const throughput: Measurement = {
   name: "throughput",
   title: "messages a second, and CPU time for each, as fast as it goes",
-  async run(rig, { rounds, pods: podCounts, seconds }, report) {
+  async run(rig, { rounds, pods: podCounts, seconds, quick }, report) {
     const turns: Turn[] = [];
     for (let round = 1; round <= rounds; round++) {
       for (const pods of podCounts) {
         for (const candidate of fieldOf(pods)) {
           const cluster = await rig.startCluster(candidate, pods);
-          const run = await runMessages(cluster, { seconds }).finally(() => cluster.stop());
+          const run = await runMessages(cluster, { seconds, quick }).finally(() => cluster.stop());
           turns.push({ candidate, pods, ...run });
           report.step(
             `throughput, round ${round} of ${rounds}: ${candidate} on ${pods}: ${Math.round(run.perSecond)} messages/s, ` +
