@@ -1,12 +1,14 @@
 // Measures the service beside a plain Socket.IO relay: npm run bench -- --help
 import { machine } from "./machine.ts";
+import { growth } from "./measure/growth.ts";
+import { latency } from "./measure/latency.ts";
 import { throughput } from "./measure/throughput.ts";
 import type { Measurement } from "./measurement.ts";
 import { readOptions, UsageError, usage } from "./options.ts";
 import { createReport } from "./report.ts";
 import { startRig } from "./rig.ts";
 
-const measurements: Measurement[] = [throughput];
+const measurements: Measurement[] = [throughput, latency, growth];
 
 // Leaves at once; what it has started ends with it.
 for (const [signal, code] of [
