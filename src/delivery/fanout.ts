@@ -110,7 +110,6 @@ export function createFanout<Note>(io: Server, { bus, onHeard }: Parts<Note>): F
       for (const [index, audience] of to.entries()) tell(texts[index] as string, audience);
       if (bus) publish(organisationId, [JSON.stringify({ note, to }), ...texts]);
     },
-    sendHere: ({ event, payload, rooms, except }) =>
-      sendText(packetText(event, JSON.stringify(payload)), [rooms, except]),
+    sendHere: ({ event, payload, rooms, except }) => tell(JSON.stringify([event, payload]), [rooms, except]),
   };
 }
