@@ -9,12 +9,10 @@ import type { Cluster } from "../rig.ts";
 /** How many messages each side of each chat has under way at saturation. */
 export const OUTSTANDING = 2;
 /**
- * Each pod handles so many messages before anything is measured: until then its code is being compiled, and each message
- * takes up to twice the CPU time that it takes for good.
+ * Each pod handles so many messages before anything is measured, unless that takes too long: until then its code is being
+ * compiled, and each message takes up to twice the CPU time that it takes for good.
  */
-const WARM_UP_MESSAGES = { full: 6_000, quick: 2_000 };
-/** But no longer than so many times the measured seconds. */
-const WARM_UP_AT_MOST = 4;
+const WARM_UP = { full: { messages: 6_000, withinMs: 20_000 }, quick: { messages: 2_000, withinMs: 3_000 } };
 
 export type MessageRun = {
   /** Acked messages a second. */
@@ -40,10 +38,8 @@ export type MessageRunOptions = Pick<Options, "quick" | "seconds"> & { rate?: nu
 export async function runMessages(cluster: Cluster, { seconds, quick, rate }: MessageRunOptions): Promise<MessageRun> {
   const load = await cluster.startLoad();
   await load.saturate(OUTSTANDING);
-  await warmUp(load, {
-    messages: WARM_UP_MESSAGES[quick ? "quick" : "full"] * cluster.pods.length,
-    withinMs: WARM_UP_AT_MOST * seconds * 1_000,
-  });
+  const { messages, withinMs } = WARM_UP[quick ? "quick" : "full"];
+  await warmUp(load, messages * cluster.pods.length, withinMs);
   if (rate !== undefined) {
     await load.settle();
     await load.pace(rate);
@@ -54,7 +50,7 @@ export async function runMessages(cluster: Cluster, { seconds, quick, rate }: Me
   return run;
 }
 
-async function warmUp(load: Load, { messages, withinMs }: { messages: number; withinMs: number }): Promise<void> {
+async function warmUp(load: Load, messages: number, withinMs: number): Promise<void> {
   let acked = 0;
   for (const endsAt = Date.now() + withinMs; acked < messages && Date.now() < endsAt; ) {
     await delay(200);
