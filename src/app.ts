@@ -26,7 +26,7 @@ import { createRateLimit } from "./sockets/rate-limit.ts";
 import { READING_INTERVAL_MS } from "./sockets/reading.ts";
 import { createSocketServer } from "./sockets/server.ts";
 import { createSnapshots } from "./sockets/snapshots.ts";
-import { newId, type Store } from "./store/store.ts";
+import { newMessageId, type Store } from "./store/store.ts";
 import { every } from "./time.ts";
 
 /** How often what Redis lost or didn't carry is made good from the database. */
@@ -76,11 +76,11 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
     admission: { isClosed: () => isDraining, mayEnter },
   });
   const delivery = createDelivery(io, {
-    ...{ chats, presence, metrics },
+    ...{ bus, chats, presence, metrics },
     people: accounts,
     onFault: fault("delivery"),
   });
-  const ports: ChatPorts = { chats, emit: delivery.emit, announce: delivery.announce, newId };
+  const ports: ChatPorts = { chats, emit: delivery.emit, announce: delivery.announce, newId: newMessageId };
   const attendance = createAttendance(presence, accounts, ports, config);
 
   const readSnapshot = createSnapshots({ chats, people: accounts, online: delivery.online });

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { createShardedAdapter } from "@socket.io/redis-adapter";
 import type { Cluster, Redis } from "ioredis";
 import type { Server } from "socket.io";
@@ -7,6 +8,15 @@ import { connect, listenForRestored } from "./clients.ts";
 
 /** Fan-out between processes. It is a hint, not the truth: what it loses, the database still has. */
 export type Bus = {
+  /** This process's own, without spaces or line breaks. */
+  id: string;
+  /** Sends to the processes that have subscribed to a channel, this one too. What it can't send is lost. */
+  publish(channel: string, message: string): void;
+  subscribe(channel: string): void;
+  unsubscribe(channel: string): void;
+  /** Calls the one `listener` with each message of a subscribed channel. */
+  onMessage(listener: (channel: string, message: Buffer) => void): void;
+  /** For what is for connections rather than for people: closing them, wherever they are. */
   adapter: Parameters<Server["adapter"]>[0];
   /** For presence and limits: commands fail after a second rather than wait. */
   redis: Redis | Cluster;
@@ -69,22 +79,30 @@ export async function connectBus(urls: string[], { onFault, onLag }: BusOptions)
   });
 
   let subscriptions = Promise.resolve();
+  function subscribe(channel: string): void {
+    const subscription = subscriber.ssubscribe(channel).catch(onFault);
+    const before = subscriptions;
+    subscriptions = subscription.then(() => before);
+  }
+  const unsubscribe = (channel: string) => void subscriber.sunsubscribe(channel).catch(onFault);
   const forAdapter = {
     // Delivery on this process doesn't wait for Redis, and goes on without it.
     spublish: async (channel: string, payload: string | Buffer) => {
       commands.spublish(channel, payload).catch(onFault);
     },
-    ssubscribe(channel: string) {
-      const subscription = subscriber.ssubscribe(channel).catch(onFault);
-      const before = subscriptions;
-      subscriptions = subscription.then(() => before);
-    },
-    sunsubscribe: (channel: string) => void subscriber.sunsubscribe(channel).catch(onFault),
+    ...{ ssubscribe: subscribe, sunsubscribe: unsubscribe },
     on: (event: string, listener: (...args: unknown[]) => void) => subscriber.on(event, listener),
   };
 
   return {
-    adapter: createShardedAdapter(forAdapter, forAdapter, { subscriptionMode: "dynamic" }),
+    id: randomUUID(),
+    publish: (channel, message) => void commands.spublish(channel, message).catch(onFault),
+    ...{ subscribe, unsubscribe },
+    onMessage(listener) {
+      // As buffers: for a listener of texts ioredis would decode all that comes in.
+      subscriber.on("smessageBuffer", (channel: Buffer, message: Buffer) => listener(channel.toString(), message));
+    },
+    adapter: createShardedAdapter(forAdapter, forAdapter, { subscriptionMode: "static" }),
     redis: commands,
     // Nobody waits for a bus that is down: what it would have brought comes from the database.
     async subscribed() {

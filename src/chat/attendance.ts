@@ -41,7 +41,14 @@ export function createAttendance(
 
   function tell(event: "staff_goes_online" | "staff_goes_offline", caller: Caller): void {
     if (caller.kind !== "staff") return;
-    ports.emit(event, { user: caller.user }, [allStaffRoom(caller.organisationId)], [staffRoom(caller.user.id)]);
+    const { user, organisationId } = caller;
+    const announcement = {
+      event,
+      payload: { user },
+      rooms: [allStaffRoom(organisationId)],
+      except: [staffRoom(user.id)],
+    };
+    ports.emit(organisationId, announcement, null);
   }
 
   async function tellOnline(users: UserRef[]): Promise<void> {

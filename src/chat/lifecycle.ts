@@ -51,7 +51,8 @@ export async function flagChat(
   const chat = await chats.flag({ organisationId, chatId, staffId: user.id, severityLevel });
   if (!chat) throw new Refusal("roomClosed");
   const payload = { user, room: chat.room };
-  emit("chat_has_changed_priority_for_supervisor", payload, [monitorsRoom(organisationId)], [caller.connectionId]);
+  const event = "chat_has_changed_priority_for_supervisor";
+  emit(organisationId, { event, payload, rooms: [monitorsRoom(organisationId)], except: [] }, caller.connectionId);
 }
 
 /** Whatever chats a user takes part in are left, because he is gone for good. Safe to do again. */

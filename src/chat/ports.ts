@@ -119,19 +119,23 @@ export interface People {
  * Socket.IO rooms are identities, not chats: a connection joins its own once, on connect, and never leaves them. Who
  * hears what is decided by the row that a statement returned, so there is no membership to race with.
  */
-export type RoomName = `visitor:${string}` | `staff:${string}` | `org:${string}:staff` | `org:${string}:monitors`;
+export type RoomName =
+  | `visitor:${string}`
+  | `staff:${string}`
+  | `org:${string}`
+  | `org:${string}:staff`
+  | `org:${string}:monitors`;
+
+/** One event for every connection of an organisation that is in one of the rooms and in none of `except`. */
+export type Announcement = {
+  [E in ServerEventName]: { event: E; payload: ServerPayload<E>; rooms: RoomName[]; except: RoomName[] };
+}[ServerEventName];
 
 /**
- * Sends an event to every connection in the rooms, on any process, except those in `except` (rooms, or connection ids).
- * No connection may be in two of the rooms: it would hear the event twice. It never fails and never waits; what
+ * Sends an event to whom it concerns, on any process, except the connection `by`. It never fails and never waits; what
  * gets lost of who is online is told again by each process, a flag is in the next snapshot.
  */
-export type Emit = <E extends ServerEventName>(
-  event: E,
-  payload: ServerPayload<E>,
-  rooms: RoomName[],
-  except?: (RoomName | string | null)[],
-) => void;
+export type Emit = (organisationId: string, announcement: Announcement, by: string | null) => void;
 
 /**
  * Tells everybody whom a step concerns, on any process, except the connection that did it. It never fails and never

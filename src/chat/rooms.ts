@@ -4,7 +4,12 @@ import type { Caller, RoomName } from "./ports.ts";
 export const visitorRoom = (visitorId: string): RoomName => `visitor:${visitorId}`;
 export const staffRoom = (staffId: string): RoomName => `staff:${staffId}`;
 export const allStaffRoom = (organisationId: string): RoomName => `org:${organisationId}:staff`;
+/** Everybody's: a process hears of the organisation while it has somebody in it. */
+export const organisationRoom = (organisationId: string): RoomName => `org:${organisationId}`;
 export const monitorsRoom = (organisationId: string): RoomName => `org:${organisationId}:monitors`;
+
+/** Whose room of everybody this is; null when it is another kind of room. */
+export const organisationOf = (room: string): string | null => /^org:([^:]+)$/.exec(room)?.[1] ?? null;
 
 /** The room of all of one user's connections. */
 export const userRoom = (user: { kind: "staff" | "visitor"; id: string }): RoomName =>
@@ -14,7 +19,8 @@ export const isMonitor = (staff: { role_id: number }): boolean => staff.role_id 
 
 /** The rooms that a connection of this user joins. */
 export function roomsOf(caller: Caller): RoomName[] {
-  if (caller.kind === "visitor") return [visitorRoom(caller.user.id)];
-  const rooms = [staffRoom(caller.user.id), allStaffRoom(caller.organisationId)];
+  const everybody = organisationRoom(caller.organisationId);
+  if (caller.kind === "visitor") return [visitorRoom(caller.user.id), everybody];
+  const rooms = [staffRoom(caller.user.id), everybody, allStaffRoom(caller.organisationId)];
   return isMonitor(caller.user) ? [...rooms, monitorsRoom(caller.organisationId)] : rooms;
 }

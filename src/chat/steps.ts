@@ -1,6 +1,6 @@
 import type { ServerEventName, ServerPayload } from "../contract/events.ts";
 import type { ChatMessage, Staff } from "../contract/models.ts";
-import type { Chat, RoomName } from "./ports.ts";
+import type { Announcement, Chat, RoomName } from "./ports.ts";
 import { allStaffRoom, monitorsRoom, staffRoom, visitorRoom } from "./rooms.ts";
 
 /** What happened in a chat under one number: a message, or what a system message stands for. `chat` is as it was then. */
@@ -17,11 +17,6 @@ export type Step = { chat: Chat } & (
 
 /** The step's number within its chat. */
 export const numberOf = (step: Step): number => ("message" in step ? step.message.sequence_num : step.chat.lastNumber);
-
-/** One event for everybody in `room` who isn't in one of `except`. */
-export type Announcement = {
-  [E in ServerEventName]: { event: E; payload: ServerPayload<E>; room: RoomName; except: RoomName[] };
-}[ServerEventName];
 
 export type Announcements = {
   all: Announcement[];
@@ -40,26 +35,26 @@ export function announcementsOf(step: Step): Announcements {
   // Somebody always serves where it is asked for; the type doesn't know.
   const theStaff = staffRoom(staff?.id ?? "");
   const toAll = <E extends ServerEventName>(event: E, payload: ServerPayload<E>, ...rooms: RoomName[]) =>
-    rooms.map((one) => ({ event, payload, room: one, except: [] }) as unknown as Announcement);
+    ({ event, payload, rooms, except: [] }) as unknown as Announcement;
   const toMonitors = <E extends ServerEventName>(event: E, payload: ServerPayload<E>, except: RoomName) =>
-    ({ event, payload, room: monitors, except: [except] }) as unknown as Announcement;
+    ({ event, payload, rooms: [monitors], except: [except] }) as unknown as Announcement;
 
   switch (step.kind) {
     case "opened": {
       const { message } = step;
       const payload = { user: visitor, room, contents: [message.content], messages: [message] };
-      return { all: toAll("append_unclaimed_chats", payload, queue, theVisitor) };
+      return { all: [toAll("append_unclaimed_chats", payload, queue, theVisitor)] };
     }
     case "visitorMessage": {
       const payload = { user: visitor, room, content: step.message.content, message: step.message };
-      if (!staff) return { all: toAll("visitor_unclaimed_msg", payload, queue, theVisitor) };
+      if (!staff) return { all: [toAll("visitor_unclaimed_msg", payload, queue, theVisitor)] };
       const copy = toMonitors("new_visitor_msg_for_supervisor", payload, theStaff);
-      return { all: [...toAll("visitor_send", payload, theStaff, theVisitor), copy] };
+      return { all: [toAll("visitor_send", payload, theStaff, theVisitor), copy] };
     }
     case "staffMessage": {
       const payload = { user: staff as Staff, room, content: step.message.content, message: step.message };
       const copy = toMonitors("new_staff_msg_for_supervisor", { ...payload, visitor }, theStaff);
-      return { all: [...toAll("staff_send", payload, theVisitor, theStaff), copy] };
+      return { all: [toAll("staff_send", payload, theVisitor, theStaff), copy] };
     }
     case "claimed": {
       const user = staff as Staff;
@@ -67,8 +62,8 @@ export function announcementsOf(step: Step): Announcements {
       const newChat = { user, room, visitor, contents: messages, messages };
       return {
         all: [
-          ...toAll("staff_claim_chat", { user: visitor, room, staff: user }, queue),
-          ...toAll("staff_join_room", { user, room }, theVisitor),
+          toAll("staff_claim_chat", { user: visitor, room, staff: user }, queue),
+          toAll("staff_join_room", { user, room }, theVisitor),
           toMonitors("agent_new_chat", newChat, theStaff),
         ],
         next: [theStaff, theVisitor, monitors],
@@ -79,7 +74,7 @@ export function announcementsOf(step: Step): Announcements {
       const from = staffRoom(step.from.id);
       return {
         all: [
-          ...toAll("staff_being_taken_over_chat", { user, room, visitor }, from, theVisitor),
+          toAll("staff_being_taken_over_chat", { user, room, visitor }, from, theVisitor),
           // The taker's other connections hear it as well: they have to learn that they serve the chat now.
           toMonitors("staff_take_over_chat", { user, room: room.id, visitor }, from),
         ],
@@ -89,13 +84,13 @@ export function announcementsOf(step: Step): Announcements {
     case "staffLeft": {
       const user = staff as Staff;
       const copy = toMonitors("staff_leave_chat_for_supervisor", { user, room, visitor }, theStaff);
-      return { all: [...toAll("staff_leave", { user, room }, theVisitor, theStaff), copy], next: [] };
+      return { all: [toAll("staff_leave", { user, room }, theVisitor, theStaff), copy], next: [] };
     }
     case "visitorLeft": {
       const payload = { user: visitor, room };
-      if (!staff) return { all: toAll("visitor_leave_queue", payload, queue, theVisitor), next: [] };
+      if (!staff) return { all: [toAll("visitor_leave_queue", payload, queue, theVisitor)], next: [] };
       const copy = toMonitors("visitor_leave_chat_for_supervisor", payload, theStaff);
-      return { all: [...toAll("visitor_leave", payload, theStaff, theVisitor), copy], next: [] };
+      return { all: [toAll("visitor_leave", payload, theStaff, theVisitor), copy], next: [] };
     }
   }
 }

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { stepsOf } from "../chat/history.ts";
-import type { Caller, ChatStore, People, Progress, RoomName, Scope } from "../chat/ports.ts";
+import type { Announcement, Caller, ChatStore, People, Progress, RoomName, Scope } from "../chat/ports.ts";
 import { allStaffRoom, isMonitor, monitorsRoom, staffRoom, visitorRoom } from "../chat/rooms.ts";
-import { type Announcement, type Announcements, announcementsOf, numberOf, type Step } from "../chat/steps.ts";
+import { type Announcements, announcementsOf, numberOf, type Step } from "../chat/steps.ts";
 import { createWatermarks, type StepMark } from "./watermarks.ts";
 
 /** How often every chat is compared with the database. */
@@ -33,14 +33,14 @@ export type Gaps = {
   follow(caller: Caller): Promise<void>;
   /** A room has nobody here any more. */
   unfollow(room: string): void;
-  /** A step's event has come in: something may be missing before it. */
-  heard(mark: StepMark, room: RoomName | null): void;
+  /** A step has come in: something may be missing before it. */
+  heard(mark: StepMark): void;
   /** Compares every chat with the database, and tells what wasn't told here. */
   check(patienceMs?: number): Promise<void>;
 };
 
 export function markOf(step: Step, { all, next }: Announcements): StepMark {
-  return { chatId: step.chat.room.id, number: numberOf(step), rooms: all.map(({ room }) => room), next };
+  return { chatId: step.chat.room.id, number: numberOf(step), rooms: all.flatMap(({ rooms }) => rooms), next };
 }
 
 /**
@@ -145,10 +145,11 @@ export function createGaps({ chats, people, isHere, tell, onHealed, onFault }: P
   function retell(step: Step): void {
     const announcements = announcementsOf(step);
     const mark = markOf(step, announcements);
-    const missing = announcements.all.filter(({ room }) => watermarks.isMissing(mark, room));
-    for (const announcement of missing) {
-      tell(announcement);
-      onHealed(announcement.event);
+    if (watermarks.isMissing(mark)) {
+      for (const announcement of announcements.all.filter(({ rooms }) => rooms.some(isHere))) {
+        tell(announcement);
+        onHealed(announcement.event);
+      }
     }
     watermarks.settle(mark);
   }
@@ -173,8 +174,8 @@ export function createGaps({ chats, people, isHere, tell, onHealed, onFault }: P
       return nextReading;
     },
     unfollow: (room) => void followed.delete(room),
-    heard(mark, room) {
-      if (watermarks.heard(mark, room)) return;
+    heard(mark) {
+      if (watermarks.heard(mark)) return;
       if (skipped.size === 0) healSkipped().catch(onFault);
       skipped.add(mark.chatId);
     },

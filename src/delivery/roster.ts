@@ -1,11 +1,11 @@
-import type { Emit, People, RoomName, UserRef } from "../chat/ports.ts";
+import type { Announcement, People, RoomName, UserRef } from "../chat/ports.ts";
 import { allStaffRoom, staffRoom } from "../chat/rooms.ts";
 import { type Presence, unique } from "../presence/presence.ts";
 
 /** How often what staff were told of each other is compared with presence. */
 export const ROSTER_INTERVAL_MS = 2_000;
 
-type Event = "staff_goes_online" | "staff_goes_offline";
+export type RosterEvent = "staff_goes_online" | "staff_goes_offline";
 type Organisation = {
   /** The staff whom the connections here take to be online. */
   told: Set<string>;
@@ -23,16 +23,16 @@ type Parts = {
   /** Whether a room has somebody on this process. */
   isHere: (room: RoomName) => boolean;
   /** Sends an event to this process's own connections. */
-  tell: Emit;
+  tell: (announcement: Announcement) => void;
   /** Called for each event that had to be told from presence. */
-  onHealed: (event: Event) => void;
+  onHealed: (event: RosterEvent) => void;
 };
 
 export type Roster = {
   /** Who is online, for a snapshot; while presence isn't sure, those who were before as well. */
   online(organisationId: string): Promise<UserRef[]>;
   /** Such an event has come in, or was sent. */
-  heard(event: Event, staff: { id: string; organisation_id: string }): void;
+  heard(event: RosterEvent, staff: { id: string; organisation_id: string }): void;
   /** Tells the connections here who came online or went offline without their having heard of it. */
   check(): Promise<void>;
 };
@@ -56,13 +56,13 @@ export function createRoster({ presence, people, isHere, tell, onHealed }: Parts
       // Heard of meanwhile: what was read before says nothing any more.
       if (isSure && !organisation.doubted.has(staff.id)) continue;
       const event = online.has(staff.id) ? "staff_goes_online" : "staff_goes_offline";
-      tell(event, { user: staff }, [allStaffRoom(organisationId)], [staffRoom(staff.id)]);
+      tell({ event, payload: { user: staff }, rooms: [allStaffRoom(organisationId)], except: [staffRoom(staff.id)] });
       heard(event, staff);
       onHealed(event);
     }
   }
 
-  function heard(event: Event, { id, organisation_id }: { id: string; organisation_id: string }): void {
+  function heard(event: RosterEvent, { id, organisation_id }: { id: string; organisation_id: string }): void {
     const organisation = organisations.get(organisation_id);
     organisation?.doubted.delete(id);
     organisation?.disputed.delete(id);

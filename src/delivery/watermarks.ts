@@ -1,34 +1,32 @@
 import type { RoomName } from "../chat/ports.ts";
 
-/** Goes with each event of a step: which step of which chat it belongs to, and who else hears of it. */
+/** Which step of which chat events belong to, and who hears of it. */
 export type StepMark = {
   chatId: string;
   number: number;
-  /** All rooms of the step. */
+  /** Who hears of this step. */
   rooms: RoomName[];
   /** Who hears of the chat's next step, when it is somebody else. */
   next?: RoomName[] | undefined;
 };
 
-type Step = { missing: Set<RoomName>; followers: RoomName[] };
 type Watermark = {
   /** Up to this number everything was told here. */
   told: number;
   /** Who hears of the next step. */
   followers: RoomName[];
-  /** What has come in of later steps. */
-  ahead: Map<number, Step>;
+  /** The later steps that have come in, and who hears of the next one after each. */
+  ahead: Map<number, RoomName[]>;
 };
 
 /**
- * How far this process has told its connections of each chat that concerns them. A step counts as told when every one of
- * its rooms that has somebody here was told.
+ * How far this process has told its connections of each chat that concerns them.
  * @param isHere whether a room has somebody on this process
  */
 export function createWatermarks(isHere: (room: RoomName) => boolean) {
   const chats = new Map<string, Watermark>();
   /** While chats are read to be begun: what has come in of those that are unknown, and those that may be begun anew. */
-  let early: Map<string, { mark: StepMark; room: RoomName | null }[]> | null = null;
+  let early: Map<string, StepMark[]> | null = null;
   const aside = new Map<string, Watermark>();
 
   const isOver = ({ followers }: Watermark) => !followers.some(isHere);
@@ -40,29 +38,26 @@ export function createWatermarks(isHere: (room: RoomName) => boolean) {
   }
 
   function advance(chat: Watermark): void {
-    for (let step = chat.ahead.get(chat.told + 1); step?.missing.size === 0; step = chat.ahead.get(chat.told + 1)) {
+    for (let next = chat.ahead.get(chat.told + 1); next; next = chat.ahead.get(chat.told + 1)) {
       chat.told++;
-      chat.followers = step.followers;
+      chat.followers = next;
       chat.ahead.delete(chat.told);
     }
   }
 
   /**
-   * A step was told here in one room, or (null) in all of them.
-   * @returns false when another one before it, or a part of it, is missing
+   * A step was told here.
+   * @returns false when another one before it is missing
    */
-  function heard(mark: StepMark, room: RoomName | null): boolean {
+  function heard(mark: StepMark): boolean {
     const { chatId, number, rooms, next = rooms } = mark;
     const chat = chats.get(chatId) ?? (number === 1 ? add(chatId, 0, rooms) : null);
     if (!chat) {
-      early?.set(chatId, [...(early.get(chatId) ?? []), { mark, room }]);
+      early?.set(chatId, [...(early.get(chatId) ?? []), mark]);
       return true;
     }
     if (number <= chat.told) return true;
-    const step = chat.ahead.get(number) ?? { missing: new Set(rooms.filter(isHere)), followers: next };
-    if (room === null) step.missing.clear();
-    else step.missing.delete(room);
-    chat.ahead.set(number, step);
+    chat.ahead.set(number, next);
     advance(chat);
     return chat.ahead.size === 0;
   }
@@ -92,7 +87,7 @@ export function createWatermarks(isHere: (room: RoomName) => boolean) {
       for (const { chatId, lastNumber, followers } of read) {
         if (chats.has(chatId)) continue;
         add(chatId, lastNumber, followers);
-        for (const { mark, room } of waiting?.get(chatId) ?? []) heard(mark, room);
+        for (const mark of waiting?.get(chatId) ?? []) heard(mark);
       }
       for (const [chatId, chat] of aside) if (!chats.has(chatId)) chats.set(chatId, chat);
       aside.clear();
@@ -101,21 +96,20 @@ export function createWatermarks(isHere: (room: RoomName) => boolean) {
     /** A chat of which nothing was told here yet. */
     open: (chatId: string, followers: RoomName[]): void => void add(chatId, 0, followers),
 
-    /** A step, and so all before it, was told in all its rooms. */
+    /** A step, and so all before it, was told. */
     settle({ chatId, number, rooms, next = rooms }: StepMark): void {
       const chat = chats.get(chatId);
       if (!chat || number <= chat.told) return;
       for (const ahead of chat.ahead.keys()) if (ahead < number) chat.ahead.delete(ahead);
       chat.told = number - 1;
-      chat.ahead.set(number, { missing: new Set(), followers: next });
+      chat.ahead.set(number, next);
       advance(chat);
     },
 
-    /** Whether a step hasn't been told yet in a room that has somebody here. */
-    isMissing({ chatId, number }: Pick<StepMark, "chatId" | "number">, room: RoomName): boolean {
+    /** Whether a step of a known chat hasn't been told yet. */
+    isMissing({ chatId, number }: Pick<StepMark, "chatId" | "number">): boolean {
       const chat = chats.get(chatId);
-      if (!chat || number <= chat.told || !isHere(room)) return false;
-      return chat.ahead.get(number)?.missing.has(room) ?? true;
+      return chat !== undefined && number > chat.told && !chat.ahead.has(number);
     },
 
     /** The number up to which a chat was told; undefined when it is unknown. */

@@ -8,7 +8,9 @@ import { userRoom } from "../chat/rooms.ts";
 import type { Config } from "../config.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Account } from "../store/accounts.ts";
+import { corkWebsockets } from "./cork.ts";
 import { type Admission, authenticateHandshakes } from "./handshake.ts";
+import { parser } from "./parser.ts";
 
 export type SocketServer = {
   io: Server;
@@ -43,7 +45,7 @@ export function createSocketServer(
   { config, tokens, bus, admission, metrics, log }: Options,
 ): SocketServer {
   const io = new Server(http, {
-    serveClient: false,
+    ...{ serveClient: false, parser },
     transports: ["polling", "websocket"],
     maxHttpBufferSize: 1_000_000,
     connectTimeout: 10_000,
@@ -51,6 +53,7 @@ export function createSocketServer(
     ...(config.corsOrigins !== false && { cors: { origin: config.corsOrigins } }),
     ...(bus && { adapter: bus.adapter as never }),
   });
+  corkWebsockets(io);
   authenticateHandshakes(io, {
     ...{ tokens, admission, log, allowAuthPayload: config.allowAuthPayload },
     onRefused: ({ code }) => metrics.handshakes.inc({ reason: code }),

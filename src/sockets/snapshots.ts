@@ -4,6 +4,7 @@ import { activeChats, type OrganisationSnapshot, organisationSnapshots, visitorS
 import type { ServerPayload } from "../contract/events.ts";
 import { gathered } from "../gather.ts";
 import { type Packet, packetOf, send } from "./packet.ts";
+import { packetText } from "./parser.ts";
 
 /** So many connections share one reading at most, and so many organisations are read by one statement. */
 const MAX_READ = 200;
@@ -58,7 +59,8 @@ type Shared = { with(activeChats: ActiveChats): Packet };
 /** The packets of all staff of an organisation: those who serve no chat, as most of a crowd, get the very same one. */
 function share(snapshot: OrganisationSnapshot): Shared {
   const json = JSON.stringify(snapshot).slice(0, -1);
-  const make = (active: ActiveChats) => packetOf(`["staff_init",${json},"active_chats":${JSON.stringify(active)}}]`);
+  const make = (active: ActiveChats) =>
+    packetOf(packetText("staff_init", `${json},"active_chats":${JSON.stringify(active)}}`));
   const withNone = make([]);
   return { with: (active) => (active.length === 0 ? withNone : make(active)) };
 }

@@ -1,85 +1,144 @@
-import type { Appended, NewMessage } from "../chat/ports.ts";
+import type { Appended, Chat, NewMessage } from "../chat/ports.ts";
+import type { ChatMessage } from "../contract/models.ts";
 import { batched } from "./batch.ts";
 import { isUnavailable, isUniqueViolation } from "./faults.ts";
 import type { Prisma } from "./prisma.ts";
 import { type ChatJoined, type MessageRow, toChat, toMessage } from "./rows.ts";
 
+const MAX_BATCH = 200;
+
 /**
- * Many messages, one statement: one insert each costs 1.5 ms of CPU, 64 at once 15–25 µs each. It locks the chats in
- * the order of their ids (two batches on two processes can't deadlock), numbers each chat's new messages in the order
- * they came, and returns every chat as it is under that lock.
+ * Many messages, one statement: alone, each would cost what a whole batch costs to send, parse and commit. It locks the
+ * chats in the order of their ids (two batches on two processes can't deadlock), numbers each chat's new messages in the
+ * order they came, and returns each chat as it is under that lock, unless the process knows it already in this version.
  *
  * A message that is already there (same sender, same id) is returned as it is. Should the same message arrive on two
  * processes at once, the second sees the first only as a unique violation, and is tried again.
+ *
+ * Its plan is made once for a connection, when the tables may be nearly empty, and has to be right for a million rows:
+ * each lookup is a LATERAL of its own, which OFFSET 0 keeps from being turned into a join with a whole table.
  */
 const APPEND = `
 WITH input AS (
-  SELECT * FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::json[])
-    AS input(ord, organisation_id, sender_id, chat_id, id, content)
+  SELECT ord, ($2::uuid[])[ord] AS organisation_id, ($3::uuid[])[ord] AS sender_id, ($4::uuid[])[ord] AS chat_id,
+         ($5::uuid[])[ord] AS id
+  FROM generate_series(1, ${MAX_BATCH}) ord WHERE ord <= $1::int
 ),
-target AS (
-  SELECT input.*, coalesce(input.chat_id, open.id) AS target_id
+target AS MATERIALIZED (
+  SELECT input.*, coalesce(input.chat_id, open.id) AS target_id, earlier.id IS NOT NULL AS is_resent
   FROM input
-  LEFT JOIN chats open ON input.chat_id IS NULL AND open.visitor_id = input.sender_id AND open.status <> 'closed'
+  LEFT JOIN LATERAL (
+    SELECT id FROM chats WHERE input.chat_id IS NULL AND visitor_id = input.sender_id AND status <> 'closed' OFFSET 0
+  ) open ON true
+  LEFT JOIN LATERAL (
+    SELECT id FROM chat_messages WHERE sender_id = input.sender_id AND id = input.id OFFSET 0
+  ) earlier ON true
 ),
 locked AS MATERIALIZED (
-  SELECT * FROM chats WHERE id IN (SELECT target_id FROM target) AND status <> 'closed' ORDER BY id FOR UPDATE
+  SELECT chat.* FROM (SELECT DISTINCT target_id FROM target ORDER BY target_id) wanted
+  CROSS JOIN LATERAL (SELECT * FROM chats WHERE id = wanted.target_id AND status <> 'closed' FOR UPDATE) chat
 ),
-earlier AS (
-  SELECT message.* FROM input JOIN chat_messages message USING (sender_id, id)
+known AS MATERIALIZED (
+  SELECT chat, visitor, staff, chat.id, chat.organisation_id, chat.staff_id, chat.last_sequence_num,
+         hash_record_extended(
+           ROW(chat.id, chat.staff_id, chat.severity_level, chat.updated_at, visitor.updated_at, staff.updated_at), 0
+         )::text AS version
+  FROM locked chat
+  CROSS JOIN LATERAL (SELECT * FROM visitors WHERE id = chat.visitor_id OFFSET 0) visitor
+  LEFT JOIN LATERAL (SELECT * FROM users WHERE id = chat.staff_id OFFSET 0) staff ON true
 ),
-accepted AS (
-  SELECT target.*, (chat.last_sequence_num + row_number() OVER (PARTITION BY chat.id ORDER BY target.ord))::int AS num
+judged AS MATERIALIZED (
+  SELECT target.*, chat.version, is_accepted,
+         chat.last_sequence_num + count(*) FILTER (WHERE is_accepted) OVER (PARTITION BY chat.id ORDER BY ord) AS num,
+         clock_timestamp()::timestamptz(3) AS at
   FROM target
-  JOIN locked chat ON chat.id = target.target_id AND chat.organisation_id = target.organisation_id
-  WHERE (target.chat_id IS NULL OR chat.staff_id = target.sender_id)
-    AND NOT EXISTS (SELECT FROM earlier WHERE earlier.sender_id = target.sender_id AND earlier.id = target.id)
+  JOIN known chat ON chat.id = target.target_id AND chat.organisation_id = target.organisation_id
+  CROSS JOIN LATERAL (
+    SELECT NOT is_resent AND (target.chat_id IS NULL OR chat.staff_id = target.sender_id) AS is_accepted
+  ) judgement
 ),
 counted AS (
   UPDATE chats SET last_sequence_num = last.num
-  FROM (SELECT target_id, max(num) AS num FROM accepted GROUP BY target_id) last
+  FROM (SELECT target_id, max(num) AS num FROM judged WHERE is_accepted GROUP BY target_id) last
   WHERE chats.id = last.target_id
 ),
 added AS (
   INSERT INTO chat_messages (chat_id, sequence_num, id, type_id, sender_id, by_staff, content, created_at)
-  SELECT target_id, num, id, 1, sender_id, chat_id IS NOT NULL, content, clock_timestamp() FROM accepted
-  RETURNING *
-),
-kept AS (
-  SELECT *, true AS added FROM added UNION ALL SELECT *, false FROM earlier
+  SELECT target_id, num, id, 1, sender_id, chat_id IS NOT NULL, ($6::json[])[ord], at FROM judged WHERE is_accepted
 )
-SELECT coalesce(kept.added, false) AS added,
-       CASE WHEN kept.id IS NOT NULL THEN to_json(kept) END AS message,
-       CASE WHEN chat.id IS NOT NULL THEN to_json(chat) END AS chat,
-       to_json(visitor) AS visitor,
-       CASE WHEN staff.id IS NOT NULL THEN to_json(staff) END AS staff
-FROM target
-LEFT JOIN kept ON kept.sender_id = target.sender_id AND kept.id = target.id
-LEFT JOIN locked chat ON chat.id = target.target_id AND chat.organisation_id = target.organisation_id
-LEFT JOIN visitors visitor ON visitor.id = chat.visitor_id
-LEFT JOIN users staff ON staff.id = chat.staff_id
-ORDER BY target.ord`;
+SELECT
+  (SELECT json_agg(json_build_array(ord, is_accepted, num, (extract(epoch FROM at) * 1000)::bigint, version))
+   FROM judged) AS judged,
+  (SELECT json_agg(json_build_object('version', version, 'chat', to_json(chat), 'visitor', to_json(visitor), 'staff', to_json(staff)))
+   FROM known WHERE id IN (SELECT target_id FROM judged WHERE is_accepted AND version IS DISTINCT FROM ($7::text[])[ord])
+  ) AS changed,
+  (SELECT json_agg(json_build_object('ord', ord, 'message', to_json(message)))
+   FROM target JOIN LATERAL (
+     SELECT * FROM chat_messages WHERE sender_id = target.sender_id AND id = target.id OFFSET 0
+   ) message ON is_resent) AS resent`;
 
-type Row = { added: boolean; message: MessageRow | null } & (ChatJoined | { chat: null });
+type Judged = [ord: number, isAccepted: boolean, number: number, at: number, version: string];
+type Row = {
+  /** The messages that have an open chat. */
+  judged: Judged[] | null;
+  changed: (ChatJoined & { version: string })[] | null;
+  resent: { ord: number; message: MessageRow }[] | null;
+};
+type Known = { version: string; chat: Chat };
 
-const MAX_BATCH = 64;
+/** So many chats are remembered, in both their keys. */
+const MAX_KNOWN = 20_000;
 
 export type AppendObserver = (batchSize: number) => void;
 
 /** Makes the function that appends one message, in a batch with those of everybody else who writes at the moment. */
 export function createAppend(prisma: Prisma, observe: AppendObserver): (message: NewMessage) => Promise<Appended> {
+  /** By the chat's id, and by its visitor's. */
+  const known = new Map<string, Known>();
+  const keyOf = ({ chatId, senderId }: NewMessage) => chatId ?? senderId;
+  const remember = (key: string, one: Known) => {
+    known.delete(key);
+    known.set(key, one);
+    if (known.size > MAX_KNOWN) known.delete(known.keys().next().value as string);
+  };
+
   const appendAll = async (messages: NewMessage[]): Promise<Appended[]> => {
     observe(messages.length);
-    const rows = await prisma.$queryRawUnsafe<Row[]>(
+    const given = messages.map((message) => known.get(keyOf(message)));
+    const [row] = await prisma.$queryRawUnsafe<[Row]>(
       APPEND,
-      messages.map((_, index) => index),
+      messages.length,
       messages.map((message) => message.organisationId),
       messages.map((message) => message.senderId),
       messages.map((message) => message.chatId),
       messages.map((message) => message.id),
       messages.map((message) => JSON.stringify(message.content)),
+      given.map((one) => one?.version ?? null),
     );
-    return rows.map(toAppended);
+    const changed = new Map<string, Chat>();
+    for (const { version, ...joined } of row.changed ?? []) {
+      const chat = toChat(joined);
+      changed.set(version, chat);
+      for (const key of [chat.room.id, chat.visitor.id]) remember(key, { version, chat });
+    }
+    const results: Appended[] = messages.map(() => ({ outcome: "refused", openChat: false }));
+    for (const [ord, isAccepted, number, at, version] of row.judged ?? []) {
+      const [message, before] = [messages[ord - 1] as NewMessage, given[ord - 1]];
+      if (!isAccepted) {
+        results[ord - 1] = { outcome: "refused", openChat: true };
+        continue;
+      }
+      const chat = before?.version === version ? before.chat : (changed.get(version) as Chat);
+      results[ord - 1] = {
+        outcome: "stored",
+        chat: { ...chat, lastNumber: number },
+        message: toStored(message, chat.room.id, number, at),
+      };
+    }
+    for (const { ord, message } of row.resent ?? []) {
+      results[ord - 1] = { outcome: "resent", message: toMessage(message) };
+    }
+    return results;
   };
   return batched(appendAll, {
     maxSize: MAX_BATCH,
@@ -90,9 +149,13 @@ export function createAppend(prisma: Prisma, observe: AppendObserver): (message:
   });
 }
 
-function toAppended(row: Row): Appended {
-  const message = row.message && toMessage(row.message);
-  if (message && !row.added) return { outcome: "resent", message };
-  if (message && row.chat) return { outcome: "stored", message, chat: toChat(row) };
-  return { outcome: "refused", openChat: row.chat !== null };
-}
+/** As it is in the database now; its content needn't come back from there. */
+const toStored = (
+  { id, chatId, senderId, content }: NewMessage,
+  chat: string,
+  number: number,
+  at: number,
+): ChatMessage => ({
+  ...{ id, chat_id: chat, sequence_num: number, type_id: 1, sender: chatId === null ? null : senderId, content },
+  ...{ created_at: at, updated_at: null },
+});

@@ -4,7 +4,10 @@ import type { Prisma } from "./prisma.ts";
 import { type ChatJoined, type ChatRow, type MessageRow, toChat, toId, toMessage } from "./rows.ts";
 import { queuedMessages } from "./snapshots.ts";
 
-/** One index for each of its parts: with OR PostgreSQL would read all chats. `$6` is the least id of a chat that young. */
+/**
+ * Oldest first. One index for each of its parts: with OR PostgreSQL would read all chats. `$6` is the least id of a chat
+ * that young.
+ */
 const COLUMNS = "id, organisation_id, visitor_id, staff_id, status, last_sequence_num";
 const PROGRESS = [
   "organisation_id = ANY($1::uuid[]) AND status <> 'closed'",
@@ -16,7 +19,8 @@ const PROGRESS = [
   "visitor_id = ANY($4::uuid[]) AND id >= $6::uuid",
 ]
   .map((condition) => `SELECT ${COLUMNS} FROM chats WHERE ${condition}`)
-  .join("\nUNION\n");
+  .join("\nUNION\n")
+  .concat("\nORDER BY id");
 
 /** How many steps of a chat are read at once. */
 const PAGE = 200;
@@ -36,7 +40,8 @@ SELECT to_json(chat) AS chat, to_json(visitor) AS visitor, NULL AS staff,
   ) AS served_before
 FROM unnest($1::uuid[], $2::int[]) AS wanted(chat_id, after)
 JOIN chats chat ON chat.id = wanted.chat_id
-JOIN visitors visitor ON visitor.id = chat.visitor_id`;
+JOIN visitors visitor ON visitor.id = chat.visitor_id
+ORDER BY chat.id`;
 
 const MESSAGES_BEFORE = `
 SELECT (${queuedMessages("AND sequence_num < $2::int")}) AS messages FROM chats chat WHERE id = $1::uuid`;

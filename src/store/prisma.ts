@@ -15,9 +15,19 @@ export function connectPostgres(url: string): Prisma {
       idleTimeoutMillis: 30_000,
       keepAlive: true,
       application_name: "chat-backend",
+      // Plans that are made once: one from when a table was small must not read all of it when it is large.
+      options: "-c enable_seqscan=off",
     },
     // Without a listener, an idle connection that PostgreSQL closes would end the process; the next query says it.
-    { onPoolError: () => {}, onConnectionError: () => {} },
+    { onPoolError: () => {}, onConnectionError: () => {}, statementNameGenerator: nameOf },
   );
   return new PrismaClient({ adapter, errorFormat: "minimal" });
+}
+
+/** A statement is parsed once for each connection: its name is the same wherever it is written the same. */
+const names = new Map<string, string>();
+function nameOf({ sql }: { sql: string }): string {
+  const name = names.get(sql) ?? `s${names.size}`;
+  names.set(sql, name);
+  return name;
 }

@@ -1,0 +1,198 @@
+// The people of the world, or a share of them: connected, writing, and counting what they hear.
+import { type Counts, createHistogram } from "../histogram.ts";
+import type { World } from "../world.ts";
+import { nowUs } from "./clock.ts";
+import { connectWire, frame, type Wire } from "./wire.ts";
+
+export type Share = { index: number; of: number };
+/** Since the last time they were taken; times in microseconds. */
+export type Window = { acked: number; heard: number; ack: Counts; delivery: Counts; copy: Counts };
+/** From the beginning on: each message is to be acked true, to be heard by its peer, and by two monitors. */
+export type Totals = { sent: number; acked: number; delivered: number; copied: number; failures: string[] };
+
+/** Somebody's side of one chat. */
+type Writer = { wire: Wire; connection: Connection; message: Buffer; ackAt: number; timeAt: number };
+/** What is under way on a connection, by the ack's number. */
+type Connection = { next: number; sentAt: Float64Array; writers: (Writer | null)[] };
+
+const AT = Buffer.from('"at":"');
+const AT_DIGITS = 16;
+/** Acks are numbered from FIRST_ACK, always in five digits, and again from there after UNDER_WAY of them. */
+const FIRST_ACK = 10_000;
+const UNDER_WAY = 4_096;
+const [ACK, TRUE] = ["3", "t"].map((one) => one.charCodeAt(0));
+const CONNECT_AT_ONCE = 20;
+const TEXT = "My order hasn't come yet, and the page says that it was delivered on Tuesday.";
+
+export async function connectCrowd(world: World, urls: string[], { index, of }: Share) {
+  const windows = { ack: createHistogram(), delivery: createHistogram(), copy: createHistogram() };
+  const totals: Totals = { sent: 0, acked: 0, delivered: 0, copied: 0, failures: [] };
+  let taken = { acked: 0, heard: 0 };
+  /** While it saturates, whoever has an answer writes again. */
+  let isSaturating = false;
+  let stopPacing = () => {};
+  let isClosed = false;
+  const wires: Wire[] = [];
+  const writers: Writer[] = [];
+  const fail = (what: string) => {
+    if (!isClosed && totals.failures.length < 10) totals.failures.push(what);
+  };
+
+  function write(writer: Writer, at: number): void {
+    const { connection, wire, ackAt, timeAt } = writer;
+    const slot = connection.next++ % UNDER_WAY;
+    if (connection.writers[slot]) fail("more is under way on one connection than can be told apart");
+    connection.writers[slot] = writer;
+    connection.sentAt[slot] = at;
+    // All but the two numbers is always the same.
+    const message = Buffer.from(writer.message);
+    message.write(`${FIRST_ACK + slot}`, ackAt, "latin1");
+    message.write(`${Math.floor(at)}`.padStart(AT_DIGITS, "0"), timeAt, "latin1");
+    totals.sent++;
+    wire.write(message);
+  }
+
+  function takeAck(connection: Connection, data: Buffer, start: number, end: number): void {
+    const slot = digits(data, start + 2, 5) - FIRST_ACK;
+    const writer = connection.writers[slot];
+    if (!writer || data[start + 8] !== TRUE) {
+      fail(`answered ${data.toString("utf8", start, end).slice(0, 200)}`);
+      return;
+    }
+    connection.writers[slot] = null;
+    const now = nowUs();
+    windows.ack.record(now - (connection.sentAt[slot] as number));
+    totals.acked++;
+    if (isSaturating) write(writer, now);
+  }
+
+  function takeDelivery(isMonitor: boolean, data: Buffer, start: number, end: number): void {
+    const found = data.indexOf(AT, start);
+    if (found === -1 || found > end) return; // something else, such as who is online
+    const tookUs = nowUs() - digits(data, found + AT.length, AT_DIGITS);
+    if (isMonitor) {
+      totals.copied++;
+      windows.copy.record(tookUs);
+    } else {
+      totals.delivered++;
+      windows.delivery.record(tookUs);
+    }
+  }
+
+  async function join(url: string, token: string, isMonitor = false) {
+    const connection: Connection = { next: 0, sentAt: new Float64Array(UNDER_WAY), writers: [] };
+    let hasSnapshot = false;
+    const snapshot = Promise.withResolvers<void>();
+    const wire = await connectWire({
+      ...{ url, token },
+      onPacket(data, start, end) {
+        if (data[start + 1] === ACK) takeAck(connection, data, start, end);
+        else if (hasSnapshot) takeDelivery(isMonitor, data, start, end);
+        else if (isSnapshot(data, start)) {
+          hasSnapshot = true;
+          snapshot.resolve();
+        }
+      },
+      onLost({ message }) {
+        fail(message);
+        snapshot.reject(new Error(message));
+      },
+    });
+    wires.push(wire);
+    await snapshot.promise;
+    return (event: string, contentIn: (content: object) => unknown) => {
+      // The text is ASCII: as many bytes as letters.
+      const text = `42${FIRST_ACK}${JSON.stringify([event, contentIn({ text: TEXT, at: "0".repeat(AT_DIGITS) })])}`;
+      const message = frame(text);
+      const [ackAt, timeAt] = [message.length - text.length + 2, message.indexOf(AT) + AT.length];
+      writers.push({ wire, connection, message, ackAt, timeAt });
+    };
+  }
+
+  const { monitors, agents, visitorPod } = placeWorld(world, urls);
+  const isMine = (number: number) => number % of === index;
+  const joins: (() => Promise<unknown>)[] = [];
+  monitors.forEach(({ token, url }, number) => {
+    if (isMine(number)) joins.push(() => join(url, token, true));
+  });
+  agents.forEach(({ user, token, url }, number) => {
+    if (!isMine(number)) return;
+    joins.push(async () => {
+      const addWriter = await join(url, token);
+      for (const { room, staff } of world.chats) {
+        if (staff.id === user.id) addWriter("staff_msg", (content) => ({ room: room.id, content }));
+      }
+    });
+  });
+  world.chats.forEach(({ visitorToken }, number) => {
+    if (!isMine(number % agents.length)) return;
+    joins.push(async () => (await join(visitorPod(number), visitorToken))("visitor_msg", (content) => content));
+  });
+  while (joins.length > 0) await Promise.all(joins.splice(0, CONNECT_AT_ONCE).map((start) => start()));
+
+  return {
+    /** Each writer keeps so many messages unanswered, until `rest`. */
+    saturate(outstanding: number) {
+      isSaturating = true;
+      for (let n = 0; n < outstanding; n++) for (const writer of writers) write(writer, nowUs());
+    },
+    /** The writers in turns, so many messages a second, until `rest`; timed from when they were to be sent. */
+    pace(perSecond: number) {
+      const intervalUs = 1_000_000 / perSecond;
+      let due = nowUs() + (intervalUs * index) / of;
+      let turn = 0;
+      const timer = setInterval(() => {
+        for (const now = nowUs(); due <= now; due += intervalUs) {
+          write(writers[turn++ % writers.length] as Writer, due);
+        }
+      }, 1);
+      stopPacing = () => clearInterval(timer);
+    },
+    rest() {
+      isSaturating = false;
+      stopPacing();
+    },
+    take(): Window {
+      const heard = totals.delivered + totals.copied;
+      const window = { acked: totals.acked - taken.acked, heard: heard - taken.heard };
+      taken = { acked: totals.acked, heard };
+      return { ...window, ack: windows.ack.take(), delivery: windows.delivery.take(), copy: windows.copy.take() };
+    },
+    totals: () => totals,
+    close() {
+      isClosed = true;
+      for (const wire of wires) wire.close();
+    },
+  };
+}
+
+export type Crowd = Awaited<ReturnType<typeof connectCrowd>>;
+
+/** Spreads everybody over the pods; where there are several, a visitor is on another one than his agent. */
+function placeWorld({ organisations, chats }: World, urls: string[]) {
+  const url = (number: number) => urls[number % urls.length] as string;
+  const monitors = organisations.flatMap((organisation) => organisation.monitors);
+  const agents = organisations.flatMap((organisation) => organisation.agents);
+  const podOfStaff = new Map(agents.map(({ user }, number) => [user.id, number]));
+  return {
+    monitors: monitors.map((monitor, number) => ({ ...monitor, url: url(number) })),
+    agents: agents.map((agent, number) => ({ ...agent, url: url(number) })),
+    visitorPod(chat: number): string {
+      const agent = podOfStaff.get(chats[chat]?.staff.id ?? "") as number;
+      const others = urls.length - 1;
+      return others === 0 ? url(0) : url(agent + 1 + (Math.floor(chat / agents.length) % others));
+    },
+  };
+}
+
+/** Whether it is `42["visitor_init",…]` or `42["staff_init",…]`: its user is in his rooms then. */
+function isSnapshot(data: Buffer, start: number): boolean {
+  const name = data.toString("latin1", start + 4, start + 17);
+  return name.startsWith("visitor_init") || name.startsWith("staff_init");
+}
+
+function digits(data: Buffer, start: number, count: number): number {
+  let number = 0;
+  for (let at = start; at < start + count; at++) number = number * 10 + (data[at] as number) - 48;
+  return number;
+}

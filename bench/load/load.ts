@@ -1,0 +1,125 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { addCounts, type Counts } from "../histogram.ts";
+import type { Totals, Window } from "./crowd.ts";
+import type { Answer, Order } from "./process.ts";
+
+/** A second one would take CPU time from the pods of a small machine. */
+const PROCESSES = availableParallelism() >= 4 ? 2 : 1;
+/** How long the last deliveries may take; what isn't there then is lost. */
+const SETTLE_WITHIN_MS = 10_000;
+const COPIES = 2;
+
+/** Everybody in the world, connected to the pods, in processes of their own. */
+export type Load = {
+  pids: number[];
+  saturate(outstanding: number): Promise<void>;
+  pace(perSecond: number): Promise<void>;
+  /** What came in since the last time. */
+  take(): Promise<Window>;
+  /** Lets nobody write any more. Rejects unless every message was acked true, and heard once by all who are to hear it. */
+  settle(): Promise<void>;
+  close(): Promise<void>;
+};
+
+const running = new Set<ChildProcess>();
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
+export async function startLoad(worldFile: string, urls: string[]): Promise<Load> {
+  const children = Array.from({ length: PROCESSES }, () => fork(join(import.meta.dirname, "process.ts")));
+  for (const child of children) {
+    running.add(child);
+    child.once("exit", () => running.delete(child));
+  }
+  const tell = <T>(order: Order) => Promise.all(children.map((child) => ask<T>(child, order)));
+  const close = async () => {
+    await Promise.all(
+      children.map((child) => {
+        const exited = once(child, "exit");
+        if (child.connected) child.disconnect();
+        return exited;
+      }),
+    );
+  };
+  try {
+    await Promise.all(
+      children.map((child, index) =>
+        ask(child, { do: "connect", worldFile, urls, share: { index, of: children.length } }),
+      ),
+    );
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  // Subscriptions at Redis are under way still.
+  await delay(500);
+  const totals = async () => addTotals(await tell<Totals>({ do: "totals" }));
+  return {
+    pids: children.map(({ pid }) => pid as number),
+    saturate: async (outstanding) => void (await tell({ do: "saturate", outstanding })),
+    pace: async (perSecond) => void (await tell({ do: "pace", perSecond: perSecond / children.length })),
+    take: async () => addWindows(await tell<Window>({ do: "take" })),
+    async settle() {
+      await tell({ do: "rest" });
+      let now = await totals();
+      for (
+        const endsAt = Date.now() + SETTLE_WITHIN_MS;
+        !isComplete(now) && Date.now() < endsAt;
+        now = await totals()
+      ) {
+        await delay(100);
+      }
+      if (now.failures.length > 0 || !isComplete(now)) throw new Error(whatIsWrong(now));
+    },
+    close,
+  };
+}
+
+const isComplete = ({ sent, acked, delivered, copied }: Totals) =>
+  acked === sent && delivered === sent && copied === COPIES * sent;
+
+const whatIsWrong = ({ sent, acked, delivered, copied, failures }: Totals) =>
+  `The messages are not all where they belong: ${sent} sent, ${acked} acked, ${delivered} delivered, ` +
+  `${copied} of ${COPIES * sent} copies.\n${failures.join("\n")}`;
+
+async function ask<T>(child: ChildProcess, order: Order): Promise<T> {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const ended = once(child, "exit", { signal }).then(() => {
+    throw new Error("A load process has ended.");
+  });
+  ended.catch(() => {});
+  child.send(order);
+  try {
+    const [answer] = (await Promise.race([once(child, "message", { signal }), ended])) as [Answer];
+    if ("error" in answer) throw new Error(answer.error);
+    return answer.result as T;
+  } finally {
+    controller.abort();
+  }
+}
+
+function addTotals(all: Totals[]): Totals {
+  const sum = (key: "sent" | "acked" | "delivered" | "copied") => all.reduce((before, one) => before + one[key], 0);
+  return {
+    ...{ sent: sum("sent"), acked: sum("acked"), delivered: sum("delivered"), copied: sum("copied") },
+    failures: all.flatMap(({ failures }) => failures),
+  };
+}
+
+function addWindows(all: Window[]): Window {
+  const sum = (key: "acked" | "heard") => all.reduce((before, one) => before + one[key], 0);
+  const counts = (key: "ack" | "delivery" | "copy"): Counts => addCounts(all.map((one) => one[key]));
+  return {
+    acked: sum("acked"),
+    heard: sum("heard"),
+    ack: counts("ack"),
+    delivery: counts("delivery"),
+    copy: counts("copy"),
+  };
+}

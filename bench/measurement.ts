@@ -1,0 +1,10 @@
+import type { Options } from "./options.ts";
+import type { Report } from "./report.ts";
+import type { Rig } from "./rig.ts";
+
+export type Measurement = {
+  /** As in --only. */
+  name: string;
+  title: string;
+  run(rig: Rig, options: Options, report: Report): Promise<void>;
+};

@@ -1,0 +1,109 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { JWT_SECRET } from "../test/support/process.ts";
+
+/**
+ * ours: the service. relay: plain Socket.IO on the same adapter. relay-classic: on the older adapter. naive: the relay
+ * that also stores each message.
+ */
+export const candidates = ["ours", "relay", "relay-classic", "naive"] as const;
+export type Candidate = (typeof candidates)[number];
+
+export type Pod = { url: string; pid: number; stop(signal: NodeJS.Signals): Promise<void> };
+
+export type PodOptions = {
+  candidate: Candidate;
+  redisUrl: string;
+  databaseUrl: string;
+  worldFile: string;
+  dataDir: string;
+  cpuProf: string | undefined;
+};
+
+const root = join(import.meta.dirname, "..");
+const READY_WITHIN_MS = 60_000;
+const STOP_WITHIN_MS = 8_000;
+
+const running = new Set<ChildProcess>();
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
+/** Starts one process; resolves when it answers. */
+export async function startPod(options: PodOptions): Promise<Pod> {
+  const { candidate } = options;
+  const port = await freePort();
+  const child = spawn(process.execPath, [candidate === "ours" ? "src/main.ts" : "bench/relay.ts"], {
+    cwd: root,
+    env: {
+      ...{ PATH: process.env.PATH, NODE_ENV: "production", HOST: "127.0.0.1", PORT: `${port}`, JWT_SECRET },
+      REDIS_URL: options.redisUrl,
+      ...(candidate === "ours" ? ourEnv(options) : relayEnv(options)),
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  running.add(child);
+  child.once("exit", () => running.delete(child));
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (chunk: string) => {
+      output = (output + chunk).slice(-4_000);
+    });
+  }
+  const url = `http://127.0.0.1:${port}`;
+  for (const endsAt = Date.now() + READY_WITHIN_MS; !(await isReady(url)); await delay(50)) {
+    if (running.has(child) && Date.now() < endsAt) continue;
+    child.kill("SIGKILL");
+    throw new Error(`A process of ${candidate} did not start.\n${output}`);
+  }
+  return {
+    ...{ url, pid: child.pid as number },
+    async stop(signal) {
+      if (!running.has(child)) throw new Error(`A process of ${candidate} has ended by itself.\n${output}`);
+      const exited = once(child, "exit");
+      child.kill(signal);
+      const timer = setTimeout(() => child.kill("SIGKILL"), STOP_WITHIN_MS);
+      await exited;
+      clearTimeout(timer);
+    },
+  };
+}
+
+function ourEnv({ databaseUrl, dataDir, cpuProf }: PodOptions): Record<string, string> {
+  return {
+    ...{ DATABASE_URL: databaseUrl, DATA_DIR: dataDir, LOG_LEVEL: "warn" },
+    ...{ RATE_LIMIT_PER_SECOND: "0", CONNECT_RATE_PER_SECOND: "0", DRAIN_MS: "0" },
+    // The world's chats are open before its people are connected: nobody is to leave them meanwhile.
+    RECONNECT_GRACE_MS: "120000",
+    ...(cpuProf !== undefined && { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${JSON.stringify(cpuProf)}` }),
+  };
+}
+
+function relayEnv({ candidate, databaseUrl, worldFile }: PodOptions): Record<string, string> {
+  return {
+    WORLD_FILE: worldFile,
+    ...(candidate === "relay-classic" && { ADAPTER: "classic" }),
+    ...(candidate === "naive" && { DATABASE_URL: databaseUrl }),
+  };
+}
+
+async function isReady(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(2_000) });
+    return response.ok && !(await response.text()).includes('"down"');
+  } catch {
+    return false;
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}

@@ -1,0 +1,127 @@
+// Everything that a measurement stands on: servers of its own, pods, and people.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { migrate } from "../src/store/migrate.ts";
+import {
+  callRedis,
+  databaseUrl,
+  findRedis,
+  type OwnPostgres,
+  type RedisServer,
+  runSql,
+  startOwnPostgres,
+  startRedisFrom,
+} from "../test/support/servers.ts";
+import { type CpuTime, cpuOf, cpuOfTree } from "./cpu.ts";
+import { type Load, startLoad } from "./load/load.ts";
+import { type Candidate, type Pod, startPod } from "./pods.ts";
+import { createWorld, WORLD, type World } from "./world.ts";
+
+export type CpuTimes = Record<"pods" | "postgres" | "redis" | "load", CpuTime>;
+
+/** The pods of one candidate, with a Redis that had nothing in it when they started. */
+export type Cluster = {
+  candidate: Candidate;
+  pods: Pod[];
+  databaseUrl: string;
+  /** Connects everybody in the world. */
+  startLoad(): Promise<Load>;
+  /** All that was used so far. */
+  cpu(): CpuTimes;
+  stop(): Promise<void>;
+};
+
+export type Rig = {
+  world: World;
+  postgres: OwnPostgres;
+  redis: RedisServer;
+  /** A new database in which the world's people and chats are, and nothing else; answers its URL. */
+  createDatabase(): Promise<string>;
+  dropDatabase(url: string): Promise<void>;
+  /** On a new database, unless one is given. One cluster at a time: Redis is emptied for it. */
+  startCluster(candidate: Candidate, pods: number, databaseUrl?: string): Promise<Cluster>;
+  close(): Promise<void>;
+};
+
+const TEMPLATE = "world";
+
+export async function startRig({ cpuProf }: { cpuProf?: string | undefined } = {}): Promise<Rig> {
+  const folder = mkdtempSync(join(tmpdir(), "bench-"));
+  const worldFile = join(folder, "world.json");
+  if (cpuProf !== undefined) mkdirSync(cpuProf, { recursive: true });
+  const [postgres, redis] = await Promise.all([startOwnPostgres(), startRedisFrom(findRedis())]);
+  const podOptions = (candidate: Candidate, url: string, cpuProfDir?: string) => ({
+    ...{ candidate, worldFile, databaseUrl: url, redisUrl: redis.url, dataDir: join(folder, "data") },
+    cpuProf: cpuProfDir && resolve(cpuProfDir),
+  });
+  const close = async () => {
+    await Promise.all([postgres.remove(), redis.stop()]);
+    rmSync(folder, { recursive: true, force: true });
+  };
+
+  const makeWorld = async () => {
+    await runSql(postgres.url, `CREATE DATABASE ${TEMPLATE}`);
+    const url = databaseUrl(postgres.url, TEMPLATE);
+    await migrate(url);
+    const pod = await startPod(podOptions("ours", url));
+    const world = await createWorld(url, pod.url, WORLD);
+    // At once, so that nobody has left.
+    await pod.stop("SIGKILL");
+    await closeDatabase(postgres.url, TEMPLATE);
+    writeFileSync(worldFile, JSON.stringify(world));
+    return world;
+  };
+  const world = await makeWorld().catch(async (error: Error) => {
+    await close();
+    throw error;
+  });
+
+  let databases = 0;
+  const createDatabase = async () => {
+    const name = `run_${++databases}`;
+    await runSql(postgres.url, `CREATE DATABASE ${name} TEMPLATE ${TEMPLATE}`);
+    return databaseUrl(postgres.url, name);
+  };
+  const dropDatabase = async (url: string) => {
+    await runSql(postgres.url, `DROP DATABASE ${new URL(url).pathname.slice(1)} WITH (FORCE)`);
+  };
+  return {
+    ...{ world, postgres, redis, createDatabase, dropDatabase, close },
+    async startCluster(candidate, count, given) {
+      await callRedis(redis.url, "FLUSHALL");
+      const url = given ?? (await createDatabase());
+      const one = podOptions(candidate, url, candidate === "ours" ? cpuProf : undefined);
+      const pods = await Promise.all(Array.from({ length: count }, () => startPod(one)));
+      let load: Load | undefined;
+      return {
+        ...{ candidate, pods, databaseUrl: url },
+        async startLoad() {
+          load = await startLoad(
+            worldFile,
+            pods.map((pod) => pod.url),
+          );
+          return load;
+        },
+        cpu: () => ({
+          pods: cpuOf(pods.map(({ pid }) => pid)),
+          postgres: cpuOfTree(postgres.pid()),
+          redis: redis.pid === undefined ? { user: Number.NaN, system: Number.NaN } : cpuOf([redis.pid]),
+          load: cpuOf(load?.pids ?? []),
+        }),
+        async stop() {
+          await load?.close();
+          // A profile is only written by a process that ends by itself.
+          await Promise.all(pods.map((pod) => pod.stop(one.cpuProf ? "SIGTERM" : "SIGKILL")));
+          if (given === undefined) await dropDatabase(url);
+        },
+      };
+    },
+  };
+}
+
+/** PostgreSQL copies only a database that nobody is connected to. */
+async function closeDatabase(adminUrl: string, name: string): Promise<void> {
+  await runSql(adminUrl, `ALTER DATABASE ${name} ALLOW_CONNECTIONS false`);
+  await runSql(adminUrl, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${name}'`);
+}

@@ -1,0 +1,30 @@
+/** People and rooms, which event after event has in it: their text is made once, as long as they are the same objects. */
+const lasting = new WeakMap<object, string>();
+const LASTING = new Set(["user", "staff", "visitor", "room"]);
+
+/**
+ * Makes the function that turns the payloads of one step into JSON. They share most of what is in them, and none of it
+ * may change meanwhile.
+ */
+export function createEncoder(): (payload: object) => string {
+  const once = new Map<object, string>();
+
+  function textOf(key: string, value: unknown): string {
+    if (typeof value !== "object" || value === null) return JSON.stringify(value);
+    const texts = LASTING.has(key) ? lasting : once;
+    const known = texts.get(value);
+    if (known !== undefined) return known;
+    const text = JSON.stringify(value);
+    texts.set(value, text);
+    return text;
+  }
+
+  return (payload) => {
+    const known = once.get(payload);
+    if (known !== undefined) return known;
+    const fields = Object.entries(payload).filter(([, value]) => value !== undefined);
+    const text = `{${fields.map(([key, value]) => `"${key}":${textOf(key, value)}`).join(",")}}`;
+    once.set(payload, text);
+    return text;
+  };
+}
