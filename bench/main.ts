@@ -1,41 +1,55 @@
 // Measures the service beside a plain Socket.IO relay: npm run bench -- --help
 import { machine } from "./machine.ts";
+import { growth } from "./measure/growth.ts";
+import { latency } from "./measure/latency.ts";
 import { throughput } from "./measure/throughput.ts";
 import type { Measurement } from "./measurement.ts";
-import { readOptions, UsageError, usage } from "./options.ts";
+import { type Options, readOptions, UsageError, usage } from "./options.ts";
 import { createReport } from "./report.ts";
-import { startRig } from "./rig.ts";
+import { type Rig, startRig } from "./rig.ts";
 
-const measurements: Measurement[] = [throughput];
+const measurements: Measurement[] = [throughput, latency, growth];
 
-// Leaves at once; what it has started ends with it.
+let rig: Rig | undefined;
+let isStopped = false;
 for (const [signal, code] of [
   ["SIGINT", 130],
   ["SIGTERM", 143],
-] as const)
-  process.on(signal, () => process.exit(code));
+] as const) {
+  process.on(signal, async () => {
+    // It comes twice when npm passes it on as well.
+    if (isStopped) return;
+    isStopped = true;
+    await rig?.close();
+    process.exit(code);
+  });
+}
 
 try {
-  const names = measurements.map(({ name }) => name);
-  const options = readOptions(process.argv.slice(2), names);
-  if (options) {
-    const { report, finish } = createReport(options.out, console.error);
-    const rig = await startRig(options);
-    try {
-      for (const measurement of measurements) {
-        if (options.only.length > 0 && !options.only.includes(measurement.name)) continue;
-        report.step(`${measurement.name}: ${measurement.title}`);
-        await measurement.run(rig, options, report);
-      }
-      console.log(finish(await machine(rig, options)));
-    } finally {
-      await rig.close();
-    }
-  } else {
-    console.log(usage(measurements));
-  }
+  const options = readOptions(
+    process.argv.slice(2),
+    measurements.map(({ name }) => name),
+  );
+  if (options) console.log(await run(options));
+  else console.log(usage(measurements));
 } catch (error) {
-  if (!(error instanceof UsageError)) throw error;
-  console.error(`${error.message}\n\n${usage(measurements)}`);
-  process.exit(2);
+  if (error instanceof UsageError) console.error(`${error.message}\n\n${usage(measurements)}`);
+  // What fails because everything is being stopped is no news.
+  else if (!isStopped) console.error(error);
+  if (!isStopped) process.exit(error instanceof UsageError ? 2 : 1);
+}
+
+async function run(options: Options): Promise<string> {
+  const { report, finish } = createReport(options.out, console.error);
+  rig = await startRig(options);
+  try {
+    for (const measurement of measurements) {
+      if (options.only.length > 0 && !options.only.includes(measurement.name)) continue;
+      report.step(`${measurement.name}: ${measurement.title}`);
+      await measurement.run(rig, options, report);
+    }
+    return finish(await machine(rig, options));
+  } finally {
+    if (!isStopped) await rig.close();
+  }
 }

@@ -18,8 +18,11 @@ type Content = Record<string, unknown>;
 type Ack = (result: boolean, why: string | null) => void;
 
 const world = JSON.parse(readFileSync(WORLD_FILE, "utf8")) as World;
-const chatOfRoom = new Map(world.chats.map((chat) => [chat.room.id, chat]));
-const chatOfVisitor = new Map(world.chats.map((chat) => [chat.visitor.id, chat]));
+/** With the number that either side has used last. */
+type Numbered = Chat & { visitorNumber: number; staffNumber: number };
+const chats = world.chats.map((chat): Numbered => ({ ...chat, visitorNumber: 1, staffNumber: 2 }));
+const chatOfRoom = new Map(chats.map((chat) => [chat.room.id, chat]));
+const chatOfVisitor = new Map(chats.map((chat) => [chat.visitor.id, chat]));
 const organisationOfMonitor = new Map(
   world.organisations.flatMap(({ id, monitors }) => monitors.map(({ user }) => [user.id, id])),
 );
@@ -87,13 +90,15 @@ function bindStaff(socket: Socket, id: string): void {
   });
 }
 
-/** Numbers a message, and stores it where there is a store. A chat is numbered in memory: its process is the only one. */
-function createMessage(chat: Chat, sender: string | null, content: Content): ChatMessage | Promise<ChatMessage> {
-  chat.lastNumber += 1;
+/** Numbers a message, and stores it where there is a store. */
+function createMessage(chat: Numbered, sender: string | null, content: Content): ChatMessage | Promise<ChatMessage> {
+  // The two sides of a chat may be on different processes: the visitor's numbers are odd, the staff's even.
+  const side = sender === null ? "visitorNumber" : "staffNumber";
+  chat[side] += 2;
   const message: ChatMessage = {
     id: randomUUID().replaceAll("-", ""),
     chat_id: chat.room.id,
-    sequence_num: chat.lastNumber,
+    sequence_num: chat[side],
     type_id: 1,
     sender,
     content,

@@ -64,18 +64,21 @@ function goalsTable(goals: Goal[]): Table {
 /** Three digits that mean something. */
 export function short(value: number): string {
   if (!Number.isFinite(value)) return "?";
-  const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value) || 1)));
-  return value.toFixed(Math.min(digits, 3)).replace(/\B(?=(\d{3})+(?!\d)(?<!\.\d*))/g, ",");
+  const size = Math.abs(value);
+  if (size >= 100) return Math.round(value).toLocaleString("en");
+  return value.toFixed(size >= 10 ? 1 : size >= 0.1 || size === 0 ? 2 : 3);
 }
 
 export const spreadText = ({ median, min, max }: Spread): string =>
   min === max ? short(median) : `${short(median)} (${short(min)}–${short(max)})`;
 
+/** As Markdown: the first column to the left, figures to the right. */
 function tableText({ title, columns, rows }: Table): string {
   const all = [columns, ...rows];
   const widths = columns.map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)));
-  const line = (row: string[]) =>
-    `| ${widths.map((width, column) => (column === 0 ? (row[column] ?? "") : "").padEnd(column === 0 ? width : 0) + (column === 0 ? "" : (row[column] ?? "").padStart(width))).join(" | ")} |`;
-  const rule = `|${widths.map((width, column) => (column === 0 ? "-".repeat(width + 2) : `${"-".repeat(width + 1)}:`)).join("|")}|`;
-  return [`## ${title}`, "", line(columns), rule, ...rows.map(line)].join("\n");
+  const cell = (content: string, column: number) =>
+    column === 0 ? content.padEnd(widths[0] as number) : content.padStart(widths[column] as number);
+  const line = (row: string[]) => `| ${columns.map((_, column) => cell(row[column] ?? "", column)).join(" | ")} |`;
+  const rule = widths.map((width, column) => (column === 0 ? "-".repeat(width + 2) : `${"-".repeat(width + 1)}:`));
+  return [`## ${title}`, "", line(columns), `|${rule.join("|")}|`, ...rows.map(line)].join("\n");
 }

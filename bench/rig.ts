@@ -89,7 +89,7 @@ export async function startRig({ cpuProf }: { cpuProf?: string | undefined } = {
   return {
     ...{ world, postgres, redis, createDatabase, dropDatabase, close },
     async startCluster(candidate, count, given) {
-      await callRedis(redis.url, "FLUSHALL");
+      await callRedis(redis.url, "FLUSHDB");
       const url = given ?? (await createDatabase());
       const one = podOptions(candidate, url, candidate === "ours" ? cpuProf : undefined);
       const pods = await Promise.all(Array.from({ length: count }, () => startPod(one)));

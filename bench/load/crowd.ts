@@ -10,13 +10,24 @@ export type Window = { acked: number; heard: number; ack: Counts; delivery: Coun
 /** From the beginning on: each message is to be acked true, to be heard by its peer, and by two monitors. */
 export type Totals = { sent: number; acked: number; delivered: number; copied: number; failures: string[] };
 
-/** Somebody's side of one chat. */
-type Writer = { wire: Wire; connection: Connection; message: Buffer; ackAt: number; timeAt: number };
+/** Somebody's side of one chat: what he writes, where its two numbers are in it, and how many are where. */
+type Writer = {
+  wire: Wire;
+  connection: Connection;
+  message: Buffer;
+  ackAt: number;
+  timeAt: number;
+  sent: number;
+  acked: number;
+  heard: number;
+};
 /** What is under way on a connection, by the ack's number. */
 type Connection = { next: number; sentAt: Float64Array; writers: (Writer | null)[] };
 
 const AT = Buffer.from('"at":"');
 const AT_DIGITS = 16;
+/** After the time, whose message it is. */
+const WRITER_DIGITS = 5;
 /** Acks are numbered from FIRST_ACK, always in five digits, and again from there after UNDER_WAY of them. */
 const FIRST_ACK = 10_000;
 const UNDER_WAY = 4_096;
@@ -28,8 +39,8 @@ export async function connectCrowd(world: World, urls: string[], { index, of }: 
   const windows = { ack: createHistogram(), delivery: createHistogram(), copy: createHistogram() };
   const totals: Totals = { sent: 0, acked: 0, delivered: 0, copied: 0, failures: [] };
   let taken = { acked: 0, heard: 0 };
-  /** While it saturates, whoever has an answer writes again. */
-  let isSaturating = false;
+  /** While it saturates: how many messages of each writer are under way. */
+  let outstanding = 0;
   let stopPacing = () => {};
   let isClosed = false;
   const wires: Wire[] = [];
@@ -49,7 +60,13 @@ export async function connectCrowd(world: World, urls: string[], { index, of }: 
     message.write(`${FIRST_ACK + slot}`, ackAt, "latin1");
     message.write(`${Math.floor(at)}`.padStart(AT_DIGITS, "0"), timeAt, "latin1");
     totals.sent++;
+    writer.sent++;
     wire.write(message);
+  }
+
+  /** A message is under way until it is acked and heard: else a server could take more and more, and deliver it later. */
+  function writeMore(writer: Writer, now: number): void {
+    while (writer.sent - Math.min(writer.acked, writer.heard) < outstanding) write(writer, now);
   }
 
   function takeAck(connection: Connection, data: Buffer, start: number, end: number): void {
@@ -63,20 +80,27 @@ export async function connectCrowd(world: World, urls: string[], { index, of }: 
     const now = nowUs();
     windows.ack.record(now - (connection.sentAt[slot] as number));
     totals.acked++;
-    if (isSaturating) write(writer, now);
+    writer.acked++;
+    writeMore(writer, now);
   }
 
   function takeDelivery(isMonitor: boolean, data: Buffer, start: number, end: number): void {
     const found = data.indexOf(AT, start);
     if (found === -1 || found > end) return; // something else, such as who is online
-    const tookUs = nowUs() - digits(data, found + AT.length, AT_DIGITS);
+    const now = nowUs();
+    const timeAt = found + AT.length;
+    const tookUs = now - digits(data, timeAt, AT_DIGITS);
     if (isMonitor) {
       totals.copied++;
       windows.copy.record(tookUs);
-    } else {
-      totals.delivered++;
-      windows.delivery.record(tookUs);
+      return;
     }
+    totals.delivered++;
+    windows.delivery.record(tookUs);
+    // Both sides of a chat are in one process.
+    const writer = writers[digits(data, timeAt + AT_DIGITS, WRITER_DIGITS)] as Writer;
+    writer.heard++;
+    writeMore(writer, now);
   }
 
   async function join(url: string, token: string, isMonitor = false) {
@@ -102,10 +126,11 @@ export async function connectCrowd(world: World, urls: string[], { index, of }: 
     await snapshot.promise;
     return (event: string, contentIn: (content: object) => unknown) => {
       // The text is ASCII: as many bytes as letters.
-      const text = `42${FIRST_ACK}${JSON.stringify([event, contentIn({ text: TEXT, at: "0".repeat(AT_DIGITS) })])}`;
+      const at = "0".repeat(AT_DIGITS) + `${writers.length}`.padStart(WRITER_DIGITS, "0");
+      const text = `42${FIRST_ACK}${JSON.stringify([event, contentIn({ text: TEXT, at })])}`;
       const message = frame(text);
       const [ackAt, timeAt] = [message.length - text.length + 2, message.indexOf(AT) + AT.length];
-      writers.push({ wire, connection, message, ackAt, timeAt });
+      writers.push({ wire, connection, message, ackAt, timeAt, sent: 0, acked: 0, heard: 0 });
     };
   }
 
@@ -131,10 +156,10 @@ export async function connectCrowd(world: World, urls: string[], { index, of }: 
   while (joins.length > 0) await Promise.all(joins.splice(0, CONNECT_AT_ONCE).map((start) => start()));
 
   return {
-    /** Each writer keeps so many messages unanswered, until `rest`. */
-    saturate(outstanding: number) {
-      isSaturating = true;
-      for (let n = 0; n < outstanding; n++) for (const writer of writers) write(writer, nowUs());
+    /** Each writer keeps so many messages under way, until `rest`. */
+    saturate(messages: number) {
+      outstanding = messages;
+      for (const writer of writers) writeMore(writer, nowUs());
     },
     /** The writers in turns, so many messages a second, until `rest`; timed from when they were to be sent. */
     pace(perSecond: number) {
@@ -149,7 +174,7 @@ export async function connectCrowd(world: World, urls: string[], { index, of }: 
       stopPacing = () => clearInterval(timer);
     },
     rest() {
-      isSaturating = false;
+      outstanding = 0;
       stopPacing();
     },
     take(): Window {

@@ -9,8 +9,8 @@ import type { Answer, Order } from "./process.ts";
 
 /** A second one would take CPU time from the pods of a small machine. */
 const PROCESSES = availableParallelism() >= 4 ? 2 : 1;
-/** How long the last deliveries may take; what isn't there then is lost. */
-const SETTLE_WITHIN_MS = 10_000;
+/** How long nothing may come in before what is missing counts as lost. */
+const SETTLE_WITHIN_MS = 6_000;
 const COPIES = 2;
 
 /** Everybody in the world, connected to the pods, in processes of their own. */
@@ -67,12 +67,11 @@ export async function startLoad(worldFile: string, urls: string[]): Promise<Load
     async settle() {
       await tell({ do: "rest" });
       let now = await totals();
-      for (
-        const endsAt = Date.now() + SETTLE_WITHIN_MS;
-        !isComplete(now) && Date.now() < endsAt;
-        now = await totals()
-      ) {
+      for (let endsAt = Date.now() + SETTLE_WITHIN_MS; !isComplete(now) && Date.now() < endsAt; ) {
         await delay(100);
+        const before = inAll(now);
+        now = await totals();
+        if (inAll(now) > before) endsAt = Date.now() + SETTLE_WITHIN_MS;
       }
       if (now.failures.length > 0 || !isComplete(now)) throw new Error(whatIsWrong(now));
     },
@@ -82,6 +81,8 @@ export async function startLoad(worldFile: string, urls: string[]): Promise<Load
 
 const isComplete = ({ sent, acked, delivered, copied }: Totals) =>
   acked === sent && delivered === sent && copied === COPIES * sent;
+
+const inAll = ({ acked, delivered, copied }: Totals) => acked + delivered + copied;
 
 const whatIsWrong = ({ sent, acked, delivered, copied, failures }: Totals) =>
   `The messages are not all where they belong: ${sent} sent, ${acked} acked, ${delivered} delivered, ` +

@@ -3,12 +3,18 @@ import { setTimeout as delay } from "node:timers/promises";
 import { since, total } from "../cpu.ts";
 import { type Counts, percentile } from "../histogram.ts";
 import type { Load } from "../load/load.ts";
+import type { Options } from "../options.ts";
 import type { Cluster } from "../rig.ts";
 
-/** How many messages each side of each chat has unanswered at saturation. */
+/** How many messages each side of each chat has under way at saturation. */
 export const OUTSTANDING = 2;
-/** Saturated before it is measured, so that the code is compiled and the pools are filled. */
-const WARM_UP_SECONDS = 3;
+/**
+ * Each pod handles so many messages before anything is measured: until then its code is being compiled, and each message
+ * takes up to twice the CPU time that it takes for good.
+ */
+const WARM_UP_MESSAGES = { full: 6_000, quick: 2_000 };
+/** But no longer than so many times the measured seconds. */
+const WARM_UP_AT_MOST = 4;
 
 export type MessageRun = {
   /** Acked messages a second. */
@@ -28,20 +34,16 @@ export type MessageRun = {
 };
 export type Latency = { p50: number; p99: number };
 
-export type MessageRunOptions = {
-  seconds: number;
-  /** Messages a second; at saturation when it is left out. */
-  rate?: number;
-  warmUpSeconds?: number;
-};
+/** `rate` is in messages a second; without one they are as many as possible. */
+export type MessageRunOptions = Pick<Options, "quick" | "seconds"> & { rate?: number };
 
-export async function runMessages(
-  cluster: Cluster,
-  { seconds, rate, warmUpSeconds = Math.min(WARM_UP_SECONDS, seconds) }: MessageRunOptions,
-): Promise<MessageRun> {
+export async function runMessages(cluster: Cluster, { seconds, quick, rate }: MessageRunOptions): Promise<MessageRun> {
   const load = await cluster.startLoad();
   await load.saturate(OUTSTANDING);
-  await delay(warmUpSeconds * 1_000);
+  await warmUp(load, {
+    messages: WARM_UP_MESSAGES[quick ? "quick" : "full"] * cluster.pods.length,
+    withinMs: WARM_UP_AT_MOST * seconds * 1_000,
+  });
   if (rate !== undefined) {
     await load.settle();
     await load.pace(rate);
@@ -50,6 +52,14 @@ export async function runMessages(
   const run = await measure(cluster, load, seconds);
   await load.settle();
   return run;
+}
+
+async function warmUp(load: Load, { messages, withinMs }: { messages: number; withinMs: number }): Promise<void> {
+  let acked = 0;
+  for (const endsAt = Date.now() + withinMs; acked < messages && Date.now() < endsAt; ) {
+    await delay(200);
+    acked += (await load.take()).acked;
+  }
 }
 
 async function measure(cluster: Cluster, load: Load, seconds: number): Promise<MessageRun> {

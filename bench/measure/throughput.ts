@@ -1,14 +1,16 @@
+import { barChart } from "../charts/bars.ts";
+import { lineChart } from "../charts/lines.ts";
 import type { Measurement } from "../measurement.ts";
-import type { Candidate } from "../pods.ts";
-import { spreadText } from "../report.ts";
-import { ratioOf, spreadOf } from "../stats.ts";
+import { type Candidate, candidates } from "../pods.ts";
+import { type Report, spreadText } from "../report.ts";
+import { ratioOf, type Spread, spreadOf } from "../stats.ts";
 import { type MessageRun, runMessages } from "./messages.ts";
 
 /** Who takes part with so many pods. */
 const fieldOf = (pods: number): Candidate[] => [
   ...(["ours", "relay"] as const),
   ...([1, 4, 8].includes(pods) ? (["relay-classic"] as const) : []),
-  ...(pods === 1 ? (["naive"] as const) : []),
+  ...([1, 4].includes(pods) ? (["naive"] as const) : []),
 ];
 
 export type Turn = MessageRun & { candidate: Candidate; pods: number };
@@ -16,13 +18,13 @@ export type Turn = MessageRun & { candidate: Candidate; pods: number };
 export const throughput: Measurement = {
   name: "throughput",
   title: "messages a second, and CPU time for each, as fast as it goes",
-  async run(rig, { rounds, pods: podCounts, seconds }, report) {
+  async run(rig, { rounds, pods: podCounts, seconds, quick }, report) {
     const turns: Turn[] = [];
     for (let round = 1; round <= rounds; round++) {
       for (const pods of podCounts) {
         for (const candidate of fieldOf(pods)) {
           const cluster = await rig.startCluster(candidate, pods);
-          const run = await runMessages(cluster, { seconds }).finally(() => cluster.stop());
+          const run = await runMessages(cluster, { seconds, quick }).finally(() => cluster.stop());
           turns.push({ candidate, pods, ...run });
           report.step(
             `throughput, round ${round} of ${rounds}: ${candidate} on ${pods}: ${Math.round(run.perSecond)} messages/s, ` +
@@ -65,6 +67,11 @@ export const throughput: Measurement = {
       ),
     });
 
+    drawCharts(report, podCounts, (candidate, pods, value) => {
+      const values = valuesOf(candidate, pods, value);
+      return values.length > 0 ? spreadOf(values) : null;
+    });
+
     const [podUs, perSecond] = [(turn: Turn) => turn.podUs, (turn: Turn) => turn.perSecond];
     const against = (other: Candidate, pods: number, value: (turn: Turn) => number) =>
       ratioOf(valuesOf("ours", pods, value), valuesOf(other, pods, value));
@@ -95,3 +102,26 @@ export const throughput: Measurement = {
     });
   },
 };
+
+type SpreadAt = (candidate: Candidate, pods: number, value: (turn: Turn) => number) => Spread | null;
+
+function drawCharts(report: Report, podCounts: number[], spreadAt: SpreadAt): void {
+  const seriesOf = (names: readonly Candidate[], value: (turn: Turn) => number) =>
+    names.map((name) => ({ name, values: podCounts.map((pods) => spreadAt(name, pods, value)) }));
+  report.chart(
+    "cpu-per-message",
+    lineChart({
+      title: "CPU time of all pods for one message, at saturation",
+      ...{ unit: "µs", xLabel: "pods", xs: podCounts.map(String) },
+      series: seriesOf(["ours", "relay", "relay-classic"], (turn) => turn.podUs),
+    }),
+  );
+  report.chart(
+    "messages-per-second",
+    barChart({
+      title: "Acked messages a second, at saturation",
+      ...{ unit: "messages/s", xLabel: "pods", groups: podCounts.map(String) },
+      series: seriesOf(candidates, (turn) => turn.perSecond),
+    }),
+  );
+}
