@@ -34,7 +34,7 @@ const REPAIR_INTERVAL_MS = 15_000;
 /** The same for staff who were disabled, who are out within 5 s also when Redis is away. */
 const RECHECK_STAFF_INTERVAL_MS = 3_000;
 /** So many connections are opened at once: a crowd must not keep the database from those who are there already. */
-const OPENED_AT_ONCE = 200;
+const OPENED_AT_ONCE = 500;
 
 export type AppParts = {
   config: Omit<Config, "jwtSecret"> & { jwtSecret: string };

@@ -7,10 +7,9 @@ export type Packet = { text: string; frame: Buffer[] };
 export type Way = { writeToEngine(packets: string[], options: object): void };
 export const wayTo = (socket: Socket): Way => socket.client as unknown as Way;
 
-/** @param json `["name",payload]`, without binary data */
-export function packetOf(json: string): Packet {
-  // "2" is an event in Socket.IO's protocol, "4" a message in Engine.IO's.
-  const text = `2${json}`;
+/** @param text of an event without binary data, as Socket.IO's encoder makes it */
+export function packetOf(text: string): Packet {
+  // "4" is a message in Engine.IO's protocol.
   const data = Buffer.from(`4${text}`);
   return { text, frame: [frameHeader(data.length), data] };
 }

@@ -4,10 +4,13 @@ import { activeChats, type OrganisationSnapshot, organisationSnapshots, visitorS
 import type { ServerPayload } from "../contract/events.ts";
 import { gathered } from "../gather.ts";
 import { type Packet, packetOf, send } from "./packet.ts";
+import { packetText } from "./parser.ts";
 
-/** So many connections share one reading at most, and so many organisations are read by one statement. */
-const MAX_READ = 200;
+/** Of so many staff, visitors or organisations the chats are read by one statement at most. */
+const PEOPLE_READ = 200;
 const ORGANISATIONS_READ = 20;
+/** So many large packets go out in one turn of the event loop: to hand one over takes most of a millisecond. */
+const SENT_AT_ONCE = 20;
 
 type Parts = {
   chats: ChatStore;
@@ -36,13 +39,14 @@ export function createSnapshots({ chats, people, online }: Parts): ReadSnapshot 
       });
     }
     return ids.map((id) => found.get(id) as Shared);
-  }, MAX_READ);
-  const active = gathered((staffIds: string[]) => activeChats(chats, staffIds), MAX_READ);
-  const ofVisitor = gathered((callers: VisitorCaller[]) => visitorSnapshots(chats, callers), MAX_READ);
+  }, Number.POSITIVE_INFINITY);
+  const active = gathered((staffIds: string[]) => activeChats(chats, staffIds), PEOPLE_READ);
+  const ofVisitor = gathered((callers: VisitorCaller[]) => visitorSnapshots(chats, callers), PEOPLE_READ);
+  const turnToSend = gathered(async (all: Packet[]) => all, SENT_AT_ONCE);
 
   const readStaff = async ({ organisationId, user }: StaffCaller) => {
     const [shared, own] = await Promise.all([organisation(organisationId), active(user.id)]);
-    const packet = shared.with(own);
+    const packet = await turnToSend(shared.with(own));
     return (socket: Socket) => send(socket, packet);
   };
   const readVisitor = async (caller: VisitorCaller) => {
@@ -58,7 +62,8 @@ type Shared = { with(activeChats: ActiveChats): Packet };
 /** The packets of all staff of an organisation: those who serve no chat, as most of a crowd, get the very same one. */
 function share(snapshot: OrganisationSnapshot): Shared {
   const json = JSON.stringify(snapshot).slice(0, -1);
-  const make = (active: ActiveChats) => packetOf(`["staff_init",${json},"active_chats":${JSON.stringify(active)}}]`);
+  const make = (active: ActiveChats) =>
+    packetOf(packetText("staff_init", `${json},"active_chats":${JSON.stringify(active)}}`));
   const withNone = make([]);
   return { with: (active) => (active.length === 0 ? withNone : make(active)) };
 }
