@@ -2,7 +2,7 @@ import type { Server } from "socket.io";
 import type { Bus } from "../bus/redis.ts";
 import type { Announcement, RoomName } from "../chat/ports.ts";
 import { organisationOf } from "../chat/rooms.ts";
-import { type Packet, packetOf, send } from "../sockets/packet.ts";
+import { type Packet, packetOf, packetText, send } from "../sockets/packet.ts";
 import { createEncoder } from "./encode.ts";
 
 /** Who gets a packet: everybody in one of the rooms, and in none of the others. */
@@ -31,14 +31,13 @@ const channelOf = (organisationId: string) => `chat:1:${organisationId}`;
  *
  *     the sending process's id
  *     {"note": …, "to": [[rooms, except], …]}     for each `send`, followed by
- *     ["visitor_send",{…}]                        a line for each of its events
+ *     2["visitor_send",{…}]                       a line for each of its events
  */
 export function createFanout<Note>(io: Server, { bus, onHeard }: Parts<Note>): Fanout<Note> {
   const { adapter, sockets } = io.of("/");
   const bundles = new Map<string, string[]>();
 
-  /** @param json `["name",payload]` */
-  function tell(json: string, [rooms, except]: Audience): void {
+  function tell(text: string, [rooms, except]: Audience): void {
     let packet: Packet | undefined;
     const told = new Set<string>();
     for (const room of rooms) {
@@ -48,7 +47,7 @@ export function createFanout<Note>(io: Server, { bus, onHeard }: Parts<Note>): F
         const isExcepted = except.some((one) => adapter.sids.get(id)?.has(one));
         if (!socket || isExcepted || told.has(id)) continue;
         told.add(id);
-        packet ??= packetOf(json);
+        packet ??= packetOf(text);
         send(socket, packet);
       }
     }
@@ -105,11 +104,11 @@ export function createFanout<Note>(io: Server, { bus, onHeard }: Parts<Note>): F
   return {
     send(organisationId, announcements, note, by) {
       const encode = createEncoder();
-      const texts = announcements.map(({ event, payload }) => `["${event}",${encode(payload)}]`);
+      const texts = announcements.map(({ event, payload }) => packetText(event, encode(payload)));
       const to = announcements.map(({ rooms, except }): Audience => [rooms, by === null ? except : [...except, by]]);
       for (const [index, audience] of to.entries()) tell(texts[index] as string, audience);
       if (bus) publish(organisationId, [JSON.stringify({ note, to }), ...texts]);
     },
-    sendHere: ({ event, payload, rooms, except }) => tell(JSON.stringify([event, payload]), [rooms, except]),
+    sendHere: ({ event, payload, rooms, except }) => tell(packetText(event, JSON.stringify(payload)), [rooms, except]),
   };
 }

@@ -7,7 +7,13 @@ export type Packet = { text: string; frame: Buffer[] };
 export type Way = { writeToEngine(packets: string[], options: object): void };
 export const wayTo = (socket: Socket): Way => socket.client as unknown as Way;
 
-/** @param text of an event without binary data, as Socket.IO's encoder makes it */
+/**
+ * The text of an event for the main namespace, as Socket.IO's encoder makes it.
+ * @param payload JSON, without binary data
+ */
+export const packetText = (event: string, payload: string): string => `2["${event}",${payload}]`;
+
+/** @param text as `packetText` makes it */
 export function packetOf(text: string): Packet {
   // "4" is a message in Engine.IO's protocol.
   const data = Buffer.from(`4${text}`);

@@ -3,8 +3,7 @@ import type { Caller, ChatStore, People, StaffCaller, UserRef, VisitorCaller } f
 import { activeChats, type OrganisationSnapshot, organisationSnapshots, visitorSnapshots } from "../chat/snapshots.ts";
 import type { ServerPayload } from "../contract/events.ts";
 import { gathered } from "../gather.ts";
-import { type Packet, packetOf, send } from "./packet.ts";
-import { packetText } from "./parser.ts";
+import { type Packet, packetOf, packetText, send } from "./packet.ts";
 
 /** Of so many staff, visitors or organisations the chats are read by one statement at most. */
 const PEOPLE_READ = 200;

@@ -4,8 +4,7 @@ import type { AddressInfo } from "node:net";
 import { Server, type Socket } from "socket.io";
 import { io as connect } from "socket.io-client";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { packetOf, send } from "../../src/sockets/packet.ts";
-import { packetText } from "../../src/sockets/parser.ts";
+import { packetOf, packetText, send } from "../../src/sockets/packet.ts";
 import { watchReading } from "../../src/sockets/reading.ts";
 
 let server: Server;
