@@ -1,14 +1,16 @@
 // Measures the service beside a plain Socket.IO relay: npm run bench -- --help
 import { machine } from "./machine.ts";
+import { connections } from "./measure/connections.ts";
 import { growth } from "./measure/growth.ts";
 import { latency } from "./measure/latency.ts";
+import { storm } from "./measure/storm.ts";
 import { throughput } from "./measure/throughput.ts";
 import type { Measurement } from "./measurement.ts";
 import { type Options, readOptions, UsageError, usage } from "./options.ts";
 import { createReport } from "./report.ts";
 import { type Rig, startRig } from "./rig.ts";
 
-const measurements: Measurement[] = [throughput, latency, growth];
+const measurements: Measurement[] = [throughput, latency, growth, connections, storm];
 
 let rig: Rig | undefined;
 let isStopped = false;

@@ -7,12 +7,19 @@ import { JWT_SECRET } from "../test/support/process.ts";
 
 /**
  * ours: the service. relay: plain Socket.IO on the same adapter. relay-classic: on the older adapter. naive: the relay
- * that also stores each message.
+ * that also stores each message. bare: Socket.IO alone, where connections are all there is.
  */
-export const candidates = ["ours", "relay", "relay-classic", "naive"] as const;
+export const candidates = ["ours", "relay", "relay-classic", "naive", "bare"] as const;
 export type Candidate = (typeof candidates)[number];
+const scripts: Record<Candidate, string> = {
+  ...{ ours: "src/main.ts", relay: "bench/relay.ts", "relay-classic": "bench/relay.ts", naive: "bench/relay.ts" },
+  bare: "bench/bare.ts",
+};
 
-export type Pod = { url: string; pid: number; stop(signal: NodeJS.Signals): Promise<void> };
+/** In bytes, after a garbage collection; `used` is the heap and what its objects hold outside of it. */
+export type Memory = { rss: number; used: number };
+
+export type Pod = { url: string; pid: number; memory(): Promise<Memory>; stop(signal: NodeJS.Signals): Promise<void> };
 
 export type PodOptions = {
   candidate: Candidate;
@@ -36,20 +43,20 @@ process.on("exit", () => {
 export async function startPod(options: PodOptions): Promise<Pod> {
   const { candidate } = options;
   const port = await freePort();
-  const child = spawn(process.execPath, [candidate === "ours" ? "src/main.ts" : "bench/relay.ts"], {
+  const child = spawn(process.execPath, ["--import", "./bench/tell-memory.ts", scripts[candidate]], {
     cwd: root,
     env: {
       ...{ PATH: process.env.PATH, NODE_ENV: "production", HOST: "127.0.0.1", PORT: `${port}`, JWT_SECRET },
       REDIS_URL: options.redisUrl,
       ...(candidate === "ours" ? ourEnv(options) : relayEnv(options)),
     },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
   running.add(child);
   child.once("exit", () => running.delete(child));
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (chunk: string) => {
+    stream?.setEncoding("utf8").on("data", (chunk: string) => {
       output = (output + chunk).slice(-4_000);
     });
   }
@@ -61,6 +68,10 @@ export async function startPod(options: PodOptions): Promise<Pod> {
   }
   return {
     ...{ url, pid: child.pid as number },
+    async memory() {
+      child.send("memory");
+      return (await once(child, "message"))[0] as Memory;
+    },
     async stop(signal) {
       if (!running.has(child)) throw new Error(`A process of ${candidate} has ended by itself.\n${output}`);
       const exited = once(child, "exit");
