@@ -5,8 +5,10 @@ import { organisationOf } from "../chat/rooms.ts";
 import { type Packet, packetOf, packetText, send } from "../sockets/packet.ts";
 import { createEncoder } from "./encode.ts";
 
-/** Who gets a packet: everybody in one of the rooms, and in none of the others. */
-type Audience = [rooms: RoomName[], except: string[]];
+/** An event, which of the payloads it has, and who gets it: everybody in one of the rooms, and in none of the others. */
+type Line = [event: string, payload: number, rooms: RoomName[], except: string[]];
+/** What is sent at once. */
+type Sent<Note> = { note: Note; payloads: number; events: Line[] };
 
 type Parts<Note> = {
   bus: Pick<Bus, "id" | "publish" | "subscribe" | "unsubscribe" | "onMessage"> | undefined;
@@ -25,19 +27,19 @@ export type Fanout<Note> = {
 const channelOf = (organisationId: string) => `chat:1:${organisationId}`;
 
 /**
- * Brings events to their connections. Each is encoded once: the same text goes to the connections here, and over the bus
- * to the other processes, which pass it on without looking into it. Over the bus goes one message for each organisation
+ * Brings events to their connections. A payload is encoded once: the same text goes to the connections here, and over the
+ * bus to the other processes, which pass it on without looking into it. Over the bus goes one message for each organisation
  * and turn of the event loop, to the processes that have somebody of that organisation:
  *
  *     the sending process's id
- *     {"note": …, "to": [[rooms, except], …]}     for each `send`, followed by
- *     2["visitor_send",{…}]                       a line for each of its events
+ *     {"note": …, "payloads": 1, "events": [[event, payload, rooms, except], …]}     for each `send`, followed by
+ *     {"user": …}                                                                   a line for each of its payloads
  */
 export function createFanout<Note>(io: Server, { bus, onHeard }: Parts<Note>): Fanout<Note> {
   const { adapter, sockets } = io.of("/");
   const bundles = new Map<string, string[]>();
 
-  function tell(text: string, [rooms, except]: Audience): void {
+  function tell(payload: string, [event, , rooms, except]: Line): void {
     let packet: Packet | undefined;
     const told = new Set<string>();
     for (const room of rooms) {
@@ -47,7 +49,7 @@ export function createFanout<Note>(io: Server, { bus, onHeard }: Parts<Note>): F
         const isExcepted = except.some((one) => adapter.sids.get(id)?.has(one));
         if (!socket || isExcepted || told.has(id)) continue;
         told.add(id);
-        packet ??= packetOf(text);
+        packet ??= packetOf(packetText(event, payload));
         send(socket, packet);
       }
     }
@@ -69,13 +71,11 @@ export function createFanout<Note>(io: Server, { bus, onHeard }: Parts<Note>): F
   function hear(organisationId: string, bundle: Buffer): void {
     const lines = bundle.toString().split("\n");
     for (let at = 1; at < lines.length; ) {
-      const { note, to } = JSON.parse(lines[at++] as string) as { note: Note; to: Audience[] };
-      for (const audience of to) tell(lines[at++] as string, audience);
-      onHeard(
-        organisationId,
-        note,
-        to.flatMap(([rooms]) => rooms),
-      );
+      const { note, payloads, events } = JSON.parse(lines[at++] as string) as Sent<Note>;
+      for (const line of events) tell(lines[at + line[1]] as string, line);
+      at += payloads;
+      const rooms = events.flatMap(([, , rooms]) => rooms);
+      onHeard(organisationId, note, rooms);
     }
   }
 
@@ -104,11 +104,18 @@ export function createFanout<Note>(io: Server, { bus, onHeard }: Parts<Note>): F
   return {
     send(organisationId, announcements, note, by) {
       const encode = createEncoder();
-      const texts = announcements.map(({ event, payload }) => packetText(event, encode(payload)));
-      const to = announcements.map(({ rooms, except }): Audience => [rooms, by === null ? except : [...except, by]]);
-      for (const [index, audience] of to.entries()) tell(texts[index] as string, audience);
-      if (bus) publish(organisationId, [JSON.stringify({ note, to }), ...texts]);
+      const payloads: string[] = [];
+      const events = announcements.map(({ event, payload, rooms, except }): Line => {
+        const json = encode(payload);
+        const known = payloads.indexOf(json);
+        const line: Line = [event, known === -1 ? payloads.push(json) - 1 : known, rooms, [...except]];
+        if (by !== null) line[3].push(by);
+        tell(json, line);
+        return line;
+      });
+      const sent: Sent<Note> = { note, payloads: payloads.length, events };
+      if (bus) publish(organisationId, [JSON.stringify(sent), ...payloads]);
     },
-    sendHere: ({ event, payload, rooms, except }) => tell(packetText(event, JSON.stringify(payload)), [rooms, except]),
+    sendHere: ({ event, payload, rooms, except }) => tell(JSON.stringify(payload), [event, 0, rooms, except]),
   };
 }

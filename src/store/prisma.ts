@@ -16,7 +16,7 @@ export function connectPostgres(url: string): Prisma {
       keepAlive: true,
       application_name: "chat-backend",
       // Plans that are made once: one from when a table was small must not read all of it when it is large.
-      options: "-c enable_seqscan=off",
+      options: "-c enable_seqscan=off -c jit=off",
     },
     // Without a listener, an idle connection that PostgreSQL closes would end the process; the next query says it.
     { onPoolError: () => {}, onConnectionError: () => {}, statementNameGenerator: nameOf },
