@@ -48,7 +48,14 @@ async function run(options: Options): Promise<string> {
     for (const measurement of measurements) {
       if (options.only.length > 0 && !options.only.includes(measurement.name)) continue;
       report.step(`${measurement.name}: ${measurement.title}`);
-      await measurement.run(rig, options, report);
+      try {
+        await measurement.run(rig, options, report);
+      } catch (error) {
+        if (isStopped) throw error;
+        // What the others found is worth the same.
+        console.error(`${measurement.name} has failed:`, error);
+        process.exitCode = 1;
+      }
     }
     return finish(await machine(rig, options));
   } finally {

@@ -6,7 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { JWT_SECRET } from "../test/support/process.ts";
 
 /**
- * ours: the service. relay: plain Socket.IO on the same adapter. relay-classic: on the older adapter. naive: the relay
+ * * ours: the service. relay: plain Socket.IO on its sharded Redis adapter. relay-classic: on the older one. naive: the relay
  * that also stores each message. bare: Socket.IO alone, where connections are all there is.
  */
 export const candidates = ["ours", "relay", "relay-classic", "naive", "bare"] as const;
