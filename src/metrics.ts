@@ -43,7 +43,7 @@ export function createMetrics() {
     batches: new Histogram({
       name: "chat_append_batch_size",
       help: "Messages written by one statement",
-      buckets: [1, 2, 4, 8, 16, 32, 64],
+      buckets: [1, 2, 4, 8, 16, 32, 64, 128, 200],
       registers,
     }),
     healed: new Counter({

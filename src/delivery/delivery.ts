@@ -38,7 +38,7 @@ export function createDelivery(io: Server, { bus, chats, people, presence, metri
   const { adapter } = io.of("/");
   const isHere = (room: RoomName) => adapter.rooms.has(room);
   const fanout = createFanout<Note>(io, {
-    bus,
+    ...{ bus, onFault },
     onHeard(organisationId, { step, roster: event }, rooms) {
       if (step) gaps.heard({ ...step, rooms });
       if (event) roster.heard(event.event, { id: event.id, organisation_id: organisationId });
@@ -58,9 +58,10 @@ export function createDelivery(io: Server, { bus, chats, people, presence, metri
     },
     announce(step, by) {
       const announcements = announcementsOf(step);
-      const { rooms, ...mark } = markOf(step, announcements);
-      gaps.heard({ ...mark, rooms });
-      fanout.send(step.chat.organisationId, announcements.all, { step: mark }, by);
+      const mark = markOf(step, announcements);
+      gaps.heard(mark);
+      const { rooms, ...note } = mark;
+      fanout.send(step.chat.organisationId, announcements.all, { step: note }, by);
     },
     follow: gaps.follow,
     online: roster.online,

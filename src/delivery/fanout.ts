@@ -14,6 +14,7 @@ type Parts<Note> = {
   bus: Pick<Bus, "id" | "publish" | "subscribe" | "unsubscribe" | "onMessage"> | undefined;
   /** Called when what another process has sent has been told here, with what went with it. */
   onHeard: (organisationId: string, note: Note, rooms: RoomName[]) => void;
+  onFault: (error: unknown) => void;
 };
 
 export type Fanout<Note> = {
@@ -35,7 +36,7 @@ const channelOf = (organisationId: string) => `chat:1:${organisationId}`;
  *     {"note": …, "payloads": 1, "events": [[event, payload, rooms, except], …]}     for each `send`, followed by
  *     {"user": …}                                                                   a line for each of its payloads
  */
-export function createFanout<Note>(io: Server, { bus, onHeard }: Parts<Note>): Fanout<Note> {
+export function createFanout<Note>(io: Server, { bus, onHeard, onFault }: Parts<Note>): Fanout<Note> {
   const { adapter, sockets } = io.of("/");
   const bundles = new Map<string, string[]>();
 
@@ -63,9 +64,11 @@ export function createFanout<Note>(io: Server, { bus, onHeard }: Parts<Note>): F
   }
 
   function flush(): void {
-    for (const [organisationId, lines] of bundles)
-      bus?.publish(channelOf(organisationId), `${bus.id}\n${lines.join("\n")}`);
+    const all = [...bundles];
     bundles.clear();
+    for (const [organisationId, lines] of all) {
+      bus?.publish(channelOf(organisationId), `${bus.id}\n${lines.join("\n")}`);
+    }
   }
 
   function hear(organisationId: string, bundle: Buffer): void {
@@ -97,7 +100,13 @@ export function createFanout<Note>(io: Server, { bus, onHeard }: Parts<Note>): F
     bus.onMessage((channel, bundle) => {
       const organisationId = organisations.get(channel);
       const isOwn = bundle.subarray(0, own.length).equals(own);
-      if (organisationId !== undefined && !isOwn) hear(organisationId, bundle);
+      if (organisationId === undefined || isOwn) return;
+      try {
+        hear(organisationId, bundle);
+      } catch (error) {
+        // Not of this service, or of a version that should have had a channel of its own: the database has what it says.
+        onFault(error);
+      }
     });
   }
 

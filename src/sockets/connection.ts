@@ -26,7 +26,7 @@ export type ConnectionContext = {
   readSnapshot: ReadSnapshot;
   /** Runs what connecting asks of the database, together with others who connect. */
   inRound: (work: () => Promise<void>) => Promise<void>;
-  /** Resolves when the connection hears its rooms from every process. */
+  /** Resolves when the connection hears of its organisation from every process. */
   subscribed: () => Promise<void>;
   metrics: Metrics;
   log: FastifyBaseLogger;
@@ -110,10 +110,12 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
   });
   return {
     ended,
-    async refresh() {
-      queue.enqueue(() => context.inRound(sendSnapshot));
-      await queue.idle();
-    },
+    // First its round, then its turn in the queue: what the client sends meanwhile doesn't wait for the others' rounds.
+    refresh: () =>
+      context.inRound(async () => {
+        queue.enqueue(sendSnapshot);
+        await queue.idle();
+      }),
     sendAway: sendAwayAnswered,
     inspect() {
       if (!socket.connected || hasExpired) return;
@@ -169,7 +171,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
     gate.shut();
     try {
       const send = await context.readSnapshot(caller);
-      gate.open(() => send(socket));
+      if (socket.connected) gate.open(() => send(socket));
     } finally {
       gate.open();
     }

@@ -3,7 +3,7 @@ import type { Socket } from "socket.io";
 /** An event, encoded once for all whom it is sent to. */
 export type Packet = { text: string; frame: Buffer[] };
 
-/** Where all that goes to a connection passes: broadcasts go past the socket itself. */
+/** Where all that goes to a connection passes: what is told to many goes past the socket itself. */
 export type Way = { writeToEngine(packets: string[], options: object): void };
 export const wayTo = (socket: Socket): Way => socket.client as unknown as Way;
 

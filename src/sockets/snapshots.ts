@@ -3,6 +3,7 @@ import type { Caller, ChatStore, People, StaffCaller, UserRef, VisitorCaller } f
 import { activeChats, type OrganisationSnapshot, organisationSnapshots, visitorSnapshots } from "../chat/snapshots.ts";
 import type { ServerPayload } from "../contract/events.ts";
 import { gathered } from "../gather.ts";
+import { isUnavailable } from "../store/faults.ts";
 import { type Packet, packetOf, packetText, send } from "./packet.ts";
 
 /** Of so many staff, visitors or organisations the chats are read by one statement at most. */
@@ -28,23 +29,34 @@ export type ReadSnapshot = (caller: Caller) => Promise<(socket: Socket) => void>
 export function createSnapshots({ chats, people, online }: Parts): ReadSnapshot {
   const organisation = gathered(async (ids: string[]) => {
     const wanted = [...new Set(ids)];
-    const found = new Map<string, Shared>();
+    const found = new Map<string, Shared | Failure>();
     for (let start = 0; start < wanted.length; start += ORGANISATIONS_READ) {
-      const some = wanted.slice(start, start + ORGANISATIONS_READ);
-      const users = await Promise.all(some.map(online));
-      const snapshots = await organisationSnapshots({ chats, people }, some, users.flat());
-      snapshots.forEach((snapshot, index) => {
-        found.set(some[index] as string, share(snapshot));
-      });
+      await read(wanted.slice(start, start + ORGANISATIONS_READ), found);
     }
-    return ids.map((id) => found.get(id) as Shared);
+    return ids.map((id) => found.get(id) as Shared | Failure);
   }, Number.POSITIVE_INFINITY);
+
+  async function read(ids: string[], found: Map<string, Shared | Failure>): Promise<void> {
+    try {
+      const users = await Promise.all(ids.map(online));
+      const snapshots = await organisationSnapshots({ chats, people }, ids, users.flat());
+      snapshots.forEach((snapshot, index) => {
+        found.set(ids[index] as string, share(snapshot));
+      });
+    } catch (error) {
+      // It may be the fault of one of them, and then the others have nothing to do with it.
+      if (ids.length > 1 && !isUnavailable(error)) for (const id of ids) await read([id], found);
+      else for (const id of ids) found.set(id, { error });
+    }
+  }
+
   const active = gathered((staffIds: string[]) => activeChats(chats, staffIds), PEOPLE_READ);
   const ofVisitor = gathered((callers: VisitorCaller[]) => visitorSnapshots(chats, callers), PEOPLE_READ);
   const turnToSend = gathered(async (all: Packet[]) => all, SENT_AT_ONCE);
 
   const readStaff = async ({ organisationId, user }: StaffCaller) => {
     const [shared, own] = await Promise.all([organisation(organisationId), active(user.id)]);
+    if ("error" in shared) throw shared.error;
     const packet = await turnToSend(shared.with(own));
     return (socket: Socket) => send(socket, packet);
   };
@@ -57,6 +69,7 @@ export function createSnapshots({ chats, people, online }: Parts): ReadSnapshot 
 
 type ActiveChats = ServerPayload<"staff_init">["active_chats"];
 type Shared = { with(activeChats: ActiveChats): Packet };
+type Failure = { error: unknown };
 
 /** The packets of all staff of an organisation: those who serve no chat, as most of a crowd, get the very same one. */
 function share(snapshot: OrganisationSnapshot): Shared {

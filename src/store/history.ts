@@ -4,11 +4,11 @@ import type { Prisma } from "./prisma.ts";
 import { type ChatJoined, type ChatRow, type MessageRow, toChat, toId, toMessage } from "./rows.ts";
 import { queuedMessages } from "./snapshots.ts";
 
+const COLUMNS = "id, organisation_id, visitor_id, staff_id, status, last_sequence_num";
 /**
  * Oldest first. One index for each of its parts: with OR PostgreSQL would read all chats. `$6` is the least id of a chat
  * that young.
  */
-const COLUMNS = "id, organisation_id, visitor_id, staff_id, status, last_sequence_num";
 const PROGRESS = [
   "organisation_id = ANY($1::uuid[]) AND status <> 'closed'",
   "organisation_id = ANY($2::uuid[]) AND status = 'unclaimed'",

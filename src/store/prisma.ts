@@ -11,6 +11,8 @@ export function connectPostgres(url: string): Prisma {
       max: 10,
       connectionTimeoutMillis: 5_000,
       query_timeout: 15_000,
+      // Whoever stands still within a transaction must not keep a chat locked, and with it all who write in the same batch.
+      idle_in_transaction_session_timeout: 5_000,
       statement_timeout: 15_000,
       idleTimeoutMillis: 30_000,
       keepAlive: true,
@@ -24,9 +26,14 @@ export function connectPostgres(url: string): Prisma {
   return new PrismaClient({ adapter, errorFormat: "minimal" });
 }
 
-/** A statement is parsed once for each connection: its name is the same wherever it is written the same. */
 const names = new Map<string, string>();
+
+/**
+ * What has a name is parsed once for each connection, and kept there for good. "" is none: of Prisma's own statements,
+ * which name the schema, there are as many as lists have lengths.
+ */
 function nameOf({ sql }: { sql: string }): string {
+  if (sql.includes('"public".')) return "";
   const name = names.get(sql) ?? `s${names.size}`;
   names.set(sql, name);
   return name;

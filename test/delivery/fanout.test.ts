@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ServerPayload } from "../../src/contract/events.ts";
 import { enter } from "../support/client.ts";
+import { callRedis } from "../support/servers.ts";
 import { startWorld, tokenOf, type World } from "../support/world.ts";
 
 let world: World;
@@ -45,4 +46,25 @@ test("what many send at once reaches whom it concerns on the other pod, each vis
     );
     expect(numbers).toEqual(Array(VISITORS).fill(Array.from({ length: EACH }, (_, n) => n + 1)));
   }
+});
+
+test("what isn't the service's own on an organisation's channel harms nobody", async () => {
+  const organisation = await world.organisation();
+  const agent = await enter(world.url(1), tokenOf(organisation.agent));
+  const visitor = await enter(world.url(0), tokenOf(await organisation.visitor()));
+  for (const message of [
+    "",
+    "x",
+    "x\n",
+    "x\n{}",
+    "x\nnull",
+    'x\n{"events":[["e",0]],"payloads":1}',
+    'x\n{"note":{},"events":1}',
+  ]) {
+    const receivers = await callRedis(world.redis?.url ?? "", "SPUBLISH", `chat:1:${organisation.id}`, message);
+    expect(receivers).toBe(2);
+  }
+  await visitor.ok("visitor_first_msg", { n: 1 });
+  const { messages } = await agent.next("append_unclaimed_chats");
+  expect(messages.map(({ content }) => content)).toEqual([{ n: 1 }]);
 });

@@ -86,3 +86,20 @@ test("those who come together share a reading: each has his own organisation's, 
   // The very same bytes for all who serve no chat.
   expect(sent[3]?.frames[0]).toBe(sent[1]?.frames[0]);
 });
+
+test("an organisation whose snapshot can't be read keeps nobody else's from being read", async () => {
+  const { chats, readings, read } = store();
+  const bad = chat("bad", "A");
+  // JSON has no such number.
+  Object.assign(bad, { messages: [{ content: 1n }] });
+  chats.push(bad, chat("good", "B"));
+  const reading = Promise.allSettled([staffCaller("1", "A"), staffCaller("2", "B")].map(read));
+  for (let n = 0; n < 3; n++) {
+    await expect.poll(() => readings.length).toBe(n + 1);
+    readings[n]?.();
+  }
+  const [ofA, ofB] = await reading;
+  expect(ofA).toMatchObject({ status: "rejected", reason: expect.any(TypeError) });
+  if (ofB?.status !== "fulfilled") throw new Error("B has no snapshot");
+  expect(idsOf(sentBy(ofB.value).snapshot.unclaimed_chats)).toEqual(["good"]);
+});

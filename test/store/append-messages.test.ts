@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { connectPostgres } from "../../src/store/prisma.ts";
 import { createStore, newId } from "../../src/store/store.ts";
+import { runSql } from "../support/servers.ts";
 import { createDatabase } from "../support/services.ts";
 
 let database: Awaited<ReturnType<typeof createDatabase>>;
@@ -71,5 +72,43 @@ test("two processes that write to the same chats at once do it in batches, witho
       expect(own?.map(({ content }) => content.n)).toEqual(byStaff ? expected : [0, ...expected]);
     }
   }
+  await Promise.all([here.close(), there.close()]);
+});
+
+test("a message's chat is as it is in the database, whatever the process remembers of it", async () => {
+  const [here, there] = [openStore(), openStore()];
+  const organisation = await there.store.accounts.createOrganisation({
+    name: "Shop",
+    staff: ["ben", "cy"].map((email) => ({
+      ...{ fullName: email, displayName: null, email, roleId: email === "ben" ? 3 : 1, passwordHash: "none" },
+    })),
+  });
+  if (!organisation || organisation === "taken") throw new Error("the organisation was not created");
+  const { id: organisationId, staff } = organisation;
+  const [ben, cy] = [staff[0]?.id ?? "", staff[1]?.id ?? ""];
+  const visitor = await there.store.accounts.createVisitor({ organisationId, name: "Vera" });
+  if (visitor === "taken") throw new Error("an anonymous visitor can't be taken");
+  const write = async () => {
+    const message = { id: newId(), organisationId, senderId: visitor.id, chatId: null, content: { n: 1 } };
+    const appended = await here.store.chats.append(message);
+    if (appended.outcome !== "stored") throw new Error(`the message was ${appended.outcome}`);
+    const { chat } = appended;
+    return [chat.lastNumber, chat.visitor.name, chat.staff?.full_name, chat.staff?.id, chat.room.severity_level];
+  };
+  const first = { id: newId(), organisationId, senderId: visitor.id, chatId: null, content: { n: 0 } };
+  const chatId = (await there.store.chats.open(first))?.chat.room.id ?? "";
+  expect(await write()).toEqual([2, "Vera", undefined, undefined, 0]);
+  await there.store.chats.claim({ organisationId, chatId, staffId: ben });
+  expect(await write()).toEqual([4, "Vera", "ben", ben, 0]);
+  expect(await write()).toEqual([5, "Vera", "ben", ben, 0]);
+  await there.store.accounts.updateStaff(organisationId, ben, { full_name: "Benjamin" });
+  expect(await write()).toEqual([6, "Vera", "Benjamin", ben, 0]);
+  await there.store.chats.flag({ organisationId, chatId, staffId: ben, severityLevel: 3 });
+  expect(await write()).toEqual([7, "Vera", "Benjamin", ben, 3]);
+  await there.store.chats.takeOver({ organisationId, chatId, staffId: cy, roleId: 1 });
+  expect(await write()).toEqual([9, "Vera", "cy", cy, 3]);
+  // By hand, and without a new updated_at.
+  await runSql(database.url, "UPDATE visitors SET name = 'Viola'");
+  expect(await write()).toEqual([10, "Viola", "cy", cy, 3]);
   await Promise.all([here.close(), there.close()]);
 });
