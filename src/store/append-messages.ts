@@ -15,7 +15,7 @@ const MAX_BATCH = 200;
  * A message that is already there (same sender, same id) is returned as it is. Should the same message arrive on two
  * processes at once, the second sees the first only as a unique violation, and is tried again.
  *
- * Its plan is made once for a connection, when the tables may be nearly empty, and has to be right for a million rows:
+ * A plan that was made while the tables were nearly empty may be used for long, and has to be right for a million rows:
  * each lookup is a LATERAL of its own, which OFFSET 0 keeps from being turned into a join with a whole table.
  */
 const APPEND = `
@@ -41,7 +41,9 @@ locked AS MATERIALIZED (
 known AS MATERIALIZED (
   SELECT chat, visitor, staff, chat.id, chat.organisation_id, chat.staff_id, chat.last_sequence_num,
          hash_record_extended(
-           ROW(chat.id, chat.staff_id, chat.severity_level, chat.updated_at, visitor.updated_at, staff.updated_at), 0
+           ROW(chat.id, chat.staff_id, chat.severity_level, chat.tags, chat.updated_at, visitor.name, visitor.email,
+             visitor.disabled, visitor.updated_at, staff.full_name, staff.display_name, staff.email, staff.role_id,
+             staff.disabled, staff.updated_at), 0
          )::text AS version
   FROM locked chat
   CROSS JOIN LATERAL (SELECT * FROM visitors WHERE id = chat.visitor_id OFFSET 0) visitor
