@@ -373,7 +373,8 @@ function dockerRun(port: number, inside: number): string[] {
   return ["docker", "run", "--rm", "-p", `127.0.0.1:${port}:${inside}`];
 }
 
-async function freePort(): Promise<number> {
+/** One that nobody listens on at the moment. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
