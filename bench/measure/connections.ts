@@ -6,8 +6,6 @@ import { spreadText } from "../report.ts";
 import { ratioOf, spreadOf } from "../stats.ts";
 import { createPeople } from "./people.ts";
 
-/** What was allocated while they came is given back. */
-const REST_MS = 5_000;
 const WARM_UP = 500;
 
 export const connections: Measurement = {
@@ -15,6 +13,8 @@ export const connections: Measurement = {
   title: "memory of connections that do nothing",
   async run(rig, { rounds, quick }, report) {
     const count = quick ? 1_500 : 8_000;
+    // What was allocated while they came is given back.
+    const restMs = quick ? 2_000 : 5_000;
     const databaseUrl = await rig.createDatabase();
     const { visitors } = await createPeople(databaseUrl, { staff: 0, visitors: count, queued: 0 });
     const candidates = ["ours", "bare"] as const;
@@ -27,10 +27,10 @@ export const connections: Measurement = {
           arriveAll(() => pod.url, tokens, candidate === "ours" ? "snapshot" : "joined");
         // What is loaded and compiled once is no connection's.
         for (const arrival of await come(visitors.slice(0, WARM_UP))) arrival.close();
-        await delay(REST_MS);
+        await delay(restMs);
         const before = await pod.memory();
         const arrivals = await come(visitors);
-        await delay(REST_MS);
+        await delay(restMs);
         const after = await pod.memory();
         for (const arrival of arrivals) arrival.close();
         await cluster.stop();

@@ -7,10 +7,10 @@ import { ratioOf, type Spread, spreadOf } from "../stats.ts";
 import { type MessageRun, runMessages } from "./messages.ts";
 
 /** Who takes part with so many pods. */
-const fieldOf = (pods: number): Candidate[] => [
+const fieldOf = (pods: number, quick: boolean): Candidate[] => [
   ...(["ours", "relay"] as const),
-  ...([1, 4, 8].includes(pods) ? (["relay-classic"] as const) : []),
-  ...([1, 4].includes(pods) ? (["naive"] as const) : []),
+  ...((quick ? [1] : [1, 4, 8]).includes(pods) ? (["relay-classic"] as const) : []),
+  ...((quick ? [1] : [1, 4]).includes(pods) ? (["naive"] as const) : []),
 ];
 
 export type Turn = MessageRun & { candidate: Candidate; pods: number };
@@ -22,7 +22,7 @@ export const throughput: Measurement = {
     const turns: Turn[] = [];
     for (let round = 1; round <= rounds; round++) {
       for (const pods of podCounts) {
-        for (const candidate of fieldOf(pods)) {
+        for (const candidate of fieldOf(pods, quick)) {
           const cluster = await rig.startCluster(candidate, pods);
           const run = await runMessages(cluster, { seconds, quick }).finally(() => cluster.stop());
           turns.push({ candidate, pods, ...run });
@@ -54,7 +54,7 @@ export const throughput: Measurement = {
         "p99",
       ],
       rows: podCounts.flatMap((pods) =>
-        fieldOf(pods).map((candidate) => {
+        fieldOf(pods, quick).map((candidate) => {
           const text = (value: (turn: Turn) => number) => spreadText(spreadOf(valuesOf(candidate, pods, value)));
           return [
             ...[candidate, `${pods}`, text((turn) => turn.perSecond), text((turn) => turn.podUs)],
