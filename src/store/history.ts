@@ -5,6 +5,7 @@ import { type ChatJoined, type ChatRow, type MessageRow, toChat, toId, toMessage
 import { queuedMessages } from "./snapshots.ts";
 
 const COLUMNS = "id, organisation_id, visitor_id, staff_id, status, last_sequence_num";
+
 /**
  * Oldest first. One index for each of its parts: with OR PostgreSQL would read all chats. `$6` is the least id of a chat
  * that young.
