@@ -36,6 +36,8 @@ test("what many send at once reaches whom it concerns on the other pod, each vis
       await expect
         .poll(() => admin.names().filter((name) => name === "new_visitor_msg_for_supervisor").length)
         .toBe(VISITORS * EACH);
+      // Two connections: that one has heard everything says nothing of the other.
+      await expect.poll(() => agent.names().filter((name) => name === "visitor_send").length).toBe(VISITORS * EACH);
       return agent.heard.filter(({ event }) => event === "visitor_send");
     }),
   );
