@@ -114,6 +114,9 @@ export type OwnPostgres = {
   remove(): Promise<void>;
 };
 
+/** A program that comes with PostgreSQL, such as pg_dump. */
+export const postgresProgram = (name: string): string => join(dirname(requireProgram(postgres)), name);
+
 /** Starts a PostgreSQL of the caller's own, as durable as in production. */
 export async function startOwnPostgres(): Promise<OwnPostgres> {
   const binary = requireProgram(postgres);
