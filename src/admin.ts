@@ -5,7 +5,7 @@ import { createTokens } from "./accounts/tokens.ts";
 import { ConfigError, readConfig } from "./config.ts";
 import { Email, Name, NewPassword } from "./http/schemas.ts";
 import { openStorage, type Storage } from "./storage.ts";
-import { DataDirInUse } from "./store/embedded.ts";
+import { DataDirInUse } from "./store/data-dir.ts";
 import { MigrationError } from "./store/migrate.ts";
 
 const USAGE = `Usage:
