@@ -2,17 +2,19 @@ import { parseArgs } from "node:util";
 import { Value } from "typebox/value";
 import { createWithAdmin } from "./accounts/organisations.ts";
 import { createTokens } from "./accounts/tokens.ts";
-import { ConfigError, readConfig } from "./config.ts";
+import { ConfigError, readConfig, readDatabaseUrl } from "./config.ts";
 import { Email, Name, NewPassword } from "./http/schemas.ts";
 import { openStorage, type Storage } from "./storage.ts";
-import { DataDirInUse } from "./store/embedded.ts";
-import { MigrationError } from "./store/migrate.ts";
+import { DataDirInUse } from "./store/data-dir.ts";
+import { MigrationError, migrate } from "./store/migrate.ts";
 
 const USAGE = `Usage:
   npm run -s admin -- organisation create --name N --admin-email E --admin-password P
       adds an organisation with its admin, and prints both as JSON
   npm run -s admin -- token --email E
       prints an access token for a staff or a visitor
+  npm run -s admin -- migrate
+      brings the database up to date, and prints what it applied; it needs nothing but DATABASE_URL
 
 It uses the database of the environment (DATABASE_URL, JWT_SECRET). On the embedded one, stop the service first.`;
 
@@ -40,6 +42,9 @@ async function run(): Promise<void> {
   } else if (command === "token") {
     const email = valid("--email", values.email, Email);
     await withStorage((storage, ttl) => printToken(storage, ttl, email));
+  } else if (command === "migrate") {
+    const applied = await migrate(readDatabaseUrl(process.env));
+    console.log(applied.map((name) => `applied ${name}`).join("\n") || "The database is up to date.");
   } else {
     throw new UsageError(`Unknown command: ${command}\n\n${USAGE}`);
   }

@@ -147,6 +147,19 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   };
 }
 
+/**
+ * All that the migration step needs: it runs without the service's secrets.
+ * @throws ConfigError
+ */
+export function readDatabaseUrl({ DATABASE_URL: url }: Record<string, string | undefined>): string {
+  if (!url)
+    throw new ConfigError(
+      "DATABASE_URL: not set, but required to migrate; an embedded database is migrated by each start",
+    );
+  if (!Value.Check(Environment.properties.DATABASE_URL, url)) throw new ConfigError(problem("DATABASE_URL", url));
+  return url;
+}
+
 /** One by one: of a whole object TypeBox reports no more than eight errors. */
 function wrongValues(schema: TObject, values: Record<string, unknown>): string[] {
   return Object.entries(schema.properties).flatMap(([name, property]) =>

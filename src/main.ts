@@ -11,7 +11,7 @@ import { createMemoryPresence } from "./presence/memory.ts";
 import { createRedisPresence } from "./presence/redis.ts";
 import { openStorage } from "./storage.ts";
 import type { Accounts } from "./store/accounts.ts";
-import { DataDirInUse } from "./store/embedded.ts";
+import { DataDirInUse } from "./store/data-dir.ts";
 import { MigrationError } from "./store/migrate.ts";
 import { within } from "./time.ts";
 

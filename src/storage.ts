@@ -1,9 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Config } from "./config.ts";
+import { type Config, ConfigError } from "./config.ts";
 import type { AppendObserver } from "./store/append-messages.ts";
-import { openEmbedded } from "./store/embedded.ts";
 import { migrate } from "./store/migrate.ts";
 import { connectPostgres } from "./store/prisma.ts";
 import { createStore, type Store } from "./store/store.ts";
@@ -13,7 +12,7 @@ export type Storage = { store: Store; jwtSecret: string; close(): Promise<void> 
 /** Opens the database that the configuration names, brings it up to date, and finds the key for tokens. */
 export async function openStorage(config: Config, observeBatch?: AppendObserver): Promise<Storage> {
   if (config.databaseUrl === undefined) {
-    const { prisma, close } = await openEmbedded(config.dataDir);
+    const { prisma, close } = await (await embedded()).openEmbedded(config.dataDir);
     return {
       store: createStore(prisma, observeBatch),
       jwtSecret: config.jwtSecret ?? keptSecret(config.dataDir),
@@ -24,6 +23,16 @@ export async function openStorage(config: Config, observeBatch?: AppendObserver)
   await migrate(config.databaseUrl);
   const prisma = connectPostgres(config.databaseUrl);
   return { store: createStore(prisma, observeBatch), jwtSecret: config.jwtSecret, close: () => prisma.$disconnect() };
+}
+
+/** Loaded only where it is used: it is large, and the image doesn't have it. */
+async function embedded(): Promise<typeof import("./store/embedded.ts")> {
+  try {
+    return await import("./store/embedded.ts");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw error;
+    throw new ConfigError("DATABASE_URL: not set, but required here: the embedded database isn't installed");
+  }
 }
 
 /** The generated development secret: tokens outlive a restart. */

@@ -1,5 +1,3 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,8 +6,8 @@ import { demoPassword, demoStaff, demoVisitor } from "../src/accounts/demo.ts";
 import type { ServerPayload } from "../src/contract/events.ts";
 import { enter } from "./support/client.ts";
 import { type Pod, runUntilExit, startPod } from "./support/pod.ts";
+import { runAdmin } from "./support/process.ts";
 
-const root = join(import.meta.dirname, "..");
 const newDataDir = () => join(mkdtempSync(join(tmpdir(), "embedded-")), "data");
 /** No JWT_SECRET: the generated one is used. */
 const embedded = (dataDir: string) => ({ DATA_DIR: dataDir, JWT_SECRET: "" });
@@ -31,23 +29,6 @@ async function logIn({ url }: Pod, path: string, email: string, password = demoP
   return { status: answer.status, ...((await answer.json()) as { access_token: string }) };
 }
 
-async function admin(args: string[], env: Record<string, string>) {
-  const child = spawn(process.execPath, ["src/admin.ts", ...args], {
-    cwd: root,
-    env: { PATH: process.env.PATH, ...env },
-  });
-  let stdout = "";
-  let stderr = "";
-  child.stdout.on("data", (chunk) => {
-    stdout += chunk;
-  });
-  child.stderr.on("data", (chunk) => {
-    stderr += chunk;
-  });
-  const [code] = await once(child, "close");
-  return { code, stdout, stderr };
-}
-
 describe("the embedded default", { timeout: 60_000 }, () => {
   test("prints demo accounts that work, keeps its data over a restart, and belongs to one process", async () => {
     const dataDir = newDataDir();
@@ -61,7 +42,7 @@ describe("the embedded default", { timeout: 60_000 }, () => {
     const second = await runUntilExit(embedded(dataDir));
     const inUse = `DATA_DIR ${dataDir} is in use by another process: stop that one first, or name another folder.\n`;
     expect(second).toEqual({ code: 1, output: inUse });
-    expect(await admin(["token", "--email", demoVisitor.email], embedded(dataDir))).toEqual({
+    expect(await runAdmin(["token", "--email", demoVisitor.email], embedded(dataDir))).toEqual({
       code: 1,
       stdout: "",
       stderr: inUse,
@@ -110,17 +91,17 @@ describe("the embedded default", { timeout: 60_000 }, () => {
   test("is administered while the service is stopped", async () => {
     const env = embedded(newDataDir());
     const options = ["--name", "Second", "--admin-email", "second@shop.example", "--admin-password", "secret-123"];
-    const created = await admin(["organisation", "create", ...options], env);
+    const created = await runAdmin(["organisation", "create", ...options], env);
     expect(created.code).toBe(0);
     expect(JSON.parse(created.stdout)).toMatchObject({
       organisation: { id: expect.stringMatching(/^[0-9a-f]{32}$/), name: "Second" },
       admin: { email: "second@shop.example", role_id: 1, disabled: false },
     });
     expect(JSON.parse(created.stdout).admin).not.toHaveProperty("password_hash");
-    expect(await admin(["organisation", "create", ...options], env)).toEqual({
+    expect(await runAdmin(["organisation", "create", ...options], env)).toEqual({
       ...{ code: 1, stdout: "", stderr: "The email second@shop.example is already taken.\n" },
     });
-    const { stdout: token } = await admin(["token", "--email", "second@shop.example"], env);
+    const { stdout: token } = await runAdmin(["token", "--email", "second@shop.example"], env);
     const pod = await start(env);
     const { status } = await fetch(`${pod.url}/users`, { headers: { Authorization: token.trim() } });
     expect(status).toBe(200);
@@ -139,13 +120,23 @@ describe("the admin command", () => {
       /^--admin-password must be at least 8 characters with a digit/,
     ],
   ])("refuses %j with what to do", async (args, message) => {
-    const { code, stdout, stderr } = await admin(args, nowhere);
+    const { code, stdout, stderr } = await runAdmin(args, nowhere);
     expect([code, stdout]).toEqual([1, ""]);
     expect(stderr).toMatch(message);
   });
 
+  test.each([
+    [{}, "DATABASE_URL: not set, but required to migrate; an embedded database is migrated by each start\n"],
+    [
+      { DATABASE_URL: "mysql://root:s3cret@db" },
+      "DATABASE_URL: found a text of 22 bytes, expected postgresql://user:password@host:port/database\n",
+    ],
+  ])("has nothing to migrate in the environment %j", async (env, stderr) => {
+    expect(await runAdmin(["migrate"], env)).toEqual({ code: 1, stdout: "", stderr });
+  });
+
   test("explains itself with --help", async () => {
-    expect(await admin(["--help"], nowhere)).toMatchObject({
+    expect(await runAdmin(["--help"], nowhere)).toMatchObject({
       code: 0,
       stdout: expect.stringContaining("organisation create"),
     });

@@ -1,27 +1,17 @@
-import { createHash } from "node:crypto";
-import { mkdirSync, realpathSync, rmSync } from "node:fs";
-import { connect, createServer, type Server } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PGlite } from "@electric-sql/pglite";
 import { PrismaPGlite } from "pglite-prisma-adapter";
+import { lockDataDir } from "./data-dir.ts";
 import { PrismaClient } from "./generated/client.ts";
 import { applyMigrations } from "./migrate.ts";
 import type { Prisma } from "./prisma.ts";
-
-export class DataDirInUse extends Error {
-  constructor(dataDir: string) {
-    super(`DATA_DIR ${dataDir} is in use by another process: stop that one first, or name another folder.`);
-  }
-}
 
 /**
  * Opens the embedded PostgreSQL (PGlite) under `dataDir`, up to date. It takes some 4 s. One process has it at a time.
  * @throws DataDirInUse
  */
 export async function openEmbedded(dataDir: string): Promise<{ prisma: Prisma; close(): Promise<void> }> {
-  mkdirSync(dataDir, { recursive: true });
-  const lock = await lockFolder(dataDir);
+  const lock = await lockDataDir(dataDir);
   const pglite = await PGlite.create(join(dataDir, "postgres"));
   await applyMigrations({
     exec: (sql) => pglite.exec(sql),
@@ -37,38 +27,3 @@ export async function openEmbedded(dataDir: string): Promise<{ prisma: Prisma; c
     },
   };
 }
-
-/**
- * A socket that nobody talks to is the lock: the system takes it away from a process that dies, however it dies. On
- * Linux its name is an abstract one, on Windows a pipe; elsewhere it is a file, which a killed process leaves behind.
- */
-async function lockFolder(dataDir: string): Promise<Server> {
-  const name = `chat-backend-${createHash("sha256").update(realpathSync(dataDir)).digest("hex").slice(0, 32)}`;
-  const path =
-    { linux: `\0${name}`, win32: `\\\\.\\pipe\\${name}` }[process.platform as string] ?? join(tmpdir(), name);
-  const server = await listen(path);
-  if (server) return server;
-  if (!path.startsWith(tmpdir()) || (await answers(path))) throw new DataDirInUse(dataDir);
-  rmSync(path, { force: true });
-  const retried = await listen(path);
-  if (!retried) throw new DataDirInUse(dataDir);
-  return retried;
-}
-
-const listen = (path: string) =>
-  new Promise<Server | null>((resolve, reject) => {
-    const server = createServer((socket) => socket.destroy());
-    server.once("error", (error: NodeJS.ErrnoException) =>
-      error.code === "EADDRINUSE" ? resolve(null) : reject(error),
-    );
-    server.listen(path, () => resolve(server.unref()));
-  });
-
-const answers = (path: string) =>
-  new Promise<boolean>((resolve) => {
-    const socket = connect(path, () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once("error", () => resolve(false));
-  });

@@ -17,7 +17,7 @@ const LOCK = 72707369;
 /** A migration that waits for a lock makes everybody else wait behind it: better to fail, and be tried again. */
 const LOCK_TIMEOUT = "5s";
 /** Prisma's own table, so that its command line tool can go on with the database. */
-const TABLE = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
+const TABLE = `CREATE TABLE _prisma_migrations (
   id VARCHAR(36) PRIMARY KEY NOT NULL,
   checksum VARCHAR(64) NOT NULL,
   finished_at TIMESTAMPTZ,
@@ -28,6 +28,9 @@ const TABLE = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
   applied_steps_count INTEGER NOT NULL DEFAULT 0
 )`;
 
+/** PostgreSQL's code for what a user may not do. */
+const DENIED = "42501";
+
 /**
  * Whether a migration, by its name, takes something away that the version before it still uses. Any other only adds, and
  * the version before goes on with the database: during a rolling update, and after a rollback.
@@ -36,8 +39,9 @@ export const isContraction = (name: string): boolean => /^\d+_contract_/.test(na
 
 /**
  * Brings a PostgreSQL up to date with `prisma/migrations`; of several processes that start at once one does, the others
- * wait. Returns the names of the migrations it applied.
- * @throws MigrationError when the database is too new for this code, or a migration has failed half-way before.
+ * wait. Returns the names of the migrations it applied. Where none is missing, the user needs no right to change the schema.
+ * @throws MigrationError when the database is too new for this code, a migration has failed half-way before, or the user
+ * may not apply what is missing.
  */
 export async function migrate(databaseUrl: string): Promise<string[]> {
   const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 10_000 });
@@ -48,6 +52,12 @@ export async function migrate(databaseUrl: string): Promise<string[]> {
       exec: (sql) => client.query(sql),
       query: async <T>(sql: string, values?: unknown[]) => (await client.query(sql, values)).rows as T[],
     });
+  } catch (error) {
+    if (!(error instanceof pg.DatabaseError && error.code === DENIED)) throw error;
+    throw new MigrationError(
+      `The database's user can't bring it up to date (${error.message}): run \`npm run admin -- migrate\` with a ` +
+        "DATABASE_URL of its owner, and let this user read _prisma_migrations.",
+    );
   } finally {
     await client.end(); // which also gives the lock back
   }
@@ -55,7 +65,11 @@ export async function migrate(databaseUrl: string): Promise<string[]> {
 
 /** The same on a connection that nobody else can have. */
 export async function applyMigrations({ exec, query }: MigrationConnection, folder = FOLDER): Promise<string[]> {
-  await exec(TABLE);
+  // CREATE TABLE IF NOT EXISTS wants the right to create it even where it exists.
+  const [{ exists } = {}] = await query<{ exists: boolean }>(
+    "SELECT to_regclass('_prisma_migrations') IS NOT NULL AS exists",
+  );
+  if (!exists) await exec(TABLE);
   type Applied = { migration_name: string; finished_at: unknown };
   const applied = await query<Applied>(
     "SELECT migration_name, finished_at FROM _prisma_migrations WHERE rolled_back_at IS NULL",

@@ -1,8 +1,10 @@
+import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { contractions, schemaChanges } from "../../scripts/schema-changes.ts";
 import { isContraction, MigrationError, migrate } from "../../src/store/migrate.ts";
 import { runUntilExit, startPod } from "../support/pod.ts";
+import { runAdmin } from "../support/process.ts";
 import { runSql } from "../support/servers.ts";
 import { createDatabase, startRedis } from "../support/services.ts";
 
@@ -105,4 +107,51 @@ describe("a database that is newer than the code", () => {
     await expect(migrate(database.url)).rejects.toThrow(MigrationError);
     await database.drop();
   });
+});
+
+test("the admin command migrates with nothing but the database in its environment", async () => {
+  const database = await emptied();
+  const env = { DATABASE_URL: database.url, NODE_ENV: "production" };
+  const { code, stdout, stderr } = await runAdmin(["migrate"], env);
+  const rows = await runSql<{ line: string }>(
+    database.url,
+    "SELECT 'applied ' || migration_name AS line FROM _prisma_migrations ORDER BY migration_name",
+  );
+  expect(rows).not.toEqual([]);
+  expect([code, stdout, stderr]).toEqual([0, `${rows.map(({ line }) => line).join("\n")}\n`, ""]);
+  expect(await runAdmin(["migrate"], env)).toEqual({ code: 0, stdout: "The database is up to date.\n", stderr: "" });
+  await database.drop();
+});
+
+test("a user who may not change the schema serves once it is up to date, and else is told who must act", {
+  timeout: 60_000,
+}, async () => {
+  const database = await createDatabase();
+  const name = `service_${randomBytes(6).toString("hex")}`;
+  await runSql(
+    database.url,
+    `CREATE ROLE ${name} LOGIN PASSWORD '${name}';
+     GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${name}`,
+  );
+  const url = new URL(database.url);
+  [url.username, url.password] = [name, name];
+  const env = {
+    ...{ DATABASE_URL: url.href, ORGANISATION_NAME: "The shop" },
+    ...{ ADMIN_EMAIL: "boss@shop.example", ADMIN_PASSWORD: "secret-123" },
+  };
+  const pod = await startPod(env);
+  expect((await fetch(`${pod.url}/readyz`)).status).toBe(200);
+  await pod.stop();
+  await runSql(
+    database.url,
+    "DELETE FROM _prisma_migrations WHERE migration_name = (SELECT min(migration_name) FROM _prisma_migrations)",
+  );
+  const { code, output } = await runUntilExit(env);
+  expect([code, output]).toEqual([
+    1,
+    "The database's user can't bring it up to date (permission denied for schema public): run `npm run admin -- migrate` " +
+      "with a DATABASE_URL of its owner, and let this user read _prisma_migrations.\n",
+  ]);
+  await runSql(database.url, `DROP OWNED BY ${name}; DROP ROLE ${name}`);
+  await database.drop();
 });

@@ -52,3 +52,21 @@ export function runMain(env: Record<string, string>, folder = root): Main {
   listening.catch(() => {});
   return { child, output: () => output, ended, listening };
 }
+
+/** Runs the admin command, with only what is given in its environment. */
+export async function runAdmin(args: string[], env: Record<string, string>) {
+  const child = spawn(process.execPath, ["src/admin.ts", ...args], {
+    cwd: root,
+    env: { PATH: process.env.PATH, ...env },
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr.on("data", (chunk) => {
+    stderr += chunk;
+  });
+  const [code] = await once(child, "close");
+  return { code, stdout, stderr };
+}
