@@ -51,7 +51,7 @@ async function start(config: Config): Promise<void> {
     : createMemoryPresence();
   const app = await buildApp({
     ...{ store: storage.store, presence, bus, metrics, fault, log },
-    config: { ...config, jwtSecret: storage.jwtSecret },
+    config: { ...config, jwtSecrets: storage.jwtSecrets },
   });
   // Before anybody can know that it runs, and so stop it.
   let stoppedAt: number | undefined;

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import pino from "pino";
 import { Compile } from "typebox/compile";
 import { describe, expect, test } from "vitest";
+import { createClients } from "../src/client-address.ts";
 import { Environment, readConfig } from "../src/config.ts";
 import { refusals } from "../src/contract/errors.ts";
 import { type ClientEvent, clientEvents, type ServerEvent, serverEvents } from "../src/contract/events.ts";
@@ -145,7 +146,8 @@ function fieldsOf(schema: unknown): string[] {
 async function httpRoutes(): Promise<string[]> {
   const nothing = {} as never;
   const metrics = createMetrics();
-  const http = await createHttpServer({ config: readConfig({}), logger: pino({ level: "silent" }), metrics });
+  const clients = createClients([]);
+  const http = await createHttpServer({ config: readConfig({}), clients, logger: pino({ level: "silent" }), metrics });
   const routes: string[] = [];
   http.addHook("onRoute", ({ method, url }) => {
     if (!url.startsWith("/docs")) routes.push(...[method].flat().map((one) => `${one} ${url}`));

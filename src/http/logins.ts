@@ -1,6 +1,7 @@
 import Type from "typebox";
 import { checkPassword } from "../accounts/passwords.ts";
 import type { Tokens } from "../accounts/tokens.ts";
+import type { Clients } from "../client-address.ts";
 import { Refusal } from "../contract/errors.ts";
 import { isId, Staff, Visitor } from "../contract/models.ts";
 import type { Accounts } from "../store/accounts.ts";
@@ -8,7 +9,7 @@ import type { LoginLimits } from "./login-limits.ts";
 import { answers, Email, Name, OrganisationId, Password } from "./schemas.ts";
 import type { HttpServer } from "./server.ts";
 
-type Context = { accounts: Accounts; tokens: Tokens; limits: LoginLimits };
+type Context = { accounts: Accounts; tokens: Tokens; clients: Clients; limits: LoginLimits };
 
 const Credentials = Type.Object({ email: Email, password: Password });
 const LoggedIn = <T extends typeof Staff | typeof Visitor>(user: T) =>
@@ -16,7 +17,7 @@ const LoggedIn = <T extends typeof Staff | typeof Visitor>(user: T) =>
 const tags = ["Access tokens"];
 
 /** The three ways to an access token. */
-export function loginRoutes(http: HttpServer, { accounts, tokens, limits }: Context): void {
+export function loginRoutes(http: HttpServer, { accounts, tokens, clients, limits }: Context): void {
   /** A wrong email, a wrong password and a disabled user are the same refusal, after the same time. */
   async function logIn(
     kind: "staff" | "visitor",
@@ -42,7 +43,7 @@ export function loginRoutes(http: HttpServer, { accounts, tokens, limits }: Cont
         response: answers(200, LoggedIn(Staff), 400, 401, 413),
       },
     },
-    async (request) => logIn("staff", request.body, request.ip),
+    async (request) => logIn("staff", request.body, clients.addressOf(request.raw)),
   );
   http.post(
     "/visitor/login",
@@ -54,7 +55,7 @@ export function loginRoutes(http: HttpServer, { accounts, tokens, limits }: Cont
         response: answers(200, LoggedIn(Visitor), 400, 401, 413),
       },
     },
-    async (request) => logIn("visitor", request.body, request.ip),
+    async (request) => logIn("visitor", request.body, clients.addressOf(request.raw)),
   );
   http.post(
     "/anonymous/login",
