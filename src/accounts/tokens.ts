@@ -4,7 +4,7 @@ import { isId } from "../contract/models.ts";
 import type { Account, Accounts } from "../store/accounts.ts";
 import { algorithmOf } from "./keys.ts";
 
-/** The first secret signs. All of them verify, and the public keys: each has its turn until one fits, which takes some µs. */
+/** The first secret signs. All of them verify, and the public keys: each has its turn until one fits, some 50 µs. */
 export type TokenOptions = { secrets: string[]; publicKeys: string[]; ttl: string };
 
 /** An account, and the end of the token that it came with, in ms since 1970. */
