@@ -114,8 +114,8 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
   });
 
   await registerDocuments(http);
-  loginRoutes(http, { accounts, tokens, clients, limits: createLoginLimits(bus?.redis) });
-  visitorRoutes(http, { accounts });
+  loginRoutes(http, { config, accounts, tokens, clients, limits: createLoginLimits(bus?.redis) });
+  visitorRoutes(http, { config, accounts });
   userRoutes(http, {
     ...{ accounts, tokens },
     async onDisabled(staff) {
