@@ -32,6 +32,22 @@ export async function schemaChanges(): Promise<string> {
   return sql === "-- This is an empty migration." ? "" : sql;
 }
 
+/**
+ * The statements that the version before can't live with: its processes still run while the first new one migrates.
+ * Dropping an index only makes them slower.
+ */
+export function contractions(sql: string): string[] {
+  const statements = sql.replace(/^\s*--.*$/gm, "").split(";");
+  return statements.map((text) => text.replace(/\s+/g, " ").trim()).filter(takesAway);
+}
+
+function takesAway(statement: string): boolean {
+  if (/\bDROP (TABLE|COLUMN|TYPE|DEFAULT|VIEW)\b|\bRENAME\b|\bSET (NOT NULL|DATA TYPE)\b|\bTRUNCATE\b/i.test(statement))
+    return true;
+  if (/\bALTER COLUMN "?\w+"? TYPE\b/i.test(statement)) return true;
+  return /\bADD COLUMN\b/i.test(statement) && /\bNOT NULL\b/i.test(statement) && !/\bDEFAULT\b/i.test(statement);
+}
+
 /** TypeScript knows WebAssembly only together with the whole of a browser. */
 type Exports = Record<string, () => void>;
 declare const WebAssembly: {

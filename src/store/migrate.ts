@@ -14,6 +14,8 @@ export class MigrationError extends Error {}
 const FOLDER = join(import.meta.dirname, "../../prisma/migrations");
 /** The advisory lock that Prisma's own `migrate deploy` takes, so that the two exclude each other. */
 const LOCK = 72707369;
+/** A migration that waits for a lock makes everybody else wait behind it: better to fail, and be tried again. */
+const LOCK_TIMEOUT = "5s";
 /** Prisma's own table, so that its command line tool can go on with the database. */
 const TABLE = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
   id VARCHAR(36) PRIMARY KEY NOT NULL,
@@ -27,9 +29,15 @@ const TABLE = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
 )`;
 
 /**
+ * Whether a migration, by its name, takes something away that the version before it still uses. Any other only adds, and
+ * the version before goes on with the database: during a rolling update, and after a rollback.
+ */
+export const isContraction = (name: string): boolean => /^\d+_contract_/.test(name);
+
+/**
  * Brings a PostgreSQL up to date with `prisma/migrations`; of several processes that start at once one does, the others
  * wait. Returns the names of the migrations it applied.
- * @throws MigrationError when the database is newer than this code, or a migration has failed half-way before.
+ * @throws MigrationError when the database is too new for this code, or a migration has failed half-way before.
  */
 export async function migrate(databaseUrl: string): Promise<string[]> {
   const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 10_000 });
@@ -59,9 +67,9 @@ export async function applyMigrations({ exec, query }: MigrationConnection, fold
   for (const { migration_name: name, finished_at } of applied) {
     if (!finished_at)
       throw new MigrationError(`Migration ${name} has failed half-way: see \`prisma migrate resolve\`.`);
-    if (known.includes(name)) continue;
+    if (known.includes(name) || !isContraction(name)) continue;
     throw new MigrationError(
-      `The database is newer than this version, which doesn't know migration ${name}: run a newer one.`,
+      `The database is too new for this version: migration ${name} has taken away what it uses. Run a newer version.`,
     );
   }
 
@@ -69,7 +77,7 @@ export async function applyMigrations({ exec, query }: MigrationConnection, fold
   for (const name of missing) {
     const sql = readFileSync(join(folder, name, "migration.sql"), "utf8");
     const checksum = createHash("sha256").update(sql).digest("hex");
-    await exec("BEGIN");
+    await exec(`BEGIN; SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`);
     try {
       await exec(sql);
       await query(

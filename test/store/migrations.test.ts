@@ -1,6 +1,7 @@
-import { expect, test } from "vitest";
-import { schemaChanges } from "../../scripts/schema-changes.ts";
-import { MigrationError, migrate } from "../../src/store/migrate.ts";
+import { readdirSync, readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { contractions, schemaChanges } from "../../scripts/schema-changes.ts";
+import { isContraction, MigrationError, migrate } from "../../src/store/migrate.ts";
 import { runUntilExit, startPod } from "../support/pod.ts";
 import { runSql } from "../support/servers.ts";
 import { createDatabase, startRedis } from "../support/services.ts";
@@ -51,21 +52,57 @@ test("two pods that start at once on an empty database both serve, with one admi
   await database.drop();
 });
 
-test("a database newer than the code is a clear error, and a half-applied one as well", async () => {
-  const database = await createDatabase();
-  const insert = (finished: string) =>
+test.each([
+  ["DROP TABLE a", true],
+  ["ALTER TABLE a DROP COLUMN b", true],
+  ["ALTER TABLE a RENAME TO b", true],
+  ['ALTER TABLE "a" ALTER COLUMN "b" SET NOT NULL', true],
+  ['ALTER TABLE "a" ALTER COLUMN "b" SET DATA TYPE TEXT', true],
+  ['ALTER TABLE "a" ADD COLUMN "b" TEXT NOT NULL', true],
+  ["-- DROP TABLE a\nCREATE TABLE b (c TEXT NOT NULL)", false],
+  ['ALTER TABLE "a" ADD COLUMN "b" TEXT', false],
+  ['ALTER TABLE "a" ADD COLUMN "b" BOOLEAN NOT NULL DEFAULT false', false],
+  ["DROP INDEX a; CREATE INDEX b ON c(d)", false],
+])("%s: takes something away: %s", (sql, takesAway) => {
+  expect(contractions(sql).length > 0).toBe(takesAway);
+});
+
+test("a migration that takes something away has a name that says so", () => {
+  const folder = `${import.meta.dirname}/../../prisma/migrations`;
+  const names = readdirSync(folder).filter((name) => /^\d/.test(name));
+  expect(names).not.toEqual([]);
+  for (const name of names) {
+    const taken = contractions(readFileSync(`${folder}/${name}/migration.sql`, "utf8"));
+    expect([name, taken.length > 0]).toEqual([name, isContraction(name)]);
+  }
+});
+
+describe("a database that is newer than the code", () => {
+  const recorded = (url: string, name: string, finished = "now()") =>
     runSql(
-      database.url,
-      `INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at) VALUES ('x', 'y', '29990101000000_later', ${finished})`,
+      url,
+      `INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at) VALUES ('x', 'y', '${name}', ${finished})`,
     );
-  await insert("now()");
-  const { code, output } = await runUntilExit({ DATABASE_URL: database.url });
-  expect([code, output]).toEqual([
-    1,
-    "The database is newer than this version, which doesn't know migration 29990101000000_later: run a newer one.\n",
-  ]);
-  await runSql(database.url, "DELETE FROM _prisma_migrations WHERE id = 'x'");
-  await insert("NULL");
-  await expect(migrate(database.url)).rejects.toThrow(MigrationError);
-  await database.drop();
+
+  test("is fine as long as it has only grown", async () => {
+    const database = await createDatabase();
+    await recorded(database.url, "29990101000000_more");
+    expect(await migrate(database.url)).toEqual([]);
+    await database.drop();
+  });
+
+  test("is a clear error when something was taken away, and so is a half-applied migration", async () => {
+    const database = await createDatabase();
+    await recorded(database.url, "29990101000000_contract_less");
+    const { code, output } = await runUntilExit({ DATABASE_URL: database.url });
+    expect([code, output]).toEqual([
+      1,
+      "The database is too new for this version: migration 29990101000000_contract_less has taken away what it uses. " +
+        "Run a newer version.\n",
+    ]);
+    await runSql(database.url, "DELETE FROM _prisma_migrations WHERE id = 'x'");
+    await recorded(database.url, "29990101000000_more", "NULL");
+    await expect(migrate(database.url)).rejects.toThrow(MigrationError);
+    await database.drop();
+  });
 });

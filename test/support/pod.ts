@@ -19,9 +19,12 @@ afterAll(() => {
   for (const { child } of running) child.kill("SIGKILL");
 });
 
-/** Starts the product as a process of its own on a free port. Only what is given is in its environment. */
-export async function startPod(env: Record<string, string> = {}): Promise<Pod> {
-  const main = run(env);
+/**
+ * Starts the product as a process of its own on a free port. Only what is given is in its environment.
+ * @param folder where another version of it is
+ */
+export async function startPod(env: Record<string, string> = {}, folder?: string): Promise<Pod> {
+  const main = run(env, folder);
   const { child, output, ended, listening } = main;
   return {
     url: await listening,
@@ -41,8 +44,8 @@ export async function runUntilExit(env: Record<string, string>): Promise<{ code:
   return { code: await ended, output: output() };
 }
 
-function run(env: Record<string, string>): Main {
-  const main = runMain(env);
+function run(env: Record<string, string>, folder?: string): Main {
+  const main = runMain(env, folder);
   running.add(main);
   void main.ended.then(() => running.delete(main));
   return main;

@@ -20,10 +20,10 @@ export type Main = {
   listening: Promise<string>;
 };
 
-/** Runs the product as a process of its own on a free port. Only what is given is in its environment. */
-export function runMain(env: Record<string, string>): Main {
+/** Runs the product, or another version of it, as a process of its own on a free port. Only what is given is in its environment. */
+export function runMain(env: Record<string, string>, folder = root): Main {
   const child = spawn(process.execPath, ["src/main.ts"], {
-    cwd: root,
+    cwd: folder,
     env: {
       ...{ PATH: process.env.PATH, HOST: "127.0.0.1", PORT: "0", JWT_SECRET },
       // What takes its time, or says no, only where it is tested.

@@ -1,13 +1,14 @@
 // Real servers: found on this machine, installed, or run in Docker; private to one run and gone after it.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chownSync, globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { chownSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { delimiter, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
 import pg from "pg";
+import { findProgram, type Program, requireProgram, succeeds } from "./programs.ts";
 
 /** Where a server comes from: it runs already, or is started from a program or from a Docker image. */
 export type Source = { url: string } | { binary: string } | { image: string };
@@ -22,7 +23,10 @@ export type RedisServer = {
   startAgain(): Promise<void>;
 };
 
-const postgres = {
+/** A program that also may run already, or in Docker. */
+type ServerProgram = Program & { variable: string; image: string };
+
+const postgres: ServerProgram = {
   name: "PostgreSQL",
   variable: "TEST_DATABASE_URL",
   atLeast: 15,
@@ -32,75 +36,36 @@ const postgres = {
   apt: `apt-get install -y postgresql-common
     sed -ri 's/^#?(create_main_cluster).*/\\1 = false/' /etc/postgresql-common/createcluster.conf
     apt-get install -y postgresql`,
-  brew: "postgresql@17",
+  otherwise: "install it (macOS: brew install postgresql@17)",
   image: "postgres:17-alpine",
 };
 
-const redis: typeof postgres = {
+const redis: ServerProgram = {
   name: "Redis",
   variable: "TEST_REDIS_URL",
   atLeast: 7,
   binaries: ["redis-server", "valkey-server"],
-  folders: [],
   apt: "apt-get install -y redis-server",
-  brew: "redis",
+  otherwise: "install it (macOS: brew install redis)",
   image: "redis:7-alpine",
 };
 
-type Program = typeof postgres;
-
-function find(program: Program): Source {
-  const { name, atLeast, variable, brew, image } = program;
+function find(program: ServerProgram): Source {
+  const { name, atLeast, variable, image, otherwise } = program;
   const url = process.env[variable];
   if (url) return { url };
-  const binary = findBinary(program) ?? install(program);
+  const binary = findProgram(program);
   if (binary) return { binary };
   if (hasImage(image)) return { image };
   throw new Error(
-    `The tests need ${name} ${atLeast} or newer and found none. Set ${variable} to the address of a server, ` +
-      `install ${name} (Debian: run the tests once as root; macOS: brew install ${brew}), or start Docker.`,
+    `The tests need ${name} ${atLeast} or newer and found none. Set ${variable} to the address of a server, start Docker, ` +
+      `run the tests once as root on Debian, or ${otherwise}.`,
   );
-}
-
-/** A test that freezes, kills or restarts a server needs it as a process of its own. */
-function programOf(program: Program): string {
-  const binary = findBinary(program) ?? install(program);
-  if (binary) return binary;
-  const { name, brew, binaries } = program;
-  throw new Error(
-    `This needs ${binaries.join(" or ")} on this machine, also where a server at ${program.variable} or Docker does for ` +
-      `other tests. Install ${name} (Debian: run this once as root; macOS: brew install ${brew}).`,
-  );
-}
-
-function findBinary({ binaries, folders, atLeast }: Program): string | undefined {
-  const onPath = (process.env.PATH ?? "").split(delimiter).filter(Boolean);
-  const newestFirst = globSync(folders).sort((a, b) => b.localeCompare(a, "en", { numeric: true }));
-  return [...onPath, ...newestFirst]
-    .flatMap((folder) => binaries.map((binary) => join(folder, binary)))
-    .find((file) => majorVersion(file) >= atLeast);
-}
-
-function majorVersion(file: string): number {
-  const { stdout } = spawnSync(file, ["--version"], { encoding: "utf8" });
-  return Number(/\d+/.exec(String(stdout))?.[0]);
-}
-
-function install(program: Program): string | undefined {
-  if (process.getuid?.() !== 0 || !succeeds("apt-get", ["--version"])) return undefined;
-  console.log(`${program.name} is missing: installing it with apt-get, which can take a minute.`);
-  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  spawnSync("sh", ["-ec", `apt-get update\n${program.apt}`], { stdio: "inherit", env });
-  return findBinary(program);
 }
 
 function hasImage(image: string): boolean {
   if (!succeeds("docker", ["info"])) return false;
   return succeeds("docker", ["image", "inspect", image]) || succeeds("docker", ["pull", image], "inherit");
-}
-
-function succeeds(command: string, args: string[], stdio: "ignore" | "inherit" = "ignore"): boolean {
-  return spawnSync(command, args, { stdio }).status === 0;
 }
 
 export async function startPostgres(): Promise<{ url: string; stop(): Promise<void> }> {
@@ -109,7 +74,7 @@ export async function startPostgres(): Promise<{ url: string; stop(): Promise<vo
   const port = await freePort();
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
   const settings = ["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=300"];
-  const { stop } = await start({
+  const { stop } = await startServer({
     program: postgres,
     ...("binary" in source
       ? { command: [...initAndRun(source.binary, port), ...settings], user: userForPostgres() }
@@ -149,9 +114,12 @@ export type OwnPostgres = {
   remove(): Promise<void>;
 };
 
+/** A program that comes with PostgreSQL, such as pg_dump. */
+export const postgresProgram = (name: string): string => join(dirname(requireProgram(postgres)), name);
+
 /** Starts a PostgreSQL of the caller's own, as durable as in production. */
 export async function startOwnPostgres(): Promise<OwnPostgres> {
-  const binary = programOf(postgres);
+  const binary = requireProgram(postgres);
   const user = userForPostgres();
   const folder = mkdtempSync(join(tmpdir(), "test-postgres-"));
   give(folder, user);
@@ -162,7 +130,7 @@ export async function startOwnPostgres(): Promise<OwnPostgres> {
   const port = await freePort();
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
   const command = [binary, "-D", data, "-h", "127.0.0.1", "-k", "", "-p", `${port}`, "-c", "max_connections=200"];
-  const run = () => start({ program: postgres, command, user, answers: () => runSql(url, "SELECT 1") });
+  const run = () => startServer({ program: postgres, command, user, answers: () => runSql(url, "SELECT 1") });
   let running = await run();
   const pid = () => running.pid as number;
   return {
@@ -193,7 +161,7 @@ export async function startRedisFrom(source: Source): Promise<RedisServer> {
       ? [source.binary, "--port", `${port}`, "--bind", "127.0.0.1", "--dir", "."]
       : [...dockerRun(port, 6379), source.image, "redis-server"];
   const run = () =>
-    start({
+    startServer({
       program: redis,
       command: [...command, "--save", "", "--appendonly", "no"],
       answers: () => callRedis(url, "PING"),
@@ -229,7 +197,7 @@ export type RedisCluster = {
 
 /** A Redis Cluster of the caller's own: three nodes that share the slots, without replicas. */
 export async function startRedisClusterFrom(source: Source): Promise<RedisCluster> {
-  const binary = "binary" in source ? source.binary : programOf(redis);
+  const binary = "binary" in source ? source.binary : requireProgram(redis);
   // What a node remembers of the cluster outlives the node.
   const folder = mkdtempSync(join(tmpdir(), "test-cluster-"));
   const nodes = await Promise.all([0, 1, 2].map((n) => startNode(binary, join(folder, `${n}.conf`))));
@@ -266,8 +234,8 @@ async function startNode(binary: string, memory: string) {
     ...[binary, "--port", `${port}`, "--bind", "127.0.0.1", "--dir", ".", "--save", "", "--appendonly", "no"],
     ...["--cluster-enabled", "yes", "--cluster-port", `${busPort}`, "--cluster-config-file", memory],
   ];
-  const run = () => start({ program: redis, command, answers: () => callRedis(url, "PING") });
-  let running: Awaited<ReturnType<typeof start>> | undefined = await run();
+  const run = () => startServer({ program: redis, command, answers: () => callRedis(url, "PING") });
+  let running: Awaited<ReturnType<typeof startServer>> | undefined = await run();
   return {
     ...{ url, port, busPort },
     async kill() {
@@ -325,9 +293,16 @@ const WATCHED = `
   ) 2>/dev/null & )
   exec "$@" </dev/null 3<&-`;
 
-type Start = { program: Program; command: string[]; user?: User; answers(): Promise<unknown> };
+type Start = {
+  program: { name: string; variable?: string };
+  command: string[];
+  user?: User;
+  /** Rejects as long as the server isn't up. */
+  answers(): Promise<unknown>;
+};
 
-async function start({ program, command, user = {}, answers }: Start) {
+/** Starts it in a temporary folder of its own; `stop` ends it and removes that. */
+export async function startServer({ program, command, user = {}, answers }: Start) {
   const folder = mkdtempSync(join(tmpdir(), "test-server-"));
   give(folder, user);
   // Detached, so that what kills vitest's whole process group leaves the watcher to do its work.
@@ -360,7 +335,8 @@ async function start({ program, command, user = {}, answers }: Start) {
       if (running && Date.now() < deadline) continue;
       await stop();
       const { name, variable } = program;
-      throw new Error(`${name} did not start. Repair it, or set ${variable}.\n${command.join(" ")}\n${log}`);
+      const other = variable ? `, or set ${variable}` : "";
+      throw new Error(`${name} did not start. Repair it${other}.\n${command.join(" ")}\n${log}`);
     }
   }
 }
