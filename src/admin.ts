@@ -58,12 +58,12 @@ async function createOrganisation({ store }: Storage, given: { name: string; ema
   console.log(JSON.stringify({ organisation: { id, name }, admin: staff[0] }, null, 2));
 }
 
-async function printToken({ store, jwtSecret }: Storage, ttl: string, email: string) {
+async function printToken({ store, jwtSecrets }: Storage, ttl: string, email: string) {
   const account = (await store.accounts.byEmail("staff", email)) ?? (await store.accounts.byEmail("visitor", email));
   if (!account) throw new UsageError(`There is no staff and no visitor with the email ${email}.`);
   if (account.user.disabled) throw new UsageError(`${email} is disabled: a token would be refused.`);
   console.log(
-    createTokens({ secret: jwtSecret, publicKey: undefined, ttl }, store.accounts).issue(account.user, account.kind),
+    createTokens({ secrets: jwtSecrets, publicKeys: [], ttl }, store.accounts).issue(account.user, account.kind),
   );
 }
 

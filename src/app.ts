@@ -3,6 +3,7 @@ import { createTokens } from "./accounts/tokens.ts";
 import type { Bus } from "./bus/redis.ts";
 import { createAttendance } from "./chat/attendance.ts";
 import type { ChatPorts, UserRef } from "./chat/ports.ts";
+import { createClients } from "./client-address.ts";
 import type { Config } from "./config.ts";
 import type { Staff } from "./contract/models.ts";
 import { createDelivery } from "./delivery/delivery.ts";
@@ -37,7 +38,7 @@ const RECHECK_STAFF_INTERVAL_MS = 3_000;
 const OPENED_AT_ONCE = 500;
 
 export type AppParts = {
-  config: Omit<Config, "jwtSecret"> & { jwtSecret: string };
+  config: Config;
   store: Store;
   presence: Presence;
   /** None for a single process. */
@@ -65,14 +66,15 @@ export type App = {
 export async function buildApp({ config, store, presence, bus, metrics, fault, log }: AppParts): Promise<App> {
   const { accounts, chats, lists } = store;
   const tokens = createTokens(
-    { secret: config.jwtSecret, publicKey: config.jwtPublicKey, ttl: config.accessTokenTtl },
+    { secrets: config.jwtSecrets, publicKeys: config.jwtPublicKeys, ttl: config.accessTokenTtl },
     accounts,
   );
-  const http = await createHttpServer({ config, logger: log, metrics });
+  const clients = createClients(config.trustProxy);
+  const http = await createHttpServer({ config, clients, logger: log, metrics });
   let isDraining = false;
   const mayEnter = createRateLimit({ perSecond: config.connectRate, burst: config.connectRate });
   const { io, disconnectUser, reconnectUser, recheck } = createSocketServer(http.server, {
-    ...{ config, tokens, bus, metrics, log },
+    ...{ config, tokens, clients, bus, metrics, log },
     admission: { isClosed: () => isDraining, mayEnter },
   });
   const delivery = createDelivery(io, {
@@ -112,8 +114,8 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
   });
 
   await registerDocuments(http);
-  loginRoutes(http, { accounts, tokens, limits: createLoginLimits(bus?.redis) });
-  visitorRoutes(http, { accounts });
+  loginRoutes(http, { config, accounts, tokens, clients, limits: createLoginLimits(bus?.redis) });
+  visitorRoutes(http, { config, accounts });
   userRoutes(http, {
     ...{ accounts, tokens },
     async onDisabled(staff) {

@@ -1,6 +1,7 @@
-import { createPublicKey } from "node:crypto";
 import Type, { type Static, type TObject } from "typebox";
 import { Value } from "typebox/value";
+import { isPublicKey, MIN_SECRET_BYTES, splitPublicKeys, splitSecrets } from "./accounts/keys.ts";
+import { createClients } from "./client-address.ts";
 import { readTexts } from "./text-values.ts";
 
 const int = (minimum: number, maximum: number, initial: number, description: string) =>
@@ -12,6 +13,7 @@ const int = (minimum: number, maximum: number, initial: number, description: str
     expected: `an integer from ${minimum} to ${maximum}`,
   });
 const flag = (description: string) => Type.Boolean({ default: false, description, expected: "true or false" });
+const list = (text: string | undefined): string[] => text?.split(",").map((one) => one.trim()) ?? [];
 const text = (expected: string, options: Type.TStringOptions & { secret?: true } = {}) =>
   Type.Optional(Type.String({ expected, ...options }));
 
@@ -36,9 +38,10 @@ export const Environment = Type.Object({
   }),
   JWT_SECRET: text("a text of at least 32 bytes", {
     secret: true,
-    description: "HS256 key; generated and kept in DATA_DIR on the embedded database, else required",
+    description:
+      "HS256 key, or a comma list of them: the first signs; generated and kept in DATA_DIR on the embedded database, else required",
   }),
-  JWT_PUBLIC_KEY: text("a public key as PEM (RSA, EC P-256 or Ed25519)", {
+  JWT_PUBLIC_KEY: text("a public key as PEM (RSA, EC P-256 or Ed25519), or several one after the other", {
     // A private key that was put here by mistake must not be printed either.
     secret: true,
     description: "PEM; then tokens of an outside issuer (RS256, ES256, EdDSA) are accepted as well",
@@ -64,12 +67,18 @@ export const Environment = Type.Object({
     pattern: "^(\\*|https?://[^/,\\s]+(,\\s*https?://[^/,\\s]+)*)$",
     description: "origins of the web sites that may connect; unset: same origin only",
   }),
+  TRUST_PROXY: Type.String({
+    default: "loopback, linklocal, uniquelocal",
+    description: "whose X-Forwarded-For and X-Forwarded-Host are believed: addresses, CIDRs, these names, or none",
+    expected: "a comma list of addresses, CIDRs, loopback, linklocal and uniquelocal, or none",
+  }),
   ALLOW_AUTH_PAYLOAD: flag("also accept the token as Socket.IO's `auth: { token }`"),
   ALLOW_EIO3: flag("also accept Socket.IO v2 clients"),
   MAX_CONTENT_BYTES: int(2, 900_000, 65_536, "largest `content` as JSON text"),
   RATE_LIMIT_PER_SECOND: int(0, 1_000_000, 20, "client events a second and connection; 0 = off, the HTTP limits too"),
   RATE_LIMIT_BURST: int(1, 1_000_000, 60, "how many of them at once"),
   CONNECT_RATE_PER_SECOND: int(0, 100_000, 200, "new connections a second that a process takes; 0 = no limit"),
+  MAX_CONNECTIONS_PER_USER: int(0, 100_000, 100, "connections of one user that a process takes; 0 = no limit"),
   DRAIN_MS: int(0, 600_000, 20_000, "how long a stopping process takes to send its clients to others; 0 = all at once"),
   LOG_LEVEL: Type.Union(
     (["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const).map((level) => Type.Literal(level)),
@@ -89,20 +98,24 @@ export type Config = {
   /** Several: a cluster; none: a single process. */
   redisUrls: string[];
   dataDir: string;
-  /** Unset on the embedded database: one is generated and kept. */
-  jwtSecret: string | undefined;
-  jwtPublicKey: string | undefined;
+  /** The first signs, all verify. None on the embedded database: one is generated and kept. */
+  jwtSecrets: string[];
+  jwtPublicKeys: string[];
   accessTokenTtl: string;
   firstAdmin: { email: string; password: string; organisationName: string } | undefined;
   reconnectGraceMs: number;
   /** True for every origin, false for none but the same. */
   corsOrigins: string[] | boolean;
+  /** Addresses, CIDRs and names of them; none: no proxy is believed. */
+  trustProxy: string[];
   allowAuthPayload: boolean;
   allowEio3: boolean;
   maxContentBytes: number;
   rateLimit: { perSecond: number; burst: number };
   /** New connections a second; 0 is no limit. */
   connectRate: number;
+  /** On this process; 0 is no limit. */
+  maxConnectionsPerUser: number;
   drainMs: number;
   logLevel: string;
   production: boolean;
@@ -125,22 +138,24 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     port: values.PORT,
     host: values.HOST,
     databaseUrl: values.DATABASE_URL,
-    redisUrls: values.REDIS_URL?.split(",").map((url) => url.trim()) ?? [],
+    redisUrls: list(values.REDIS_URL),
     dataDir: values.DATA_DIR,
-    jwtSecret: values.JWT_SECRET,
-    jwtPublicKey: values.JWT_PUBLIC_KEY?.replaceAll("\\n", "\n"),
+    jwtSecrets: splitSecrets(values.JWT_SECRET),
+    jwtPublicKeys: splitPublicKeys(values.JWT_PUBLIC_KEY),
     accessTokenTtl: values.ACCESS_TOKEN_TTL,
     firstAdmin:
       email && password
         ? { email, password, organisationName: values.ORGANISATION_NAME ?? "My organisation" }
         : undefined,
     reconnectGraceMs: values.RECONNECT_GRACE_MS,
-    corsOrigins: origins === "*" ? true : (origins?.split(",").map((origin) => origin.trim()) ?? false),
+    corsOrigins: origins === "*" ? true : origins !== undefined && list(origins),
+    trustProxy: proxyList(values.TRUST_PROXY),
     allowAuthPayload: values.ALLOW_AUTH_PAYLOAD,
     allowEio3: values.ALLOW_EIO3,
     maxContentBytes: values.MAX_CONTENT_BYTES,
     rateLimit: { perSecond: values.RATE_LIMIT_PER_SECOND, burst: values.RATE_LIMIT_BURST },
     connectRate: values.CONNECT_RATE_PER_SECOND,
+    maxConnectionsPerUser: values.MAX_CONNECTIONS_PER_USER,
     drainMs: values.DRAIN_MS,
     logLevel: values.LOG_LEVEL,
     production: values.NODE_ENV === "production",
@@ -183,11 +198,14 @@ function missingOnes(values: Environment): string[] {
   if (values.REDIS_URL && !values.DATABASE_URL) {
     missing("DATABASE_URL", "but required with REDIS_URL: the embedded database serves a single process");
   }
-  if (values.JWT_SECRET && Buffer.byteLength(values.JWT_SECRET) < 32)
+  if (values.JWT_SECRET && Buffer.byteLength(values.JWT_SECRET) < MIN_SECRET_BYTES)
     problems.push(problem("JWT_SECRET", values.JWT_SECRET));
-  if (values.JWT_PUBLIC_KEY && !isPublicKey(values.JWT_PUBLIC_KEY)) {
+  // A key is taken as it stands: with the space it is another key, and everybody whose token it signed is logged out.
+  if (splitSecrets(values.JWT_SECRET).length > 1 && /\s,|,\s/.test(values.JWT_SECRET ?? ""))
+    problems.push("JWT_SECRET: found white space beside a comma, expected a comma list without it");
+  if (values.JWT_PUBLIC_KEY && !splitPublicKeys(values.JWT_PUBLIC_KEY).every(isPublicKey))
     problems.push(problem("JWT_PUBLIC_KEY", values.JWT_PUBLIC_KEY));
-  }
+  if (!isProxyList(values.TRUST_PROXY)) problems.push(problem("TRUST_PROXY", values.TRUST_PROXY));
   if (values.ADMIN_EMAIL && !values.ADMIN_PASSWORD) missing("ADMIN_PASSWORD", "but required with ADMIN_EMAIL");
   if (values.ADMIN_PASSWORD && !values.ADMIN_EMAIL) missing("ADMIN_EMAIL", "but required with ADMIN_PASSWORD");
   return problems;
@@ -199,13 +217,12 @@ function problem(name: string, found: unknown): string {
   return `${name}: found ${shown}, expected ${schema.expected}`;
 }
 
-function isPublicKey(pem: string): boolean {
+const proxyList = (text: string): string[] => (text.trim() === "none" ? [] : list(text));
+
+function isProxyList(text: string): boolean {
   try {
-    const text = pem.replaceAll("\\n", "\n");
-    const { asymmetricKeyType: type, asymmetricKeyDetails: details } = createPublicKey(text);
-    const isKnown = type === "rsa" || type === "ed25519" || (type === "ec" && details?.namedCurve === "prime256v1");
-    // Node also takes a private key, and derives the public one.
-    return isKnown && !text.includes("PRIVATE KEY");
+    createClients(proxyList(text));
+    return true;
   } catch {
     return false;
   }

@@ -1,5 +1,6 @@
 import type { AddressInfo } from "node:net";
 import { createDemoOrganisation, demoAccountLines } from "./accounts/demo.ts";
+import { MIN_SECRET_BYTES } from "./accounts/keys.ts";
 import { createWithAdmin } from "./accounts/organisations.ts";
 import { buildApp } from "./app.ts";
 import { connectBus } from "./bus/redis.ts";
@@ -39,6 +40,8 @@ async function start(config: Config): Promise<void> {
   const { log, flush } = createLog(config);
   const metrics = createMetrics();
   const fault = createFaults(metrics, log);
+  if (config.jwtSecrets.length === 1 && config.jwtSecrets[0]?.includes(","))
+    log.warn(`JWT_SECRET is taken as one key: it has a comma, but not all of its parts have ${MIN_SECRET_BYTES} bytes`);
 
   const storage = await openStorage(config, (size) => metrics.batches.observe(size));
   await fillEmptyDatabase(config, storage.store.accounts);
@@ -51,7 +54,7 @@ async function start(config: Config): Promise<void> {
     : createMemoryPresence();
   const app = await buildApp({
     ...{ store: storage.store, presence, bus, metrics, fault, log },
-    config: { ...config, jwtSecret: storage.jwtSecret },
+    config: { ...config, jwtSecrets: storage.jwtSecrets },
   });
   // Before anybody can know that it runs, and so stop it.
   let stoppedAt: number | undefined;
@@ -82,8 +85,9 @@ async function start(config: Config): Promise<void> {
 
   const { port } = app.http.server.address() as AddressInfo;
   const url = `http://${config.host === "0.0.0.0" || config.host === "::" ? "localhost" : config.host}:${port}`;
+  const keys = { secrets: storage.jwtSecrets.length, publicKeys: config.jwtPublicKeys.length };
   log.info(
-    { url, port, database: config.databaseUrl ? "postgresql" : "embedded", redis: bus !== undefined },
+    { url, port, database: config.databaseUrl ? "postgresql" : "embedded", redis: bus !== undefined, keys },
     `listening on ${url}`,
   );
   if (config.databaseUrl === undefined) {

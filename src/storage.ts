@@ -7,22 +7,22 @@ import { migrate } from "./store/migrate.ts";
 import { connectPostgres } from "./store/prisma.ts";
 import { createStore, type Store } from "./store/store.ts";
 
-export type Storage = { store: Store; jwtSecret: string; close(): Promise<void> };
+export type Storage = { store: Store; jwtSecrets: string[]; close(): Promise<void> };
 
-/** Opens the database that the configuration names, brings it up to date, and finds the key for tokens. */
+/** Opens the database that the configuration names, brings it up to date, and finds the keys for tokens. */
 export async function openStorage(config: Config, observeBatch?: AppendObserver): Promise<Storage> {
   if (config.databaseUrl === undefined) {
     const { prisma, close } = await (await embedded()).openEmbedded(config.dataDir);
     return {
       store: createStore(prisma, observeBatch),
-      jwtSecret: config.jwtSecret ?? keptSecret(config.dataDir),
+      jwtSecrets: config.jwtSecrets.length > 0 ? config.jwtSecrets : [keptSecret(config.dataDir)],
       close,
     };
   }
-  if (config.jwtSecret === undefined) throw new Error("readConfig requires JWT_SECRET with DATABASE_URL");
+  if (config.jwtSecrets.length === 0) throw new Error("readConfig requires JWT_SECRET with DATABASE_URL");
   await migrate(config.databaseUrl);
   const prisma = connectPostgres(config.databaseUrl);
-  return { store: createStore(prisma, observeBatch), jwtSecret: config.jwtSecret, close: () => prisma.$disconnect() };
+  return { store: createStore(prisma, observeBatch), jwtSecrets: config.jwtSecrets, close: () => prisma.$disconnect() };
 }
 
 /** Loaded only where it is used: it is large, and the image doesn't have it. */

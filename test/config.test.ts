@@ -11,11 +11,13 @@ type Env = Record<string, string>;
 
 const SECRET = "0123456789abcdef0123456789abcdef";
 const DATABASE_URL = "postgresql://chat:s3cret@db:5432/chat";
+const OTHER_SECRET = "fedcba9876543210fedcba9876543210";
 const REDIS_URL = "redis://:s3cret@redis:6379";
 const pemOf = (key: KeyObject): string =>
   key.export({ type: key.type === "public" ? "spki" : "pkcs8", format: "pem" }) as string;
 const ed25519 = generateKeyPairSync("ed25519");
 const PUBLIC_KEY = pemOf(ed25519.publicKey);
+const RSA_KEY = pemOf(generateKeyPairSync("rsa", { modulusLength: 2048 }).publicKey);
 const PRIVATE_KEY = pemOf(ed25519.privateKey);
 const oneLine = (pem: string) => pem.replaceAll("\n", "\\n");
 
@@ -25,17 +27,19 @@ const defaults = {
   databaseUrl: undefined,
   redisUrls: [],
   dataDir: ".data",
-  jwtSecret: undefined,
-  jwtPublicKey: undefined,
+  jwtSecrets: [],
+  jwtPublicKeys: [],
   accessTokenTtl: "12h",
   firstAdmin: undefined,
   reconnectGraceMs: 10_000,
   corsOrigins: false,
+  trustProxy: ["loopback", "linklocal", "uniquelocal"],
   allowAuthPayload: false,
   allowEio3: false,
   maxContentBytes: 65_536,
   rateLimit: { perSecond: 20, burst: 60 },
   connectRate: 200,
+  maxConnectionsPerUser: 100,
   drainMs: 20_000,
   logLevel: "info",
   production: false,
@@ -70,7 +74,7 @@ describe("a variable that is unset", () => {
 
 describe("a good value is read", () => {
   const onDatabase = { DATABASE_URL, JWT_SECRET: SECRET };
-  const read = { databaseUrl: DATABASE_URL, jwtSecret: SECRET };
+  const read = { databaseUrl: DATABASE_URL, jwtSecrets: [SECRET] };
   test.for<[Env, object]>([
     [{ PORT: "0" }, { port: 0 }],
     [{ PORT: "65535" }, { port: 65535 }],
@@ -93,10 +97,21 @@ describe("a good value is read", () => {
       { ...read, redisUrls: ["redis://a", "redis://b"] },
     ],
     [{ DATA_DIR: "/var/lib/chat" }, { dataDir: "/var/lib/chat" }],
-    [{ JWT_SECRET: SECRET }, { jwtSecret: SECRET }],
-    [{ JWT_SECRET: "ö".repeat(16) }, { jwtSecret: "ö".repeat(16) }],
-    [{ JWT_PUBLIC_KEY: PUBLIC_KEY }, { jwtPublicKey: PUBLIC_KEY }],
-    [{ JWT_PUBLIC_KEY: oneLine(PUBLIC_KEY) }, { jwtPublicKey: PUBLIC_KEY }],
+    [{ JWT_SECRET: SECRET }, { jwtSecrets: [SECRET] }],
+    [{ JWT_SECRET: "ö".repeat(16) }, { jwtSecrets: ["ö".repeat(16)] }],
+    [{ JWT_SECRET: `${OTHER_SECRET},${SECRET}` }, { jwtSecrets: [OTHER_SECRET, SECRET] }],
+    // One key that happens to have commas: it isn't to be read as shorter ones.
+    ...[`${SECRET},x`, `x,${SECRET}`, `${SECRET},`, `${SECRET},,${OTHER_SECRET}`, `${SECRET},${SECRET},x`].map(
+      (key): [Env, object] => [{ JWT_SECRET: key }, { jwtSecrets: [key] }],
+    ),
+    ...[PUBLIC_KEY, oneLine(PUBLIC_KEY), `\n${PUBLIC_KEY}\n`].map((pem): [Env, object] => [
+      { JWT_PUBLIC_KEY: pem },
+      { jwtPublicKeys: [PUBLIC_KEY.trim()] },
+    ]),
+    ...[PUBLIC_KEY + RSA_KEY, oneLine(PUBLIC_KEY + RSA_KEY), `${PUBLIC_KEY}\n${RSA_KEY}`].map((pems): [Env, object] => [
+      { JWT_PUBLIC_KEY: pems },
+      { jwtPublicKeys: [PUBLIC_KEY.trim(), RSA_KEY.trim()] },
+    ]),
     [{ ACCESS_TOKEN_TTL: "30m" }, { accessTokenTtl: "30m" }],
     [
       { ADMIN_EMAIL: "a@b", ADMIN_PASSWORD: "password-1", ORGANISATION_NAME: "Shop" },
@@ -113,12 +128,18 @@ describe("a good value is read", () => {
       { CORS_ORIGINS: "https://shop.example, http://localhost:8080" },
       { corsOrigins: ["https://shop.example", "http://localhost:8080"] },
     ],
+    [{ TRUST_PROXY: "none" }, { trustProxy: [] }],
+    [
+      { TRUST_PROXY: "203.0.113.7, 2001:db8::/32,loopback" },
+      { trustProxy: ["203.0.113.7", "2001:db8::/32", "loopback"] },
+    ],
     [{ ALLOW_AUTH_PAYLOAD: "true" }, { allowAuthPayload: true }],
     [{ ALLOW_EIO3: "true" }, { allowEio3: true }],
     [{ ALLOW_EIO3: "false" }, { allowEio3: false }],
     [{ MAX_CONTENT_BYTES: "900000" }, { maxContentBytes: 900_000 }],
     [{ RATE_LIMIT_PER_SECOND: "0", RATE_LIMIT_BURST: "1" }, { rateLimit: { perSecond: 0, burst: 1 } }],
     [{ CONNECT_RATE_PER_SECOND: "0" }, { connectRate: 0 }],
+    [{ MAX_CONNECTIONS_PER_USER: "0" }, { maxConnectionsPerUser: 0 }],
     [{ DRAIN_MS: "0" }, { drainMs: 0 }],
     [{ DRAIN_MS: "600000" }, { drainMs: 600_000 }],
     [{ LOG_LEVEL: "silent" }, { logLevel: "silent" }],
@@ -135,6 +156,7 @@ describe("a good value is read", () => {
 describe("a bad value is one line that names the variable, what was found and what is expected", () => {
   const redis = "redis://host:port, rediss://host:port, or a comma list of them";
   const origins = "a comma list of origins such as https://shop.example, or *";
+  const proxies = "a comma list of addresses, CIDRs, loopback, linklocal and uniquelocal, or none";
   const ttl = "a number with s, m, h or d, such as 12h";
   const level = "a pino level such as info or debug";
   const password = "at least 8 characters with a digit";
@@ -157,6 +179,10 @@ describe("a bad value is one line that names the variable, what was found and wh
     ["CORS_ORIGINS", "shop.example", origins],
     ["CORS_ORIGINS", "https://shop.example/", origins],
     ["CORS_ORIGINS", "https://a.example,*", origins],
+    ...["all", "10.0.0.0/33", "10.0.0.0/x", "10.0.0.1,", "none, 10.0.0.1", "0.0.0.0/0"].map(
+      (value) => ["TRUST_PROXY", value, proxies] as const,
+    ),
+    ["MAX_CONNECTIONS_PER_USER", "many", "an integer from 0 to 100000"],
     ["ALLOW_AUTH_PAYLOAD", "1", trueOrFalse],
     ["ALLOW_EIO3", "yes", trueOrFalse],
     ["ALLOW_EIO3", "TRUE", trueOrFalse],
@@ -181,7 +207,7 @@ describe("a bad value is one line that names the variable, what was found and wh
   });
 
   const p384 = pemOf(generateKeyPairSync("ec", { namedCurve: "secp384r1" }).publicKey);
-  const publicKey = "a public key as PEM (RSA, EC P-256 or Ed25519)";
+  const publicKey = "a public key as PEM (RSA, EC P-256 or Ed25519), or several one after the other";
   test.for([
     [
       "a database of another kind",
@@ -196,12 +222,20 @@ describe("a bad value is one line that names the variable, what was found and wh
     ["without a digit", "ADMIN_PASSWORD", "s-cret-secret", password],
     ["no PEM", "JWT_PUBLIC_KEY", "s3cret", publicKey],
     ["a private key", "JWT_PUBLIC_KEY", PRIVATE_KEY, publicKey],
+    ["a private key after a public one", "JWT_PUBLIC_KEY", PUBLIC_KEY + PRIVATE_KEY, publicKey],
+    ["a public key after a curve of another kind", "JWT_PUBLIC_KEY", p384 + PUBLIC_KEY, publicKey],
     ["a private key in one line", "JWT_PUBLIC_KEY", oneLine(PRIVATE_KEY), publicKey],
     ["a curve that no algorithm of ours uses", "JWT_PUBLIC_KEY", p384, publicKey],
   ] as const)("a secret is never printed, only its size: %s in %s", ([, name, value, expected]) => {
     const others = { DATABASE_URL, JWT_SECRET: SECRET, ADMIN_EMAIL: name === "ADMIN_PASSWORD" ? "a@b" : "" };
     expect(problems({ ...others, [name]: value })).toEqual([
       `${name}: found a text of ${value.length} bytes, expected ${expected}`,
+    ]);
+  });
+
+  test("a list of keys with spaces, which would be other keys", () => {
+    expect(problems({ JWT_SECRET: `${SECRET}, ${OTHER_SECRET}` })).toEqual([
+      "JWT_SECRET: found white space beside a comma, expected a comma list without it",
     ]);
   });
 

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import pino from "pino";
 import { Compile } from "typebox/compile";
 import { describe, expect, test } from "vitest";
+import { createClients } from "../src/client-address.ts";
 import { Environment, readConfig } from "../src/config.ts";
 import { refusals } from "../src/contract/errors.ts";
 import { type ClientEvent, clientEvents, type ServerEvent, serverEvents } from "../src/contract/events.ts";
@@ -141,21 +142,23 @@ function fieldsOf(schema: unknown): string[] {
   return [...Object.keys(properties ?? {}), ...Object.values(schema).flatMap(fieldsOf)];
 }
 
-/** Such as "GET /users", the page /docs left out. Nothing is called, so nothing behind the routes is needed. */
+/** Such as "GET /users", the page /docs left out. Nothing is called, so nothing but the configuration is needed. */
 async function httpRoutes(): Promise<string[]> {
-  const nothing = {} as never;
   const metrics = createMetrics();
-  const http = await createHttpServer({ config: readConfig({}), logger: pino({ level: "silent" }), metrics });
+  const config = readConfig({});
+  const nothingElse = { config } as never;
+  const clients = createClients([]);
+  const http = await createHttpServer({ config, clients, logger: pino({ level: "silent" }), metrics });
   const routes: string[] = [];
   http.addHook("onRoute", ({ method, url }) => {
     if (!url.startsWith("/docs")) routes.push(...[method].flat().map((one) => `${one} ${url}`));
   });
   await registerDocuments(http);
-  loginRoutes(http, nothing);
-  visitorRoutes(http, nothing);
-  userRoutes(http, nothing);
-  chatRoutes(http, nothing);
-  probeRoutes(http, nothing);
+  loginRoutes(http, nothingElse);
+  visitorRoutes(http, nothingElse);
+  userRoutes(http, nothingElse);
+  chatRoutes(http, nothingElse);
+  probeRoutes(http, nothingElse);
   await http.close();
   return routes.filter((route) => !/^(HEAD|OPTIONS) /.test(route));
 }

@@ -198,7 +198,7 @@ describe.for(["RS256", "ES256", "EdDSA"] as const)("with a public key for %s", (
     createSigner({ key: pemOf(keyPairs[by].privateKey), algorithm: by })(agent(changes));
   let tokens: Tokens;
   beforeAll(() => {
-    tokens = createTokens({ secret: JWT_SECRET, publicKey: pemOf(publicKey), ttl: "1h" }, world.store.accounts);
+    tokens = createTokens({ secrets: [JWT_SECRET], publicKeys: [pemOf(publicKey)], ttl: "1h" }, world.store.accounts);
   });
   const refused = (token: string) => expect(tokens.authenticate(token)).rejects.toThrow(invalid);
 
@@ -220,13 +220,13 @@ describe.for(["RS256", "ES256", "EdDSA"] as const)("with a public key for %s", (
 });
 
 test("without a public key, an outside issuer's token is refused", async () => {
-  const tokens = createTokens({ secret: JWT_SECRET, publicKey: undefined, ttl: "1h" }, world.store.accounts);
+  const tokens = createTokens({ secrets: [JWT_SECRET], publicKeys: [], ttl: "1h" }, world.store.accounts);
   const token = createSigner({ key: pemOf(keyPairs.RS256.privateKey), algorithm: "RS256" })(agent());
   await expect(tokens.authenticate(token)).rejects.toThrow(invalid);
 });
 
 test("an own token lasts as long as it is configured to, and then no longer", async () => {
-  const tokens = createTokens({ secret: JWT_SECRET, publicKey: undefined, ttl: "2s" }, world.store.accounts);
+  const tokens = createTokens({ secrets: [JWT_SECRET], publicKeys: [], ttl: "2s" }, world.store.accounts);
   const token = tokens.issue(organisation.agent, "staff");
   await tokens.authenticate(token);
   await expect.poll(() => tokens.authenticate(token).catch((error) => error.message), { timeout: 5_000 }).toBe(invalid);

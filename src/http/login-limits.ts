@@ -6,6 +6,8 @@ import { Refusal } from "../contract/errors.ts";
 const MAX_PER_EMAIL = 10;
 const MAX_PER_ADDRESS = 100;
 const WINDOW_S = 15 * 60;
+/** An address from which somebody has logged in is his own for so long. */
+const KNOWN_FOR_S = 14 * 24 * 3600;
 
 export type LoginLimits = {
   /**
@@ -19,15 +21,20 @@ export type LoginLimits = {
   ): Promise<T | null>;
 };
 
-/** Counts before it checks, so that a hundred guesses at once aren't all let through. Shared by all processes. */
+/**
+ * Counts before it checks, so that a hundred guesses at once aren't all let through. Shared by all processes; while Redis
+ * is away each counts for itself. For an email, an address from which its owner has logged in lately is counted apart from
+ * all others: who guesses elsewhere doesn't lock him out where he works.
+ */
 export function createLoginLimits(redis: Bus["redis"] | undefined): LoginLimits {
-  const limiter = (keyPrefix: string, points: number) => {
-    const options = { keyPrefix, points, duration: WINDOW_S };
+  const limiter = (keyPrefix: string, points: number, duration = WINDOW_S) => {
+    const options = { keyPrefix, points, duration };
     const memory = new RateLimiterMemory(options);
     return redis ? new RateLimiterRedis({ ...options, storeClient: redis, insuranceLimiter: memory }) : memory;
   };
   const byEmail = limiter("failed-login:email", MAX_PER_EMAIL);
   const byAddress = limiter("failed-login:address", MAX_PER_ADDRESS);
+  const known = limiter("known-login", 1, KNOWN_FOR_S);
 
   const count = async (one: typeof byEmail, key: string) => {
     try {
@@ -41,11 +48,14 @@ export function createLoginLimits(redis: Bus["redis"] | undefined): LoginLimits 
 
   return {
     async attempt({ kind, email }, address, login) {
-      const emailKey = `${kind}:${email.toLowerCase()}`;
-      await count(byAddress, address);
-      await count(byEmail, emailKey);
+      const account = `${kind}:${email.toLowerCase()}`;
+      const here = `${account}@${address}`;
+      const [isKnown] = await Promise.all([known.get(here), count(byAddress, address)]);
+      const counted = isKnown === null ? account : here;
+      await count(byEmail, counted);
       const result = await login();
-      if (result !== null) await Promise.all([byEmail.delete(emailKey), byAddress.reward(address)]);
+      if (result !== null)
+        await Promise.all([byEmail.delete(counted), byAddress.reward(address), known.set(here, 1, KNOWN_FOR_S)]);
       return result;
     },
   };

@@ -1,14 +1,22 @@
 import Type from "typebox";
 import { checkPassword } from "../accounts/passwords.ts";
 import type { Tokens } from "../accounts/tokens.ts";
+import type { Clients } from "../client-address.ts";
+import type { Config } from "../config.ts";
 import { Refusal } from "../contract/errors.ts";
 import { isId, Staff, Visitor } from "../contract/models.ts";
 import type { Accounts } from "../store/accounts.ts";
 import type { LoginLimits } from "./login-limits.ts";
 import { answers, Email, Name, OrganisationId, Password } from "./schemas.ts";
-import type { HttpServer } from "./server.ts";
+import { type HttpServer, newVisitorsLimit } from "./server.ts";
 
-type Context = { accounts: Accounts; tokens: Tokens; limits: LoginLimits };
+type Context = {
+  accounts: Accounts;
+  tokens: Tokens;
+  clients: Clients;
+  limits: LoginLimits;
+  config: Pick<Config, "rateLimit">;
+};
 
 const Credentials = Type.Object({ email: Email, password: Password });
 const LoggedIn = <T extends typeof Staff | typeof Visitor>(user: T) =>
@@ -16,7 +24,7 @@ const LoggedIn = <T extends typeof Staff | typeof Visitor>(user: T) =>
 const tags = ["Access tokens"];
 
 /** The three ways to an access token. */
-export function loginRoutes(http: HttpServer, { accounts, tokens, limits }: Context): void {
+export function loginRoutes(http: HttpServer, { accounts, tokens, clients, limits, config }: Context): void {
   /** A wrong email, a wrong password and a disabled user are the same refusal, after the same time. */
   async function logIn(
     kind: "staff" | "visitor",
@@ -42,7 +50,7 @@ export function loginRoutes(http: HttpServer, { accounts, tokens, limits }: Cont
         response: answers(200, LoggedIn(Staff), 400, 401, 413),
       },
     },
-    async (request) => logIn("staff", request.body, request.ip),
+    async (request) => logIn("staff", request.body, clients.addressOf(request.raw)),
   );
   http.post(
     "/visitor/login",
@@ -54,11 +62,12 @@ export function loginRoutes(http: HttpServer, { accounts, tokens, limits }: Cont
         response: answers(200, LoggedIn(Visitor), 400, 401, 413),
       },
     },
-    async (request) => logIn("visitor", request.body, request.ip),
+    async (request) => logIn("visitor", request.body, clients.addressOf(request.raw)),
   );
   http.post(
     "/anonymous/login",
     {
+      config: newVisitorsLimit(config.rateLimit),
       schema: {
         ...{ tags, summary: "Makes an anonymous visitor" },
         body: Type.Object({ name: Name, organisation_id: OrganisationId }),

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import cors from "@fastify/cors";
 import rateLimit from "@fastify/rate-limit";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
@@ -6,11 +7,13 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController, t
 import type { TObject } from "typebox";
 import { Compile } from "typebox/compile";
 import { Value } from "typebox/value";
+import type { Clients } from "../client-address.ts";
 import type { Config } from "../config.ts";
 import { RETRY_AFTER_S, Refusal } from "../contract/errors.ts";
 import type { Metrics } from "../metrics.ts";
 import { toRefusal } from "../refusals.ts";
 import { readTexts } from "../text-values.ts";
+import { answerRaw, SecureResponse } from "./raw-answer.ts";
 
 export type HttpServer = FastifyInstance<
   RawServerDefault,
@@ -22,6 +25,7 @@ export type HttpServer = FastifyInstance<
 
 type Options = {
   config: Pick<Config, "corsOrigins" | "rateLimit">;
+  clients: Clients;
   logger: FastifyBaseLogger;
   metrics: Metrics;
 };
@@ -30,14 +34,31 @@ type Options = {
 const HTTP_WINDOW_MS = 10_000;
 const HTTP_FACTOR = 10;
 
+/** Each one makes a row that stays: in the long run, a fortieth of what is read. */
+const NEW_VISITORS_WINDOW_MS = 600_000;
+const NEW_VISITORS_FACTOR = 150;
+
+/** A phone on a bad line needs some seconds for its headers, and up to a minute for 1 MB. */
+const HEADERS_WITHIN_MS = 15_000;
+const REQUEST_WITHIN_MS = 60_000;
+const TIMEOUTS_CHECKED_MS = 5_000;
+
 /** Fastify with everything that holds for every route: validation, errors, limits, CORS, metrics. */
-export async function createHttpServer({ config, logger, metrics }: Options): Promise<HttpServer> {
+export async function createHttpServer({ config, clients, logger, metrics }: Options): Promise<HttpServer> {
   const http = Fastify({
     loggerInstance: logger,
     bodyLimit: 1_000_000,
-    // A load balancer sits on a private address; from any other one, X-Forwarded-For is not believed.
-    trustProxy: "loopback, linklocal, uniquelocal",
+    trustProxy: clients.isTrusted,
     forceCloseConnections: "idle",
+    // Who sends slowly, or nothing, holds a connection no longer than that; what he waits for (a poll's answer, say) may
+    // take as long as it does.
+    requestTimeout: REQUEST_WITHIN_MS,
+    http: {
+      headersTimeout: HEADERS_WITHIN_MS,
+      connectionsCheckingInterval: TIMEOUTS_CHECKED_MS,
+      ServerResponse: SecureResponse,
+    },
+    clientErrorHandler: refuseUnreadable,
     logController: new LogController({ disableRequestLogging: true }),
     // No limit of its own: a path that long is no id, which is for the route to say, after the token.
     routerOptions: { maxParamLength: 100_000 },
@@ -71,11 +92,17 @@ export async function createHttpServer({ config, logger, metrics }: Options): Pr
     await http.register(rateLimit, {
       max: (HTTP_FACTOR * config.rateLimit.perSecond * HTTP_WINDOW_MS) / 1000,
       timeWindow: HTTP_WINDOW_MS,
+      keyGenerator: ({ raw }) => clients.addressOf(raw),
       errorResponseBuilder: () => new Refusal("tooFast"),
     });
   }
   return http;
 }
+
+/** A route's own limit, instead of the one for all: how many visitors an address may make. */
+export const newVisitorsLimit = ({ perSecond }: Config["rateLimit"]) => ({
+  rateLimit: { max: NEW_VISITORS_FACTOR * perSecond, timeWindow: NEW_VISITORS_WINDOW_MS },
+});
 
 /** Both of Fastify's places for errors call it, and type their replies differently. */
 type AnyReply = {
@@ -90,6 +117,15 @@ function refuse(error: unknown, { log }: { log: FastifyBaseLogger }, reply: AnyR
   reply.removeHeader("connection");
   if (refusal.status === 503) reply.header("Retry-After", RETRY_AFTER_S);
   reply.code(refusal.status).send({ result: false, error_message: refusal.message } as never);
+}
+
+/** What Node refuses before there is a request. Not a fault, and nobody's in particular: it isn't logged. */
+function refuseUnreadable({ code }: { code?: string | undefined }, socket: Socket): void {
+  const refusal = new Refusal(
+    ({ ERR_HTTP_REQUEST_TIMEOUT: "tooSlow", HPE_HEADER_OVERFLOW: "headersTooLarge" } as const)[code ?? ""] ??
+      "unreadable",
+  );
+  answerRaw(socket, refusal.status, { result: false, error_message: refusal.message });
 }
 
 /** Fastify's own errors that are the client's fault. */

@@ -1,16 +1,20 @@
 import Type from "typebox";
 import { hashPassword } from "../accounts/passwords.ts";
+import type { Config } from "../config.ts";
 import { Refusal } from "../contract/errors.ts";
 import { Visitor } from "../contract/models.ts";
 import type { Accounts } from "../store/accounts.ts";
 import { organisationOrOldest } from "./logins.ts";
 import { answers, Email, Name, NewPassword, OrganisationId, Single } from "./schemas.ts";
-import type { HttpServer } from "./server.ts";
+import { type HttpServer, newVisitorsLimit } from "./server.ts";
 
-export function visitorRoutes(http: HttpServer, { accounts }: { accounts: Accounts }): void {
+type Context = { accounts: Accounts; config: Pick<Config, "rateLimit"> };
+
+export function visitorRoutes(http: HttpServer, { accounts, config }: Context): void {
   http.post(
     "/visitors",
     {
+      config: newVisitorsLimit(config.rateLimit),
       schema: {
         ...{ tags: ["Visitors"], summary: "Registers a visitor" },
         body: Type.Object({ name: Name, email: Email, password: NewPassword, organisation_id: OrganisationId }),

@@ -1,9 +1,14 @@
-import { type IncomingMessage, ServerResponse, STATUS_CODES } from "node:http";
+import { type IncomingMessage, ServerResponse } from "node:http";
 import type { FastifyBaseLogger } from "fastify";
 import type { Server, Socket } from "socket.io";
 import type { SignedIn, Tokens } from "../accounts/tokens.ts";
+import type { Clients } from "../client-address.ts";
+import type { Config } from "../config.ts";
 import { RETRY_AFTER_S, Refusal } from "../contract/errors.ts";
+import { answerRaw } from "../http/raw-answer.ts";
 import { toRefusal } from "../refusals.ts";
+import { createOriginCheck } from "./origin.ts";
+import { createPlaces } from "./places.ts";
 
 type Handshake = IncomingMessage & { _query: { sid?: string }; account?: SignedIn };
 /** Engine.IO's stand-in for a response on upgrade requests, whatever they ask for: it keeps headers, and sends nothing. */
@@ -20,21 +25,24 @@ export type Admission = {
 const ignore = () => {};
 
 type Options = {
+  config: Pick<Config, "corsOrigins" | "allowAuthPayload" | "maxConnectionsPerUser">;
   tokens: Tokens;
+  clients: Clients;
   admission: Admission;
-  allowAuthPayload: boolean;
   log: FastifyBaseLogger;
   /** Called with each refusal. */
   onRefused: (refusal: Refusal) => void;
 };
 
 /**
- * Lets in who has a valid token, and answers everybody else with the HTTP status 401, or 503 when there are too many, the
- * process is about to stop, or the database is away: on polling, and by hand on a direct websocket upgrade (Engine.IO's
+ * Lets in who has a valid token, and answers everybody else with the HTTP status 401, with 403 when a foreign web site asks,
+ * or with 503 when there are too many, the process is about to stop, or the database is away: on polling, and by hand on a direct websocket upgrade (Engine.IO's
  * `allowRequest` could only say 403, Socket.IO's middleware only 200).
  */
 export function authenticateHandshakes(io: Server, options: Options): void {
-  const { tokens, admission, allowAuthPayload, log, onRefused } = options;
+  const { config, tokens, clients, admission, log, onRefused } = options;
+  const mayAsk = createOriginCheck(config.corsOrigins, clients);
+  const takePlaceOf = createPlaces(config.maxConnectionsPerUser);
 
   const refusalOf = (error: unknown) => {
     const refusal = toRefusal(error, log);
@@ -50,8 +58,12 @@ export function authenticateHandshakes(io: Server, options: Options): void {
     try {
       if (admission.isClosed()) throw new Refusal("draining");
       const { authorization } = request.headers;
-      if (allowAuthPayload && authorization === undefined) takePlace();
-      else request.account = await tokens.authenticate(authorization, takePlace);
+      const goOn = () => {
+        if (!mayAsk(request)) throw new Refusal("foreignOrigin");
+        takePlace();
+      };
+      if (config.allowAuthPayload && authorization === undefined) goOn();
+      else request.account = await tokens.authenticate(authorization, goOn);
       next();
     } catch (error) {
       refuse(request, response, refusalOf(error));
@@ -88,8 +100,9 @@ export function authenticateHandshakes(io: Server, options: Options): void {
       else entered.set(conn, (socket.request as Handshake).account ?? null);
       const { token } = socket.handshake.auth as { token?: unknown };
       forgetRequest(socket);
-      socket.data.account =
-        entered.get(conn) ?? (await tokens.authenticate(typeof token === "string" ? token : undefined));
+      const account = entered.get(conn) ?? (await tokens.authenticate(typeof token === "string" ? token : undefined));
+      if (!takePlaceOf(conn, account.user.id)) throw new Refusal("tooManyConnections");
+      socket.data.account = account;
       next();
     } catch (error) {
       busy.delete(conn);
@@ -110,14 +123,14 @@ function forgetRequest(socket: Socket): void {
 const body = (refusal: Refusal) => ({ result: false, error_message: refusal.message });
 
 function refuse(request: Handshake, response: Response, refusal: Refusal): void {
-  const text = JSON.stringify(body(refusal));
   const headers: Record<string, string | number> = {
-    "Content-Type": "application/json; charset=utf-8",
-    "Content-Length": Buffer.byteLength(text),
-    Connection: "close",
     ...(refusal.status === 503 && { "Retry-After": RETRY_AFTER_S }),
   };
   if (response instanceof ServerResponse) {
+    const text = JSON.stringify(body(refusal));
+    headers["Content-Type"] = "application/json; charset=utf-8";
+    headers["Content-Length"] = Buffer.byteLength(text);
+    headers.Connection = "close";
     response.writeHead(refusal.status, headers).end(text);
     return;
   }
@@ -126,6 +139,5 @@ function refuse(request: Handshake, response: Response, refusal: Refusal): void 
     const value = response.getHeader(name);
     if (value !== undefined) headers[name] = String(value);
   }
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  request.socket.end(`HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}\r\n${lines.join("")}\r\n${text}`);
+  answerRaw(request.socket, refusal.status, body(refusal), headers);
 }

@@ -1,11 +1,14 @@
-import type { Server as HttpServer } from "node:http";
+import type { Server as HttpServer, IncomingMessage } from "node:http";
 import type { FastifyBaseLogger } from "fastify";
 import { Server, type Socket } from "socket.io";
 import type { SignedIn, Tokens } from "../accounts/tokens.ts";
 import type { Bus } from "../bus/redis.ts";
 import type { People, UserRef } from "../chat/ports.ts";
 import { userRoom } from "../chat/rooms.ts";
+import type { Clients } from "../client-address.ts";
 import type { Config } from "../config.ts";
+import { Refusal } from "../contract/errors.ts";
+import { answerRaw } from "../http/raw-answer.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Account } from "../store/accounts.ts";
 import { corkWebsockets } from "./cork.ts";
@@ -25,8 +28,9 @@ export type SocketServer = {
 };
 
 type Options = {
-  config: Pick<Config, "corsOrigins" | "allowAuthPayload" | "allowEio3">;
+  config: Pick<Config, "corsOrigins" | "allowAuthPayload" | "allowEio3" | "maxConnectionsPerUser">;
   tokens: Tokens;
+  clients: Clients;
   bus: Bus | undefined;
   admission: Admission;
   metrics: Metrics;
@@ -41,20 +45,22 @@ export const GOODBYE_MS = 2_000;
 /** Socket.IO on the HTTP server's port, with authentication; who connects is served elsewhere. */
 export function createSocketServer(
   http: HttpServer,
-  { config, tokens, bus, admission, metrics, log }: Options,
+  { config, tokens, clients, bus, admission, metrics, log }: Options,
 ): SocketServer {
   const io = new Server(http, {
     serveClient: false,
     transports: ["polling", "websocket"],
     maxHttpBufferSize: 1_000_000,
     connectTimeout: 10_000,
+    destroyUpgrade: false,
     allowEIO3: config.allowEio3,
     ...(config.corsOrigins !== false && { cors: { origin: config.corsOrigins } }),
     ...(bus && { adapter: bus.adapter as never }),
   });
+  answerStrayUpgrades(http, io);
   corkWebsockets(io);
   authenticateHandshakes(io, {
-    ...{ tokens, admission, log, allowAuthPayload: config.allowAuthPayload },
+    ...{ config, tokens, clients, admission, log },
     onRefused: ({ code }) => metrics.handshakes.inc({ reason: code }),
   });
 
@@ -92,6 +98,19 @@ export function createSocketServer(
       }
     },
   };
+}
+
+/** Engine.IO would leave the one without an answer, and the other with one that is no JSON. */
+function answerStrayUpgrades(http: HttpServer, io: Server): void {
+  http.on("upgrade", ({ url }, socket) => {
+    const { status, message } = new Refusal("notFound");
+    if (!url?.startsWith(io.path())) answerRaw(socket, status, { result: false, error_message: message });
+  });
+  type Failure = { req: IncomingMessage & { res?: unknown; websocket?: unknown }; code: number; message: string };
+  io.engine.on("connection_error", ({ req, code, message }: Failure) => {
+    // Polling has a response, and a websocket that is open already can't be answered in HTTP any more.
+    if (!req.res && !req.websocket) answerRaw(req.socket, 400, { code, message });
+  });
 }
 
 export const accountOf = (socket: Socket) => socket.data.account as SignedIn;

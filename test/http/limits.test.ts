@@ -65,6 +65,17 @@ describe("RATE_LIMIT_PER_SECOND", () => {
     expect(new Set(statuses)).toEqual(new Set([200]));
   });
 
+  test("of new visitors an address may make 150 times as many in ten minutes, and no more", async () => {
+    for (const path of ["/anonymous/login", "/visitors"]) {
+      // Refused or not, each is an attempt.
+      const make = () => request(closedPod.url, `POST ${path}`, { body: {}, headers: from("203.0.113.8") });
+      expect(new Set(await many(150, make))).toEqual(new Set([400]));
+      expectRefusal(await make(), 429, "Too many requests: slow down and try again.");
+      const other = await request(closedPod.url, `POST ${path}`, { body: {}, headers: from("203.0.113.9") });
+      expect(other.status).toBe(400);
+    }
+  });
+
   test("0 is off", async () => {
     const statuses = await many(300, () => get(shopPod, "/openapi.json", "203.0.113.6"));
     expect(new Set(statuses)).toEqual(new Set([200]));

@@ -220,6 +220,45 @@ describe("with an organisation", () => {
       expect(await guess(11, email)).toEqual([...ten, 429]);
     });
 
+    test("who has logged in from his address isn't locked out there by guesses from elsewhere, nor guessed at without end", async () => {
+      const { email, password } = await newStaff();
+      const office = newAddress();
+      expect((await post("/login", { email, password }, { from: office })).status).toBe(200);
+      expect(await guess(11, email)).toEqual([...ten, 429]);
+      for (const pod of [0, 1]) {
+        expect((await post("/login", { email: email.toUpperCase(), password }, { from: office, pod })).status).toBe(
+          200,
+        );
+        expectRefusal(await post("/login", { email, password }, { pod }), 429, tooMany);
+      }
+      // Somebody at the office guesses, too.
+      const statuses: number[] = [];
+      for (let n = 0; n < 11; n++)
+        statuses.push((await post("/login", { email, password: "wrong-123" }, { from: office, pod: n })).status);
+      expect(statuses).toEqual([...ten, 429]);
+      expectRefusal(await post("/login", { email, password }, { from: office }), 429, tooMany);
+    });
+
+    test("an address where one has logged in is his alone: for another's email it is a stranger's", async () => {
+      const [one, other] = [await newStaff(), await newStaff()];
+      const office = newAddress();
+      expect((await post("/login", one, { from: office })).status).toBe(200);
+      expect(await guess(10, other.email)).toEqual(ten);
+      expectRefusal(await post("/login", other, { from: office }), 429, tooMany);
+    });
+
+    test("of IPv6 the /64 counts: its addresses are one customer's", async () => {
+      const from = (n: number) => ({ from: `2001:db8:${address}:1::${n.toString(16)}` });
+      const statuses = await Promise.all(
+        Array.from({ length: 101 }, async (_, n) => {
+          const body = { email: crypto.randomUUID(), password: "wrong-1234" };
+          return (await post("/login", body, from(n))).status;
+        }),
+      );
+      expect(statuses.filter((status) => status === 429)).toHaveLength(1);
+      expect((await post("/login", await newStaff(), { from: `2001:db8:${address}:2::1` })).status).toBe(200);
+    });
+
     test("the hundred-and-first from an address is 429 on every pod, whatever the email; other addresses go on", async () => {
       const { email, password } = await newStaff();
       const from = newAddress();

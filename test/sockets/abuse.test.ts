@@ -1,7 +1,9 @@
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { refusals } from "../../src/contract/errors.ts";
 import type { ServerPayload } from "../../src/contract/events.ts";
-import { connect, enter } from "../support/client.ts";
+import { connect, enter, type TestClient } from "../support/client.ts";
+import { type Pod, startPod } from "../support/pod.ts";
+import { connectRaw } from "../support/raw.ts";
 import { startWorld, tokenOf, type World } from "../support/world.ts";
 
 let world: World;
@@ -10,8 +12,8 @@ beforeAll(async () => {
 });
 afterAll(() => world?.stop());
 
-const connectionsOf = async (kind: string) => {
-  const metrics = await (await fetch(`${world.url(0)}/metrics`)).text();
+const connectionsOf = async (kind: string, url = world.url(0)) => {
+  const metrics = await (await fetch(`${url}/metrics`)).text();
   return Number(new RegExp(`chat_connections\\{kind="${kind}"\\} (\\d+)`).exec(metrics)?.[1] ?? 0);
 };
 
@@ -66,4 +68,62 @@ test("somebody disabled behind the service's back is sent away before long", { t
   const agent = await connect(world.url(0), tokenOf(organisation.agent));
   await world.store.accounts.updateStaff(organisation.id, organisation.agent.id, { disabled: true });
   await vi.waitFor(() => expect(agent.socket.connected).toBe(false), { timeout: 30_000, interval: 200 });
+});
+
+describe("MAX_CONNECTIONS_PER_USER", () => {
+  const MAX = 3;
+  let pod: Pod;
+  beforeAll(async () => {
+    const env = { ALLOW_AUTH_PAYLOAD: "true", MAX_CONNECTIONS_PER_USER: `${MAX}` };
+    pod = await startPod({ DATABASE_URL: world.databaseUrl, ...env });
+  });
+  afterAll(() => pod?.stop());
+
+  const refused = { message: refusals.tooManyConnections.sentence };
+  const metric = async () => {
+    const metrics = await (await fetch(`${pod.url}/metrics`)).text();
+    return Number(/chat_handshakes_refused_total\{reason="tooManyConnections"\} (\d+)/.exec(metrics)?.[1] ?? 0);
+  };
+
+  const ways: [where: string, connectWith: (token: string) => Promise<TestClient>][] = [
+    ["header", (token) => connect(pod.url, token)],
+    ["payload", (token) => connect(pod.url, undefined, { auth: { token } })],
+  ];
+  test.each(ways)(
+    "a user's further connections are refused and told why; others' are not, token in the %s",
+    async (_, connectWith) => {
+      const { agent, visitor } = await world.organisation();
+      const own = await Promise.all(Array.from({ length: MAX }, () => connectWith(tokenOf(agent))));
+      const before = await metric();
+      await expect(connectWith(tokenOf(agent))).rejects.toMatchObject(refused);
+      expect(await metric()).toBe(before + 1);
+      expect((await connectWith(tokenOf(await visitor()))).socket.connected).toBe(true);
+      for (const { socket } of own) expect(socket.connected).toBe(true);
+      // Each way of going gives the place back.
+      own[0]?.close();
+      own[1]?.lose();
+      for (let n = 0; n < 2; n++)
+        await vi.waitFor(async () => expect((await connectWith(tokenOf(agent))).socket.connected).toBe(true), 5_000);
+      await expect(connectWith(tokenOf(agent))).rejects.toMatchObject(refused);
+    },
+  );
+
+  test("however many ask at once", async () => {
+    const user = await (await world.organisation()).visitor();
+    const asked = Array.from({ length: 20 }, () => connect(pod.url, tokenOf(user), { transports: ["websocket"] }));
+    const results = await Promise.allSettled(asked);
+    expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(MAX);
+  });
+
+  test("leaving and coming again on one connection takes no more places than one", async () => {
+    const { agent } = await world.organisation();
+    await vi.waitFor(async () => expect(await connectionsOf("staff", pod.url)).toBe(0), 5_000);
+    const raw = await connectRaw(pod.url, tokenOf(agent));
+    for (let n = 0; n < 2 * MAX; n++) {
+      raw.send("41");
+      await vi.waitFor(async () => expect(await connectionsOf("staff", pod.url)).toBe(0), 5_000);
+      await raw.connect();
+    }
+    expect((await connect(pod.url, tokenOf(agent))).socket.connected).toBe(true);
+  });
 });

@@ -190,12 +190,6 @@ describe("a web site's page", () => {
     },
   );
 
-  test.each(origins)("from %s reads its handshake only if it is allowed to connect", async (origin, allowed) => {
-    const authorization = tokenOf(organisation.agent);
-    const answer = await knock(world.url(0), "polling", { origin, authorization });
-    expect([answer.status, answer.headers["access-control-allow-origin"]]).toEqual([200, allowed]);
-  });
-
   test.each(origins)("from %s may send its token only if it is allowed to connect", async (origin, allowed) => {
     const { status, headers } = await fetch(`${world.url(0)}${handshakePath("polling")}`, {
       method: "OPTIONS",

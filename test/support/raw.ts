@@ -49,6 +49,8 @@ afterEach(() => {
 export type RawClient = {
   /** Sends an event, `[name, ...arguments]` as JSON; resolves to the ack's arguments. */
   ask(json: string): Promise<unknown[]>;
+  /** Asks for the namespace, again after it was left. */
+  connect(): Promise<unknown>;
   /** Sends a whole packet. */
   send(packet: string): void;
   /** Resolves when the service has closed the connection. */
@@ -74,8 +76,10 @@ export async function connectRaw(url: string, token: string): Promise<RawClient>
   });
   const closed = once(socket, "close");
   await once(socket, "open");
-  await answerTo("40", "40");
+  const connect = () => answerTo("40", "40");
+  await connect();
   return {
+    connect,
     async ask(json) {
       const id = ++asked;
       return JSON.parse(await answerTo(`43${id}`, `42${id}${json}`));

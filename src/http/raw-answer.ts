@@ -1,0 +1,51 @@
+import { type IncomingMessage, ServerResponse, STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
+
+/**
+ * What every answer carries, also an error. Nothing here is a page, but for /docs, which has a policy of its own, and
+ * nothing is for a cache: answers have tokens and people's messages. Strict-Transport-Security is for whoever speaks TLS
+ * in front of the service: it binds the whole host, and browsers ignore it over HTTP.
+ */
+const securityHeaders: Readonly<Record<string, string>> = {
+  "Cache-Control": "no-store",
+  "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  "Cross-Origin-Resource-Policy": "same-origin",
+  "Referrer-Policy": "no-referrer",
+  "X-Content-Type-Options": "nosniff",
+  "X-Frame-Options": "DENY",
+};
+
+/** What Node's server makes its responses of, so that Fastify's and Socket.IO's have the headers alike. */
+export class SecureResponse<Request extends IncomingMessage> extends ServerResponse<Request> {
+  constructor(...given: ConstructorParameters<typeof ServerResponse<Request>>) {
+    super(...given);
+    for (const [name, value] of Object.entries(securityHeaders)) this.setHeader(name, value);
+  }
+}
+
+/** How long a client has to read the answer before it is cut off. */
+const READ_WITHIN_MS = 2_000;
+
+/** Answers by hand, and hangs up, where Node has no response to write on: an upgrade, or a request that can't be read. */
+export function answerRaw(
+  socket: Duplex,
+  status: number,
+  body: object,
+  headers: Record<string, string | number> = {},
+): void {
+  // Nobody else listens on a socket that Node has given away; a client that hangs up now would end the process.
+  socket.on("error", () => {});
+  if (!socket.writable) return void socket.destroy();
+  const text = JSON.stringify(body);
+  const lines = Object.entries({
+    ...securityHeaders,
+    "Content-Type": "application/json; charset=utf-8",
+    "Content-Length": Buffer.byteLength(text),
+    Connection: "close",
+    ...headers,
+  }).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join("")}\r\n${text}`);
+  // What still comes in is read, since a reset would take the answer from the client; but not for ever.
+  socket.resume();
+  setTimeout(() => socket.destroy(), READ_WITHIN_MS).unref();
+}
