@@ -10,6 +10,7 @@ import type { Metrics } from "../metrics.ts";
 import type { Account } from "../store/accounts.ts";
 import { corkWebsockets } from "./cork.ts";
 import { type Admission, authenticateHandshakes } from "./handshake.ts";
+import { nameSessions } from "./session-ids.ts";
 
 export type SocketServer = {
   io: Server;
@@ -49,10 +50,15 @@ export function createSocketServer(
     maxHttpBufferSize: 1_000_000,
     connectTimeout: 10_000,
     allowEIO3: config.allowEio3,
-    ...(config.corsOrigins !== false && { cors: { origin: config.corsOrigins } }),
+    // Credentials are a load balancer's cookie, which a browser sends to another site only where this is allowed. Not for
+    // every origin: a proxy that knows who somebody is by his cookie would let any page speak in his name.
+    ...(config.corsOrigins !== false && {
+      cors: { origin: config.corsOrigins, credentials: Array.isArray(config.corsOrigins) },
+    }),
     ...(bus && { adapter: bus.adapter as never }),
   });
   corkWebsockets(io);
+  nameSessions(io);
   authenticateHandshakes(io, {
     ...{ tokens, admission, log, allowAuthPayload: config.allowAuthPayload },
     onRefused: ({ code }) => metrics.handshakes.inc({ reason: code }),
