@@ -88,10 +88,12 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
   const readSnapshot = createSnapshots({ chats, people: accounts, online: delivery.online });
   const inRound = inRounds(OPENED_AT_ONCE);
   const connections = new Set<Connection>();
+  // Who is sent away is to find another process, and not to be taken for gone.
+  const maxAgeMs = bus && config.reconnectGraceMs > 0 ? config.maxConnectionAgeMs : 0;
   const subscribed = () => bus?.subscribed() ?? Promise.resolve();
   io.on("connection", (socket) => {
     const connection = serveConnection(socket, {
-      ...{ config, ports, accounts, attendance, delivery, readSnapshot, inRound, subscribed, metrics, log },
+      ...{ config, ports, accounts, attendance, delivery, readSnapshot, inRound, subscribed, maxAgeMs, metrics, log },
       onFault: fault("connection"),
     });
     connections.add(connection);

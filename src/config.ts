@@ -79,6 +79,12 @@ export const Environment = Type.Object({
   RATE_LIMIT_BURST: int(1, 1_000_000, 60, "how many of them at once"),
   CONNECT_RATE_PER_SECOND: int(0, 100_000, 200, "new connections a second that a process takes; 0 = no limit"),
   MAX_CONNECTIONS_PER_USER: int(0, 100_000, 100, "connections of one user that a process takes; 0 = no limit"),
+  MAX_CONNECTION_AGE: Type.String({
+    pattern: "^(0|[1-9]\\d{0,8}[smhd])$",
+    default: "1h",
+    description: "how old a connection becomes, +-10 %, before it is sent to another process; 0 = no limit",
+    expected: "a number with s, m, h or d, such as 1h, or 0",
+  }),
   DRAIN_MS: int(0, 600_000, 20_000, "how long a stopping process takes to send its clients to others; 0 = all at once"),
   LOG_LEVEL: Type.Union(
     (["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const).map((level) => Type.Literal(level)),
@@ -116,6 +122,8 @@ export type Config = {
   connectRate: number;
   /** On this process; 0 is no limit. */
   maxConnectionsPerUser: number;
+  /** 0 is no limit. */
+  maxConnectionAgeMs: number;
   drainMs: number;
   logLevel: string;
   production: boolean;
@@ -156,6 +164,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     rateLimit: { perSecond: values.RATE_LIMIT_PER_SECOND, burst: values.RATE_LIMIT_BURST },
     connectRate: values.CONNECT_RATE_PER_SECOND,
     maxConnectionsPerUser: values.MAX_CONNECTIONS_PER_USER,
+    maxConnectionAgeMs: msOf(values.MAX_CONNECTION_AGE),
     drainMs: values.DRAIN_MS,
     logLevel: values.LOG_LEVEL,
     production: values.NODE_ENV === "production",
@@ -173,6 +182,13 @@ export function readDatabaseUrl({ DATABASE_URL: url }: Record<string, string | u
     );
   if (!Value.Check(Environment.properties.DATABASE_URL, url)) throw new ConfigError(problem("DATABASE_URL", url));
   return url;
+}
+
+const unitsMs = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** "90s" is 90,000; "0" is 0. */
+function msOf(duration: string): number {
+  return Number.parseInt(duration, 10) * (unitsMs[duration.at(-1) as keyof typeof unitsMs] ?? 1);
 }
 
 /** One by one: of a whole object TypeBox reports no more than eight errors. */

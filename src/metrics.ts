@@ -31,7 +31,7 @@ export function createMetrics() {
     }),
     cutOffs: new Counter({
       name: "chat_cut_offs_total",
-      help: "Connections that this process has closed: slow_reader, token_expired, disabled",
+      help: "Connections that this process has closed: slow_reader, token_expired, max_age, disabled",
       labelNames: ["reason"],
       registers,
     }),

@@ -40,6 +40,7 @@ const defaults = {
   rateLimit: { perSecond: 20, burst: 60 },
   connectRate: 200,
   maxConnectionsPerUser: 100,
+  maxConnectionAgeMs: 3_600_000,
   drainMs: 20_000,
   logLevel: "info",
   production: false,
@@ -140,6 +141,10 @@ describe("a good value is read", () => {
     [{ RATE_LIMIT_PER_SECOND: "0", RATE_LIMIT_BURST: "1" }, { rateLimit: { perSecond: 0, burst: 1 } }],
     [{ CONNECT_RATE_PER_SECOND: "0" }, { connectRate: 0 }],
     [{ MAX_CONNECTIONS_PER_USER: "0" }, { maxConnectionsPerUser: 0 }],
+    [{ MAX_CONNECTION_AGE: "0" }, { maxConnectionAgeMs: 0 }],
+    [{ MAX_CONNECTION_AGE: "90s" }, { maxConnectionAgeMs: 90_000 }],
+    [{ MAX_CONNECTION_AGE: "15m" }, { maxConnectionAgeMs: 900_000 }],
+    [{ MAX_CONNECTION_AGE: "2d" }, { maxConnectionAgeMs: 172_800_000 }],
     [{ DRAIN_MS: "0" }, { drainMs: 0 }],
     [{ DRAIN_MS: "600000" }, { drainMs: 600_000 }],
     [{ LOG_LEVEL: "silent" }, { logLevel: "silent" }],
@@ -158,6 +163,7 @@ describe("a bad value is one line that names the variable, what was found and wh
   const origins = "a comma list of origins such as https://shop.example, or *";
   const proxies = "a comma list of addresses, CIDRs, loopback, linklocal and uniquelocal, or none";
   const ttl = "a number with s, m, h or d, such as 12h";
+  const age = "a number with s, m, h or d, such as 1h, or 0";
   const level = "a pino level such as info or debug";
   const password = "at least 8 characters with a digit";
   const trueOrFalse = "true or false";
@@ -175,6 +181,9 @@ describe("a bad value is one line that names the variable, what was found and wh
     ["ACCESS_TOKEN_TTL", "12", ttl],
     ["ACCESS_TOKEN_TTL", "0h", ttl],
     ["ACCESS_TOKEN_TTL", "12 hours", ttl],
+    ["MAX_CONNECTION_AGE", "3600", age],
+    ["MAX_CONNECTION_AGE", "0h", age],
+    ["MAX_CONNECTION_AGE", "1.5h", age],
     ["ADMIN_EMAIL", "a b", "a text without spaces, at most 254 characters"],
     ["CORS_ORIGINS", "shop.example", origins],
     ["CORS_ORIGINS", "https://shop.example/", origins],

@@ -9,6 +9,7 @@ import type { Delivery } from "../delivery/delivery.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Account, Accounts } from "../store/accounts.ts";
 import { within } from "../time.ts";
+import { drawMaxAge } from "./age.ts";
 import { bindEvents } from "./bind.ts";
 import { createGate } from "./gate.ts";
 import { createQueue } from "./queue.ts";
@@ -28,6 +29,8 @@ export type ConnectionContext = {
   inRound: (work: () => Promise<void>) => Promise<void>;
   /** Resolves when the connection hears of its organisation from every process. */
   subscribed: () => Promise<void>;
+  /** 0: it may become as old as it likes. */
+  maxAgeMs: number;
   metrics: Metrics;
   log: FastifyBaseLogger;
   onFault: (error: unknown) => void;
@@ -36,8 +39,8 @@ export type ConnectionContext = {
 /** Leaving by choice, or sent away: everything else is a lost connection, and has its grace. */
 const byChoice = new Set<DisconnectReason>(["client namespace disconnect", "server namespace disconnect"]);
 
-/** How long an expired token's unanswered events may keep its connection. */
-const ANSWER_MS = 1_000;
+/** How long unanswered events may keep a connection that is sent away because of this. */
+const answerMs = { token_expired: 1_000, max_age: 5_000 };
 
 export type Connection = {
   /** Resolves when it is closed and everything of it has been done. */
@@ -49,7 +52,10 @@ export type Connection = {
    * any case. Who doesn't take his leave is cut off 2 s later.
    */
   sendAway(ms: number): Promise<void>;
-  /** Closes it if its token has expired, or its client has stopped reading. To be called every `READING_INTERVAL_MS`. */
+  /**
+   * Closes it if its token has expired, it is old enough, or its client has stopped reading. To be called every
+   * `READING_INTERVAL_MS`.
+   */
   inspect(): void;
 };
 
@@ -82,7 +88,13 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
     socket.conn.close();
   });
   const reading = watchReading(socket, cutOffSlowReader);
-  let hasExpired = false;
+  const oldAt = performance.now() + drawMaxAge(context.maxAgeMs);
+  let isOver = false;
+  const end = (reason: keyof typeof answerMs) => {
+    isOver = true;
+    metrics.cutOffs.inc({ reason });
+    void sendAwayAnswered(answerMs[reason]);
+  };
   metrics.connections.inc({ kind: caller.kind });
   const ended = new Promise<void>((resolve) => {
     socket.on("disconnect", (reason) => {
@@ -118,14 +130,10 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
       }),
     sendAway: sendAwayAnswered,
     inspect() {
-      if (!socket.connected || hasExpired) return;
-      if (Date.now() >= accountOf(socket).expiresAt) {
-        hasExpired = true;
-        metrics.cutOffs.inc({ reason: "token_expired" });
-        void sendAwayAnswered(ANSWER_MS);
-      } else if (reading.isStalled()) {
-        cutOffSlowReader();
-      }
+      if (!socket.connected || isOver) return;
+      if (Date.now() >= accountOf(socket).expiresAt) end("token_expired");
+      else if (performance.now() >= oldAt) end("max_age");
+      else if (reading.isStalled()) cutOffSlowReader();
     },
   };
 

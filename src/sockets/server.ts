@@ -13,6 +13,7 @@ import type { Metrics } from "../metrics.ts";
 import type { Account } from "../store/accounts.ts";
 import { corkWebsockets } from "./cork.ts";
 import { type Admission, authenticateHandshakes } from "./handshake.ts";
+import { nameSessions } from "./session-ids.ts";
 
 export type SocketServer = {
   io: Server;
@@ -54,11 +55,16 @@ export function createSocketServer(
     connectTimeout: 10_000,
     destroyUpgrade: false,
     allowEIO3: config.allowEio3,
-    ...(config.corsOrigins !== false && { cors: { origin: config.corsOrigins } }),
+    // Credentials are a load balancer's cookie, which a browser sends to another site only where this is allowed. Not for
+    // every origin: a proxy that knows who somebody is by his cookie would let any page speak in his name.
+    ...(config.corsOrigins !== false && {
+      cors: { origin: config.corsOrigins, credentials: Array.isArray(config.corsOrigins) },
+    }),
     ...(bus && { adapter: bus.adapter as never }),
   });
   answerStrayUpgrades(http, io);
   corkWebsockets(io);
+  nameSessions(io);
   authenticateHandshakes(io, {
     ...{ config, tokens, clients, admission, log },
     onRefused: ({ code }) => metrics.handshakes.inc({ reason: code }),

@@ -1,4 +1,4 @@
-// Connections that the service ends: of clients that don't read, of expired tokens, of who was disabled.
+// Connections that the service ends: of clients that don't read, of expired tokens, that are old, of who was disabled.
 import { once } from "node:events";
 import { type AddressInfo, createServer, connect as tcp } from "node:net";
 import { Transform } from "node:stream";
@@ -10,7 +10,7 @@ import type { ServerPayload } from "../../src/contract/events.ts";
 import type { Staff, Visitor } from "../../src/contract/models.ts";
 import { connect, enter, type TestClient } from "../support/client.ts";
 import { request } from "../support/http.ts";
-import type { Pod } from "../support/pod.ts";
+import { type Pod, startPod } from "../support/pod.ts";
 import { JWT_SECRET } from "../support/process.ts";
 import { handshakePath, transports } from "../support/raw.ts";
 import { startWorld, tokenOf, type World } from "../support/world.ts";
@@ -184,6 +184,56 @@ describe("a token that expires", { timeout: 40_000 }, () => {
     const agent = await enter(near.url, tokenUntil(organisation.agent, Math.floor(Date.now() / 1000) + 31_557_600_000));
     await delay(1_200);
     expect(await agent.send("no such event")).toEqual([false, refusals.unknownEvent.sentence]);
+  });
+});
+
+describe("a connection that has become old", { timeout: 40_000 }, () => {
+  const startAnother = (env: Record<string, string>) =>
+    startPod({ DATABASE_URL: world.databaseUrl, REDIS_URL: world.redis?.url ?? "", ...env });
+  const hurry = { reconnection: true, reconnectionDelay: 50, reconnectionDelayMax: 200 };
+
+  test.each(transports)("comes back by itself, and nobody notices, by %s", async (transport) => {
+    const pod = await startAnother({ MAX_CONNECTION_AGE: "1s", RECONNECT_GRACE_MS: "8000" });
+    const organisation = await world.organisation();
+    const [agent, admin] = [
+      await enter(near.url, tokenOf(organisation.agent)),
+      await enter(far.url, tokenOf(organisation.admin)),
+    ];
+    const visitor = await enter(pod.url, tokenOf(await organisation.visitor()), { transports: [transport], ...hurry });
+    const reasons: string[] = [];
+    visitor.socket.on("disconnect", (reason) => reasons.push(reason));
+    await visitor.ok("visitor_first_msg", { n: 0 });
+    const { room } = await agent.next("append_unclaimed_chats");
+    await agent.ok("staff_join", { room: room.id });
+
+    let written = 0;
+    for (; reasons.length < 3; written++) {
+      const id = crypto.randomUUID();
+      const send = () => visitor.socket.timeout(2_000).emitWithAck("visitor_msg", { n: written }, { id });
+      while (!(await send().catch(() => false))) {}
+    }
+    const heard = () => agent.heard.flatMap(({ event, payload }) => (event === "visitor_send" ? [payload] : []));
+    await expect.poll(() => heard().length, { timeout: 10_000 }).toBeGreaterThanOrEqual(written);
+    const numbers = heard().map((payload) => (payload as ServerPayload<"visitor_send">).content as { n: number });
+    expect(numbers.map(({ n }) => n)).toEqual(Array.from({ length: written }, (_, n) => n));
+    expect(await cutOffs(pod, "max_age")).toBe(reasons.length);
+    // At this one the client library would stay away.
+    expect(reasons).not.toContain("io server disconnect");
+    expect([...agent.names(), ...admin.names()].filter((name) => /leave|offline/.test(name))).toEqual([]);
+    await pod.stop();
+  });
+
+  test.each([
+    ["is kept where to be lost is to leave", { RECONNECT_GRACE_MS: "0" }],
+    ["is kept without Redis, as there is no other process", { REDIS_URL: "" }],
+    ["is kept where 0 is the limit", { MAX_CONNECTION_AGE: "0" }],
+  ])("%s", async (_, env) => {
+    const pod = await startAnother({ MAX_CONNECTION_AGE: "1s", ...env });
+    const visitor = await enter(pod.url, tokenOf(await (await world.organisation()).visitor()));
+    // What is proven is that nothing happens.
+    await delay(2_500);
+    expect([visitor.socket.connected, await cutOffs(pod, "max_age")]).toEqual([true, 0]);
+    await pod.stop();
   });
 });
 

@@ -16,7 +16,7 @@ const ELSEWHERE = "https://elsewhere.example";
 
 /** As it comes, for the web site of one origin; whoever is lost is gone at once. */
 let world: World;
-/** Open to version 2 clients and to tokens in the payload. */
+/** Open to every web site, to version 2 clients and to tokens in the payload. */
 let openWorld: World;
 let organisation: Organisation;
 let openOrganisation: Organisation;
@@ -24,7 +24,7 @@ let openOrganisation: Organisation;
 beforeAll(async () => {
   [world, openWorld] = await Promise.all([
     startWorld("one process", { CORS_ORIGINS: SHOP, RECONNECT_GRACE_MS: "0", MAX_CONTENT_BYTES: "900000" }),
-    startWorld("one process", { ALLOW_EIO3: "true", ALLOW_AUTH_PAYLOAD: "true" }),
+    startWorld("one process", { CORS_ORIGINS: "*", ALLOW_EIO3: "true", ALLOW_AUTH_PAYLOAD: "true" }),
   ]);
   organisation = await world.organisation();
   openOrganisation = await openWorld.organisation();
@@ -190,6 +190,15 @@ describe("a web site's page", () => {
     },
   );
 
+  test("may send a load balancer's cookie when its origin is named, but not when every origin may connect", async () => {
+    const credentials = async (url: string, token: string) => {
+      const { headers } = await knock(url, "polling", { origin: SHOP, authorization: token });
+      return [headers["access-control-allow-origin"], headers["access-control-allow-credentials"]];
+    };
+    expect(await credentials(world.url(0), tokenOf(organisation.agent))).toEqual([SHOP, "true"]);
+    expect(await credentials(openWorld.url(0), tokenOf(openOrganisation.agent))).toEqual([SHOP, undefined]);
+  });
+
   test.each(origins)("from %s may send its token only if it is allowed to connect", async (origin, allowed) => {
     const { status, headers } = await fetch(`${world.url(0)}${handshakePath("polling")}`, {
       method: "OPTIONS",
@@ -200,6 +209,38 @@ describe("a web site's page", () => {
     expect(status).toBe(204);
     expect(headers.get("access-control-allow-origin") ?? undefined).toBe(allowed);
     expect(headers.get("access-control-allow-headers")).toBe("authorization");
+  });
+});
+
+describe("a session's id", () => {
+  const sidOf = async (headers: Record<string, string>) => {
+    const authorization = tokenOf(organisation.agent);
+    const { body } = await knock(world.url(0), "polling", { authorization, ...headers });
+    return (JSON.parse(body.slice(1)) as { sid: string }).sid;
+  };
+
+  test("begins with the name that the load balancer has for the process", async () => {
+    expect(await sidOf({ "x-server-name": "chat-1" })).toMatch(/^chat-1\.[\w-]{20}$/);
+  });
+
+  test.each([
+    ["no name", {}],
+    ["a name with a dot", { "x-server-name": "chat.1" }],
+    ["a name that would break the address", { "x-server-name": "chat&1" }],
+    ["a name without end", { "x-server-name": "x".repeat(65) }],
+  ])("has none for %s", async (_, headers) => {
+    expect(await sidOf(headers as Record<string, string>)).toMatch(/^[\w-]{20}$/);
+  });
+
+  test.each(ways)("with a name is as good as any other, by %s", async (_, transports) => {
+    const named = (token: string) => ({ transports, headers: { Authorization: token, "X-Server-Name": "chat-1" } });
+    const agentToken = tokenOf(organisation.agent);
+    const visitorToken = tokenOf(await organisation.visitor());
+    const agent = await enter(world.url(0), agentToken, named(agentToken));
+    const visitor = await enter(world.url(0), visitorToken, named(visitorToken));
+    for (const { socket } of [agent, visitor]) await upgraded(socket.io.engine, transports);
+    expect(agent.socket.io.engine.id).toMatch(/^chat-1\./);
+    await converse(visitor, agent);
   });
 });
 

@@ -45,10 +45,14 @@ export type TestClient = {
   lose(): void;
 };
 
-type Options = Partial<ManagerOptions & SocketOptions> & { headers?: Record<string, string> };
+export type ConnectOptions = Partial<ManagerOptions & SocketOptions> & { headers?: Record<string, string> };
 
 /** Connects; rejects with what the client is told when it is refused. */
-export async function connect(url: string, token: string | undefined, options: Options = {}): Promise<TestClient> {
+export async function connect(
+  url: string,
+  token: string | undefined,
+  options: ConnectOptions = {},
+): Promise<TestClient> {
   const { headers = token === undefined ? {} : { Authorization: token }, ...others } = options;
   const socket = io(url, { extraHeaders: headers, forceNew: true, reconnection: false, ...others });
   const heard: Heard[] = [];
@@ -99,7 +103,11 @@ export async function connect(url: string, token: string | undefined, options: O
 }
 
 /** Connects and waits for the snapshot, so that everything after it is an event of its own. */
-export async function enter(url: string, token: string, options?: Options): Promise<TestClient & { init: unknown }> {
+export async function enter(
+  url: string,
+  token: string,
+  options?: ConnectOptions,
+): Promise<TestClient & { init: unknown }> {
   const client = await connect(url, token, options);
   const init = await Promise.race([client.next("staff_init"), client.next("visitor_init")]);
   client.forget();
