@@ -40,8 +40,6 @@ async function start(config: Config): Promise<void> {
   const { log, flush } = createLog(config);
   const metrics = createMetrics();
   const fault = createFaults(metrics, log);
-  if (config.jwtSecrets.length === 1 && config.jwtSecrets[0]?.includes(","))
-    log.warn(`JWT_SECRET is taken as one key: it has a comma, but not all of its parts have ${MIN_SECRET_BYTES} bytes`);
 
   const storage = await openStorage(config, (size) => metrics.batches.observe(size));
   await fillEmptyDatabase(config, storage.store.accounts);
@@ -85,6 +83,8 @@ async function start(config: Config): Promise<void> {
 
   const { port } = app.http.server.address() as AddressInfo;
   const url = `http://${config.host === "0.0.0.0" || config.host === "::" ? "localhost" : config.host}:${port}`;
+  if (config.jwtSecrets.length === 1 && config.jwtSecrets[0]?.includes(","))
+    log.warn(`JWT_SECRET is taken as one key: it has a comma, but not all of its parts have ${MIN_SECRET_BYTES} bytes`);
   const keys = { secrets: storage.jwtSecrets.length, publicKeys: config.jwtPublicKeys.length };
   log.info(
     { url, port, database: config.databaseUrl ? "postgresql" : "embedded", redis: bus !== undefined, keys },

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 
 /** The key that the tests' pods check tokens with. */
-export const JWT_SECRET = "a key that only the tests know, 32+ bytes";
+export const JWT_SECRET = "a key that only the tests know: 32+ bytes";
 
 const root = join(import.meta.dirname, "../..");
 
