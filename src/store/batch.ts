@@ -11,10 +11,13 @@ type BatchOptions<I> = {
 };
 
 const MAX_ATTEMPTS = 5;
+/** Until all that the operating system has for this process by now has been read. */
+const nextTurn = () => new Promise(setImmediate);
 
 /**
  * Turns a function over many items into one over a single item: while one batch runs, the next one gathers. Items are
- * handed on in the order they came.
+ * handed on in the order they came. A batch begins at the end of the event loop's turn: what has come in with its first
+ * item goes with it.
  */
 export function batched<I, O>(run: (items: I[]) => Promise<O[]>, options: BatchOptions<I>): (item: I) => Promise<O> {
   let waiting: Waiting<I, O>[] = [];
@@ -28,7 +31,7 @@ export function batched<I, O>(run: (items: I[]) => Promise<O[]>, options: BatchO
 
   async function drain() {
     running = true;
-    while (waiting.length > 0) {
+    for (await nextTurn(); waiting.length > 0; await nextTurn()) {
       const batch = takeBatch();
       try {
         settle(batch, await attempt(batch));
