@@ -1,5 +1,4 @@
 import type { ChatMessage } from "../src/contract/models.ts";
-import type { Prisma as Client } from "../src/store/prisma.ts";
 import { connectPostgres } from "../src/store/prisma.ts";
 import type { Chat } from "./world.ts";
 
@@ -7,7 +6,7 @@ export type RelayStore = { create(message: ChatMessage, chat: Chat): Promise<Cha
 
 /** One awaited INSERT for each message, through the service's own Prisma client and pool. */
 export function createRelayStore(databaseUrl: string): RelayStore {
-  const prisma: Client = connectPostgres(databaseUrl);
+  const { prisma } = connectPostgres(databaseUrl);
   return {
     async create(message, chat) {
       await prisma.chatMessage.create({

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { createSigner } from "fast-jwt";
 import { io, type Socket } from "socket.io-client";
 import { type Room, role, type Staff, type Visitor } from "../src/contract/models.ts";
-import { connectPostgres } from "../src/store/prisma.ts";
+import { connectPostgres, type Database } from "../src/store/prisma.ts";
 import { createStore } from "../src/store/store.ts";
 import { JWT_SECRET } from "../test/support/process.ts";
 
@@ -14,17 +14,17 @@ export type Chat = { room: Room; visitor: Visitor; visitorToken: string; staff: 
 export type World = { organisations: Organisation[]; chats: Chat[] };
 
 export type WorldSize = { organisations: number; agents: number; chats: number };
-export const WORLD: WorldSize = { organisations: 4, agents: 8, chats: 100 };
+export const WORLD: WorldSize = { organisations: 4, agents: 15, chats: 240 };
 
 const sign = createSigner({ key: JWT_SECRET, algorithm: "HS256", expiresIn: "12h" });
 export const staffToken = ({ id }: { id: string }): string => sign({ sub: id, type: "staff" });
 
 /** Fills an empty, migrated database. `url` is a pod of ours on it. */
 export async function createWorld(databaseUrl: string, url: string, size: WorldSize): Promise<World> {
-  const prisma = connectPostgres(databaseUrl);
+  const database = connectPostgres(databaseUrl);
   const organisations: Organisation[] = [];
-  for (let n = 1; n <= size.organisations; n++) organisations.push(await createOrganisation(prisma, n, size.agents));
-  await prisma.$disconnect();
+  for (let n = 1; n <= size.organisations; n++) organisations.push(await createOrganisation(database, n, size.agents));
+  await database.close();
 
   const sockets: Socket[] = [];
   const connect = async (token: string, snapshot: string) => {
@@ -55,9 +55,9 @@ export async function createWorld(databaseUrl: string, url: string, size: WorldS
   return { organisations, chats };
 }
 
-async function createOrganisation(prisma: ReturnType<typeof connectPostgres>, n: number, agents: number) {
+async function createOrganisation(database: Database, n: number, agents: number) {
   const roles = [role.admin, role.supervisor, ...Array.from({ length: agents }, () => role.agent)];
-  const created = await createStore(prisma).accounts.createOrganisation({
+  const created = await createStore(database).accounts.createOrganisation({
     name: `Organisation ${n}`,
     staff: roles.map((roleId, index) => {
       const [fullName, email] = [`Staff ${n}.${index}`, `staff-${n}-${index}@bench.example`];

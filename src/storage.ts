@@ -12,17 +12,17 @@ export type Storage = { store: Store; jwtSecrets: string[]; close(): Promise<voi
 /** Opens the database that the configuration names, brings it up to date, and finds the keys for tokens. */
 export async function openStorage(config: Config, observeBatch?: AppendObserver): Promise<Storage> {
   if (config.databaseUrl === undefined) {
-    const { prisma, close } = await (await embedded()).openEmbedded(config.dataDir);
+    const database = await (await embedded()).openEmbedded(config.dataDir);
     return {
-      store: createStore(prisma, observeBatch),
+      store: createStore(database, observeBatch),
       jwtSecrets: config.jwtSecrets.length > 0 ? config.jwtSecrets : [keptSecret(config.dataDir)],
-      close,
+      close: database.close,
     };
   }
   if (config.jwtSecrets.length === 0) throw new Error("readConfig requires JWT_SECRET with DATABASE_URL");
   await migrate(config.databaseUrl);
-  const prisma = connectPostgres(config.databaseUrl);
-  return { store: createStore(prisma, observeBatch), jwtSecrets: config.jwtSecrets, close: () => prisma.$disconnect() };
+  const database = connectPostgres(config.databaseUrl);
+  return { store: createStore(database, observeBatch), jwtSecrets: config.jwtSecrets, close: database.close };
 }
 
 /** Loaded only where it is used: it is large, and the image doesn't have it. */

@@ -2,7 +2,7 @@ import type { Appended, Chat, NewMessage } from "../chat/ports.ts";
 import type { ChatMessage } from "../contract/models.ts";
 import { batched } from "./batch.ts";
 import { isUnavailable, isUniqueViolation } from "./faults.ts";
-import type { Prisma } from "./prisma.ts";
+import type { Database } from "./prisma.ts";
 import { type ChatJoined, type MessageRow, toChat, toMessage } from "./rows.ts";
 
 const MAX_BATCH = 200;
@@ -68,19 +68,23 @@ added AS (
   INSERT INTO chat_messages (chat_id, sequence_num, id, type_id, sender_id, by_staff, content, created_at)
   SELECT target_id, num, id, 1, sender_id, chat_id IS NOT NULL, ($6::json[])[ord], at FROM judged WHERE is_accepted
 )
-SELECT
+SELECT json_build_object(
+  'judged',
   (SELECT json_agg(json_build_array(ord, is_accepted, num, (extract(epoch FROM at) * 1000)::bigint, version))
-   FROM judged) AS judged,
+   FROM judged),
+  'changed',
   (SELECT json_agg(json_build_object('version', version, 'chat', to_json(chat), 'visitor', to_json(visitor), 'staff', to_json(staff)))
    FROM known WHERE id IN (SELECT target_id FROM judged WHERE is_accepted AND version IS DISTINCT FROM ($7::text[])[ord])
-  ) AS changed,
+  ),
+  'resent',
   (SELECT json_agg(json_build_object('ord', ord, 'message', to_json(message)))
    FROM target JOIN LATERAL (
      SELECT * FROM chat_messages WHERE sender_id = target.sender_id AND id = target.id OFFSET 0
-   ) message ON is_resent) AS resent`;
+   ) message ON is_resent)
+)`;
 
 type Judged = [ord: number, isAccepted: boolean, number: number, at: number, version: string];
-type Row = {
+type Answer = {
   /** The messages that have an open chat. */
   judged: Judged[] | null;
   changed: (ChatJoined & { version: string })[] | null;
@@ -94,7 +98,10 @@ const MAX_KNOWN = 20_000;
 export type AppendObserver = (batchSize: number) => void;
 
 /** Makes the function that appends one message, in a batch with those of everybody else who writes at the moment. */
-export function createAppend(prisma: Prisma, observe: AppendObserver): (message: NewMessage) => Promise<Appended> {
+export function createAppend(
+  { queryJson }: Database,
+  observe: AppendObserver,
+): (message: NewMessage) => Promise<Appended> {
   /** By the chat's id, and by its visitor's. */
   const known = new Map<string, Known>();
   const keyOf = ({ chatId, senderId }: NewMessage) => chatId ?? senderId;
@@ -107,8 +114,11 @@ export function createAppend(prisma: Prisma, observe: AppendObserver): (message:
   const appendAll = async (messages: NewMessage[]): Promise<Appended[]> => {
     observe(messages.length);
     const given = messages.map((message) => known.get(keyOf(message)));
-    const [row] = await prisma.$queryRawUnsafe<[Row]>(
-      APPEND,
+    const {
+      judged,
+      changed: changedChats,
+      resent,
+    } = await queryJson<Answer>(APPEND, [
       messages.length,
       messages.map((message) => message.organisationId),
       messages.map((message) => message.senderId),
@@ -116,15 +126,15 @@ export function createAppend(prisma: Prisma, observe: AppendObserver): (message:
       messages.map((message) => message.id),
       messages.map((message) => JSON.stringify(message.content)),
       given.map((one) => one?.version ?? null),
-    );
+    ]);
     const changed = new Map<string, Chat>();
-    for (const { version, ...joined } of row.changed ?? []) {
+    for (const { version, ...joined } of changedChats ?? []) {
       const chat = toChat(joined);
       changed.set(version, chat);
       for (const key of [chat.room.id, chat.visitor.id]) remember(key, { version, chat });
     }
     const results: Appended[] = messages.map(() => ({ outcome: "refused", openChat: false }));
-    for (const [ord, isAccepted, number, at, version] of row.judged ?? []) {
+    for (const [ord, isAccepted, number, at, version] of judged ?? []) {
       const [message, before] = [messages[ord - 1] as NewMessage, given[ord - 1]];
       if (!isAccepted) {
         results[ord - 1] = { outcome: "refused", openChat: true };
@@ -137,7 +147,7 @@ export function createAppend(prisma: Prisma, observe: AppendObserver): (message:
         message: toStored(message, chat.room.id, number, at),
       };
     }
-    for (const { ord, message } of row.resent ?? []) {
+    for (const { ord, message } of resent ?? []) {
       results[ord - 1] = { outcome: "resent", message: toMessage(message) };
     }
     return results;

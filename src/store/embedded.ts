@@ -2,26 +2,25 @@ import { join } from "node:path";
 import { PGlite } from "@electric-sql/pglite";
 import { PrismaPGlite } from "pglite-prisma-adapter";
 import { lockDataDir } from "./data-dir.ts";
-import { PrismaClient } from "./generated/client.ts";
 import { applyMigrations } from "./migrate.ts";
-import type { Prisma } from "./prisma.ts";
+import { type Database, openDatabase } from "./prisma.ts";
 
 /**
  * Opens the embedded PostgreSQL (PGlite) under `dataDir`, up to date. It takes some 4 s. One process has it at a time.
  * @throws DataDirInUse
  */
-export async function openEmbedded(dataDir: string): Promise<{ prisma: Prisma; close(): Promise<void> }> {
+export async function openEmbedded(dataDir: string): Promise<Database> {
   const lock = await lockDataDir(dataDir);
   const pglite = await PGlite.create(join(dataDir, "postgres"));
   await applyMigrations({
     exec: (sql) => pglite.exec(sql),
     query: async <T>(sql: string, values?: unknown[]) => (await pglite.query<T>(sql, values)).rows,
   });
-  const prisma = new PrismaClient({ adapter: new PrismaPGlite(pglite), errorFormat: "minimal" });
+  const database = openDatabase(new PrismaPGlite(pglite));
   return {
-    prisma,
+    ...database,
     async close() {
-      await prisma.$disconnect();
+      await database.close();
       await pglite.close();
       lock.close();
     },

@@ -1,11 +1,22 @@
 import { PrismaPg } from "@prisma/adapter-pg";
+import type { ArgType, SqlDriverAdapterFactory } from "@prisma/driver-adapter-utils";
 import { PrismaClient } from "./generated/client.ts";
 
 export type Prisma = PrismaClient;
 
+export type Database = {
+  prisma: Prisma;
+  /**
+   * Runs a statement that returns one JSON value, over the same connections, past Prisma's client: that takes 150 us of
+   * CPU for each statement, whatever it does. Arguments are texts, and lists of them, with a cast in the SQL.
+   */
+  queryJson<T>(sql: string, args: (number | (string | null)[])[]): Promise<T>;
+  close(): Promise<void>;
+};
+
 /** Opens a PostgreSQL of its own. Connects on first use; waits at most 5 s for a connection, 15 s for an answer. */
-export function connectPostgres(url: string): Prisma {
-  const adapter = new PrismaPg(
+export function connectPostgres(url: string): Database {
+  const factory = new PrismaPg(
     {
       connectionString: url,
       max: 10,
@@ -23,7 +34,29 @@ export function connectPostgres(url: string): Prisma {
     // Without a listener, an idle connection that PostgreSQL closes would end the process; the next query says it.
     { onPoolError: () => {}, onConnectionError: () => {}, statementNameGenerator: nameOf },
   );
-  return new PrismaClient({ adapter, errorFormat: "minimal" });
+  return openDatabase(factory);
+}
+
+const NUMBER: ArgType = { arity: "scalar", scalarType: "int" };
+const TEXTS: ArgType = { arity: "list", scalarType: "string" };
+
+/** One driver adapter, and so one pool, for Prisma's client and for what goes past it. */
+export function openDatabase(factory: SqlDriverAdapterFactory): Database {
+  const adapter = factory.connect();
+  const { provider, adapterName } = factory;
+  const prisma = new PrismaClient({
+    adapter: { provider, adapterName, connect: () => adapter },
+    errorFormat: "minimal",
+  });
+  return {
+    prisma,
+    async queryJson(sql, args) {
+      const argTypes = args.map((arg) => (typeof arg === "number" ? NUMBER : TEXTS));
+      const { rows } = await (await adapter).queryRaw({ sql, args, argTypes });
+      return JSON.parse(rows[0]?.[0] as string);
+    },
+    close: () => prisma.$disconnect(),
+  };
 }
 
 const names = new Map<string, string>();

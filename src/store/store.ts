@@ -5,7 +5,7 @@ import { type Accounts, createAccounts } from "./accounts.ts";
 import { type AppendObserver, createAppend } from "./append-messages.ts";
 import { createHistory } from "./history.ts";
 import { createLists, type Lists } from "./lists.ts";
-import type { Prisma } from "./prisma.ts";
+import type { Database } from "./prisma.ts";
 import { createSnapshots } from "./snapshots.ts";
 import { createTransitions } from "./transitions.ts";
 
@@ -35,10 +35,11 @@ export function newMessageId(): string {
   return v7({ random: random.subarray(used - 16, used) }).replaceAll("-", "");
 }
 
-export function createStore(prisma: Prisma, observeBatch: AppendObserver = () => {}): Store {
+export function createStore(database: Database, observeBatch: AppendObserver = () => {}): Store {
+  const { prisma } = database;
   return {
     chats: {
-      append: createAppend(prisma, observeBatch),
+      append: createAppend(database, observeBatch),
       ...createTransitions(prisma, newId),
       ...createSnapshots(prisma),
       ...createHistory(prisma),

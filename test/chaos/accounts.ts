@@ -16,8 +16,8 @@ export async function createOrganisations(
   databaseUrl: string,
   { count, agents, ledger }: { count: number; agents: number; ledger: Ledger },
 ): Promise<Organisation[]> {
-  const prisma = connectPostgres(databaseUrl);
-  const { accounts } = createStore(prisma);
+  const database = connectPostgres(databaseUrl);
+  const { accounts } = createStore(database);
   const roles = [role.admin, role.supervisor, role.supervisor, ...Array.from({ length: agents + 1 }, () => role.agent)];
   const organisations: Organisation[] = [];
   for (let n = 1; n <= count; n++) {
@@ -38,7 +38,7 @@ export async function createOrganisations(
     const probe = staff.find(isProbe) as StaffAccount;
     organisations.push({ id: created.id, probe, staff: staff.filter((one) => one !== probe) });
   }
-  await prisma.$disconnect();
+  await database.close();
   return organisations;
 }
 

@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { connectPostgres, type Prisma } from "../../src/store/prisma.ts";
+import { connectPostgres, type Database } from "../../src/store/prisma.ts";
 import { createStore, newId, type Store } from "../../src/store/store.ts";
 import { createDatabase } from "../support/services.ts";
 
 let database: Awaited<ReturnType<typeof createDatabase>>;
-let prisma: Prisma;
+let connected: Database;
 let store: Store;
 beforeAll(async () => {
   database = await createDatabase();
-  prisma = connectPostgres(database.url);
-  store = createStore(prisma);
+  connected = connectPostgres(database.url);
+  store = createStore(connected);
   await store.accounts.createOrganisation({
     name: "Shop",
     staff: [{ fullName: "Ada", displayName: null, email: "ada", roleId: 1, passwordHash: "none" }],
@@ -17,7 +17,7 @@ beforeAll(async () => {
   });
 });
 afterAll(async () => {
-  await prisma?.$disconnect();
+  await connected?.close();
   await database?.drop();
 });
 

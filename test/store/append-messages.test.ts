@@ -12,9 +12,9 @@ afterAll(() => database?.drop());
 
 /** A store with connections of its own, as another process has it. */
 function openStore() {
-  const prisma = connectPostgres(database.url);
+  const connected = connectPostgres(database.url);
   const batches: number[] = [];
-  return { store: createStore(prisma, (size) => batches.push(size)), batches, close: () => prisma.$disconnect() };
+  return { store: createStore(connected, (size) => batches.push(size)), batches, close: connected.close };
 }
 
 const CHATS = 30;

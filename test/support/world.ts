@@ -49,8 +49,8 @@ export async function startWorld(topology: Topology, env: Record<string, string>
   const redis = count > 1 && !env.REDIS_URL ? await startRedis() : undefined;
   const podEnv = { DATABASE_URL: database.url, ...(redis && { REDIS_URL: redis.url }), ...env };
   const pods = await Promise.all(Array.from({ length: count }, () => startPod(podEnv)));
-  const prisma = connectPostgres(database.url);
-  const store = createStore(prisma);
+  const connected = connectPostgres(database.url);
+  const store = createStore(connected);
 
   return {
     pods,
@@ -61,7 +61,7 @@ export async function startWorld(topology: Topology, env: Record<string, string>
     organisation: () => createOrganisation(store),
     async stop() {
       await Promise.all(pods.map((pod) => pod.stop()));
-      await prisma.$disconnect();
+      await connected.close();
       await redis?.stop();
       await database.drop();
     },
