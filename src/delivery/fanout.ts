@@ -8,7 +8,7 @@ import { createEncoder } from "./encode.ts";
 /** An event, which of the payloads it has, and who gets it: everybody in one of the rooms, and in none of the others. */
 type Line = [event: string, payload: number, rooms: RoomName[], except: string[]];
 /** What is sent at once. */
-type Sent<Note> = { note: Note; payloads: number; events: Line[] };
+type Sent<Note> = { note: Note; events: Line[] };
 
 type Parts<Note> = {
   bus: Pick<Bus, "id" | "publish" | "subscribe" | "unsubscribe" | "onMessage"> | undefined;
@@ -16,6 +16,8 @@ type Parts<Note> = {
   onHeard: (organisationId: string, note: Note, rooms: RoomName[]) => void;
   onFault: (error: unknown) => void;
 };
+
+const LINE_BREAK = 0x0a;
 
 export type Fanout<Note> = {
   /** Sends events to an organisation's connections, here and on every other process, all at once. */
@@ -25,16 +27,19 @@ export type Fanout<Note> = {
 };
 
 /** The format of what goes over the bus is part of its channel's name: processes of two versions pass each other by. */
-const channelOf = (organisationId: string) => `chat:1:${organisationId}`;
+const channelOf = (organisationId: string) => `chat:2:${organisationId}`;
 
 /**
  * Brings events to their connections. A payload is encoded once: the same text goes to the connections here, and over the
  * bus to the other processes, which pass it on without looking into it. Over the bus goes one message for each organisation
- * and turn of the event loop, to the processes that have somebody of that organisation:
+ * and turn of the event loop, to the processes that have somebody of that organisation. It has the sending process's id in
+ * its first line, and then for each `send`
  *
- *     the sending process's id
- *     {"note": …, "payloads": 1, "events": [[event, payload, rooms, except], …]}     for each `send`, followed by
- *     {"user": …}                                                                   a line for each of its payloads
+ *     412 visitor:… staff:… org:…:monitors                  how many bytes the rest of it has, and whom it concerns
+ *     {"note": …, "events": [[event, payload, rooms, except], …]}
+ *     {"user": …}                                           a line for each of its payloads
+ *
+ * so that a process passes by what concerns nobody here without reading it.
  */
 export function createFanout<Note>(io: Server, { bus, onHeard, onFault }: Parts<Note>): Fanout<Note> {
   const { adapter, sockets } = io.of("/");
@@ -56,11 +61,14 @@ export function createFanout<Note>(io: Server, { bus, onHeard, onFault }: Parts<
     }
   }
 
-  function publish(organisationId: string, lines: string[]): void {
+  function publish(organisationId: string, sent: Sent<Note>, payloads: string[]): void {
     if (bundles.size === 0) setImmediate(flush);
+    const text = [JSON.stringify(sent), ...payloads].join("\n");
+    const rooms = [...new Set(sent.events.flatMap(([, , rooms]) => rooms))].join(" ");
+    const lines = `${Buffer.byteLength(text)} ${rooms}\n${text}`;
     const bundle = bundles.get(organisationId);
-    if (bundle) bundle.push(...lines);
-    else bundles.set(organisationId, lines);
+    if (bundle) bundle.push(lines);
+    else bundles.set(organisationId, [lines]);
   }
 
   function flush(): void {
@@ -72,12 +80,17 @@ export function createFanout<Note>(io: Server, { bus, onHeard, onFault }: Parts<
   }
 
   function hear(organisationId: string, bundle: Buffer): void {
-    const lines = bundle.toString().split("\n");
-    for (let at = 1; at < lines.length; ) {
-      const { note, payloads, events } = JSON.parse(lines[at++] as string) as Sent<Note>;
-      for (const line of events) tell(lines[at + line[1]] as string, line);
-      at += payloads;
-      const rooms = events.flatMap(([, , rooms]) => rooms);
+    const firstEnd = bundle.indexOf(LINE_BREAK);
+    for (let at = firstEnd + 1; at < bundle.length; ) {
+      const headEnd = bundle.indexOf(LINE_BREAK, at);
+      const [size, ...rooms] = bundle.toString("latin1", at, headEnd).split(" ") as [string, ...RoomName[]];
+      const start = headEnd + 1;
+      if (headEnd === -1 || !(Number(size) > 0)) throw new Error("What came in over the bus is no bundle of events.");
+      at = start + Number(size) + 1;
+      if (!rooms.some((room) => adapter.rooms.has(room))) continue;
+      const [sent, ...payloads] = bundle.toString("utf8", start, at - 1).split("\n") as [string, ...string[]];
+      const { note, events } = JSON.parse(sent) as Sent<Note>;
+      for (const line of events) tell(payloads[line[1]] as string, line);
       onHeard(organisationId, note, rooms);
     }
   }
@@ -122,8 +135,7 @@ export function createFanout<Note>(io: Server, { bus, onHeard, onFault }: Parts<
         tell(json, line);
         return line;
       });
-      const sent: Sent<Note> = { note, payloads: payloads.length, events };
-      if (bus) publish(organisationId, [JSON.stringify(sent), ...payloads]);
+      if (bus) publish(organisationId, { note, events }, payloads);
     },
     sendHere: ({ event, payload, rooms, except }) => tell(JSON.stringify(payload), [event, 0, rooms, except]),
   };

@@ -59,11 +59,13 @@ test("what isn't the service's own on an organisation's channel harms nobody", a
     "x",
     "x\n",
     "x\n{}",
-    "x\nnull",
-    'x\n{"events":[["e",0]],"payloads":1}',
-    'x\n{"note":{},"events":1}',
+    "x\n-2 \n{}",
+    `x\n99 org:${organisation.id}:staff\n{}`,
+    `x\n4 org:${organisation.id}:staff\nnull`,
+    `x\n20 org:${organisation.id}:staff\n{"events":[["e",0]]}`,
+    `x\n23 org:${organisation.id}:staff\n{"note":{},"events":1}`,
   ]) {
-    const receivers = await callRedis(world.redis?.url ?? "", "SPUBLISH", `chat:1:${organisation.id}`, message);
+    const receivers = await callRedis(world.redis?.url ?? "", "SPUBLISH", `chat:2:${organisation.id}`, message);
     expect(receivers).toBe(2);
   }
   await visitor.ok("visitor_first_msg", { n: 1 });
