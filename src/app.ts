@@ -104,7 +104,7 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
   bus?.onRestored(async () => {
     for (const connection of connections) stale.add(connection);
     await attendance.touch().catch(fault("presence"));
-    await delivery.checkChats(0).catch(fault("delivery"));
+    await delivery.checkChats({ atOnce: true }).catch(fault("delivery"));
     if (isRefreshing) return;
     isRefreshing = true;
     while (stale.size > 0) {

@@ -26,12 +26,14 @@ export function startCanary({ commands, subscriber, onBeat, onHeard, onSilent }:
   let heardAt = performance.now();
   let repairedAt = heardAt;
   let beatAt = heardAt;
+  let lagMs = 0;
   subscribe();
   // As buffers: for a listener of texts ioredis would decode all that comes in.
   subscriber.on("smessageBuffer", (from: Buffer, sentAt: Buffer) => {
     if (!from.equals(channel)) return;
     heardAt = performance.now();
-    onHeard((heardAt - Number(sentAt)) / 1_000);
+    lagMs = heardAt - Number(sentAt);
+    onHeard(lagMs / 1_000);
   });
 
   function subscribe(): void {
@@ -54,8 +56,10 @@ export function startCanary({ commands, subscriber, onBeat, onHeard, onSilent }:
     commands.spublish(channel, String(now)).catch(() => {});
   }
   const timer = setInterval(beat, BEAT_MS);
+  const isHeard = () => performance.now() - heardAt <= SILENT_MS;
   return {
     stop: () => clearInterval(timer),
-    isHeard: () => performance.now() - heardAt <= SILENT_MS,
+    isHeard,
+    lagMs: () => (isHeard() ? lagMs : 0),
   };
 }

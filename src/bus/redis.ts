@@ -24,6 +24,8 @@ export type Bus = {
   subscribed(): Promise<void>;
   /** Whether messages get through at the moment. */
   isUp(): boolean;
+  /** How long the last message took that this process sent itself; 0 while none gets through. */
+  lagMs(): number;
   /** Calls the one `listener` each time the bus is back: what was sent meanwhile didn't come in here, or didn't go out. */
   onRestored(listener: () => void): void;
   close(): Promise<void>;
@@ -109,6 +111,7 @@ export async function connectBus(urls: string[], { onFault, onLag }: BusOptions)
       if (isUp()) await within(ANSWER_WITHIN_MS, subscriptions);
     },
     isUp,
+    lagMs: canary.lagMs,
     onRestored(listener) {
       restored = listener;
     },

@@ -46,7 +46,10 @@ export function createDelivery(io: Server, { bus, chats, people, presence, metri
   });
   const tell = fanout.sendHere;
   const onHealed = (what: string) => metrics.healed.inc({ event: what });
-  const gaps = createGaps({ chats, people, isHere, tell, onHealed, onFault });
+  const gaps = createGaps({
+    ...{ chats, people, isHere, tell, onHealed, onFault },
+    busLagMs: bus?.lagMs ?? (() => 0),
+  });
   const roster = createRoster({ presence, people, isHere, tell, onHealed });
   adapter.on("delete-room", gaps.unfollow);
 

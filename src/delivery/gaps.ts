@@ -7,8 +7,9 @@ import { createWatermarks, type StepMark } from "./watermarks.ts";
 
 /** How often every chat is compared with the database. */
 export const CHECK_INTERVAL_MS = 2_000;
-/** How long what is committed, or overtaken, may still be under way through the bus. */
+/** How long what is committed, or overtaken, may still be under way through the bus; longer when the bus is slow. */
 const PATIENCE_MS = 500;
+const MAX_PATIENCE_MS = 2_000;
 /** A statement may take 15 s, and the processes' clocks may differ by some more. */
 const RECENT_MS = 30_000;
 /** So many chats are read at once. */
@@ -23,6 +24,8 @@ type Parts = {
   isHere: (room: RoomName) => boolean;
   /** Sends an event to this process's own connections. */
   tell: (announcement: Announcement) => void;
+  /** How long messages take through the bus at the moment. */
+  busLagMs: () => number;
   /** Called with each event that had to be told from the database. */
   onHealed: (event: string) => void;
   onFault: (error: unknown) => void;
@@ -36,7 +39,7 @@ export type Gaps = {
   /** A step has come in: something may be missing before it. */
   heard(mark: StepMark): void;
   /** Compares every chat with the database, and tells what wasn't told here. */
-  check(patienceMs?: number): Promise<void>;
+  check(options?: { atOnce?: boolean }): Promise<void>;
 };
 
 export function markOf(step: Step, { all, next }: Announcements): StepMark {
@@ -47,7 +50,7 @@ export function markOf(step: Step, { all, next }: Announcements): StepMark {
  * Closes the gaps that the bus leaves: what it loses, or what a process that died no longer published, is told from the
  * database, as the very same events, in order, at the latest some 3 s later.
  */
-export function createGaps({ chats, people, isHere, tell, onHealed, onFault }: Parts): Gaps {
+export function createGaps({ chats, people, isHere, tell, busLagMs, onHealed, onFault }: Parts): Gaps {
   const watermarks = createWatermarks(isHere);
   const followed = new Map<string, Follow>();
   const wanted: Caller[] = [];
@@ -55,6 +58,9 @@ export function createGaps({ chats, people, isHere, tell, onHealed, onFault }: P
   let nextReading: Promise<void> | null = null;
   const skipped = new Set<string>();
   let lastCheckAt = Date.now();
+
+  // Where all is late, what is told from the database would only be told twice, and make it later.
+  const patienceMs = () => Math.min(PATIENCE_MS + 2 * busLagMs(), MAX_PATIENCE_MS);
 
   /** One reading at a time: what one finds is what the next one starts from. */
   function read<T>(work: () => Promise<T>): Promise<T> {
@@ -155,11 +161,11 @@ export function createGaps({ chats, people, isHere, tell, onHealed, onFault }: P
   }
 
   async function healSkipped(): Promise<void> {
-    await delay(PATIENCE_MS);
+    await delay(patienceMs());
     const behind = [...skipped].map((chatId) => ({ chatId, upTo: watermarks.highestOf(chatId) }));
     skipped.clear();
     // The last of them was skipped a moment ago: what it overtook may still be under way.
-    await delay(PATIENCE_MS);
+    await delay(patienceMs());
     await heal(behind);
   }
 
@@ -179,10 +185,10 @@ export function createGaps({ chats, people, isHere, tell, onHealed, onFault }: P
       if (skipped.size === 0) healSkipped().catch(onFault);
       skipped.add(mark.chatId);
     },
-    async check(patienceMs = PATIENCE_MS) {
+    async check({ atOnce = false } = {}) {
       const behind = await read(findBehind);
       if (behind.length === 0) return;
-      await delay(patienceMs);
+      if (!atOnce) await delay(patienceMs());
       await heal(behind);
     },
   };

@@ -3,9 +3,11 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ServerPayload } from "../../src/contract/events.ts";
 import type { Staff, Visitor } from "../../src/contract/models.ts";
 import { newId } from "../../src/store/store.ts";
+import { createLink } from "../chaos/link.ts";
 import { connect, enter, type TestClient } from "../support/client.ts";
 import { startPod } from "../support/pod.ts";
 import { callRedis } from "../support/servers.ts";
+import { startRedis } from "../support/services.ts";
 import { wayTo } from "../support/way.ts";
 import {
   type Cast,
@@ -211,6 +213,40 @@ describe("a pod that hears nothing of the others", () => {
         .toEqual(sent);
     }
   });
+});
+
+test("nothing is told twice where the bus is only slow", { timeout: 60_000 }, async () => {
+  const redis = await startRedis();
+  const link = await createLink(redis.port);
+  const world = await startWorld("two pods", { REDIS_URL: `redis://127.0.0.1:${link.port}` });
+  try {
+    const organisation = await world.organisation();
+    const writer = await enter(world.url(0), tokenOf(await organisation.visitor()));
+    const agent = await enter(world.url(1), tokenOf(organisation.agent));
+    await writer.ok("visitor_first_msg", { n: 1 });
+    const { room } = await agent.next("append_unclaimed_chats");
+    await agent.ok("staff_join", { room: room.id });
+    link.delay(400);
+    const slowBeats = async ({ url }: { url: string }) => {
+      const text = await (await fetch(`${url}/metrics`)).text();
+      const [beats, quick] = [/_count (\d+)/, /_bucket\{le="0.5"\} (\d+)/].map((part) =>
+        Number(new RegExp(`chat_bus_lag_seconds${part.source}`).exec(text)?.[1]),
+      ) as [number, number];
+      return beats - quick;
+    };
+    for (const pod of world.pods) await expect.poll(() => slowBeats(pod), { timeout: 10_000 }).toBeGreaterThan(0);
+    const sent = Array.from({ length: 40 }, (_, n) => n + 3);
+    for (const n of sent) {
+      await writer.ok("visitor_msg", { n });
+      await setTimeout(100);
+    }
+    await expect.poll(() => heardNumbers(agent, "visitor_send"), { timeout: 5_000 }).toEqual(sent);
+    expect(await Promise.all(world.pods.map(({ url }) => healedOn(url)))).toEqual([0, 0]);
+  } finally {
+    await world.stop();
+    await link.close();
+    await redis.stop();
+  }
 });
 
 test("whoever takes his snapshot for the state misses nothing of what happens while it is read", async () => {
