@@ -2,7 +2,7 @@
 import { machine } from "./machine.ts";
 import { connections } from "./measure/connections.ts";
 import { growth } from "./measure/growth.ts";
-import { latency } from "./measure/latency.ts";
+import { PODS as LATENCY_PODS, latency } from "./measure/latency.ts";
 import { storm } from "./measure/storm.ts";
 import { throughput } from "./measure/throughput.ts";
 import type { Measurement } from "./measurement.ts";
@@ -43,7 +43,7 @@ try {
 
 async function run(options: Options): Promise<string> {
   const { report, finish } = createReport(options.out, console.error);
-  rig = await startRig(options);
+  rig = await startRig({ ...options, maxPods: Math.max(...options.pods, LATENCY_PODS) });
   try {
     for (const measurement of measurements) {
       if (options.only.length > 0 && !options.only.includes(measurement.name)) continue;

@@ -16,7 +16,7 @@ import {
 import { type CpuTime, cpuOf, cpuOfTree } from "./cpu.ts";
 import { type Load, startLoad } from "./load/load.ts";
 import { type Candidate, type Pod, startPod } from "./pods.ts";
-import { createWorld, WORLD, type World } from "./world.ts";
+import { createWorld, partOf, type World } from "./world.ts";
 
 export type CpuTimes = Record<"pods" | "postgres" | "redis" | "load", CpuTime>;
 
@@ -25,7 +25,7 @@ export type Cluster = {
   candidate: Candidate;
   pods: Pod[];
   databaseUrl: string;
-  /** Connects everybody in the world. */
+  /** Connects everybody of as many organisations as there are pods. */
   startLoad(): Promise<Load>;
   /** All that was used so far. */
   cpu(): CpuTimes;
@@ -46,9 +46,16 @@ export type Rig = {
 
 const TEMPLATE = "world";
 
-export async function startRig({ cpuProf }: { cpuProf?: string | undefined } = {}): Promise<Rig> {
+type RigOptions = {
+  /** The largest number of pods: the load grows with them, by one organisation for each. */
+  maxPods: number;
+  cpuProf?: string | undefined;
+};
+
+export async function startRig({ maxPods, cpuProf }: RigOptions): Promise<Rig> {
   const folder = mkdtempSync(join(tmpdir(), "bench-"));
   const worldFile = join(folder, "world.json");
+  const partFile = (count: number) => join(folder, `world-${count}.json`);
   if (cpuProf !== undefined) mkdirSync(cpuProf, { recursive: true });
   const [postgres, redis] = await Promise.all([startOwnPostgres(), startRedisFrom(findRedis())]);
   const podOptions = (candidate: Candidate, url: string, cpuProfDir?: string) => ({
@@ -65,11 +72,12 @@ export async function startRig({ cpuProf }: { cpuProf?: string | undefined } = {
     const url = databaseUrl(postgres.url, TEMPLATE);
     await migrate(url);
     const pod = await startPod(podOptions("ours", url));
-    const world = await createWorld(url, pod.url, WORLD);
+    const world = await createWorld(url, pod.url, maxPods);
     // At once, so that nobody has left.
     await pod.stop("SIGKILL");
     await closeDatabase(postgres.url, TEMPLATE);
     writeFileSync(worldFile, JSON.stringify(world));
+    for (let count = 1; count <= maxPods; count++) writeFileSync(partFile(count), JSON.stringify(partOf(world, count)));
     return world;
   };
   const world = await makeWorld().catch(async (error: Error) => {
@@ -98,7 +106,7 @@ export async function startRig({ cpuProf }: { cpuProf?: string | undefined } = {
         ...{ candidate, pods, databaseUrl: url },
         async startLoad() {
           load = await startLoad(
-            worldFile,
+            partFile(count),
             pods.map((pod) => pod.url),
           );
           return load;

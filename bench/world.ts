@@ -13,17 +13,25 @@ export type Organisation = { id: string; monitors: StaffMember[]; agents: StaffM
 export type Chat = { room: Room; visitor: Visitor; visitorToken: string; staff: Staff; lastNumber: number };
 export type World = { organisations: Organisation[]; chats: Chat[] };
 
-export type WorldSize = { organisations: number; agents: number; chats: number };
-export const WORLD: WorldSize = { organisations: 4, agents: 15, chats: 240 };
+/** Of each organisation. */
+const AGENTS = 15;
+const CHATS_EACH = 4;
 
 const sign = createSigner({ key: JWT_SECRET, algorithm: "HS256", expiresIn: "12h" });
 export const staffToken = ({ id }: { id: string }): string => sign({ sub: id, type: "staff" });
 
+/** Only so many of its organisations, with their people and chats. */
+export function partOf({ organisations, chats }: World, count: number): World {
+  const part = organisations.slice(0, count);
+  const ids = new Set(part.map(({ id }) => id));
+  return { organisations: part, chats: chats.filter(({ staff }) => ids.has(staff.organisation_id)) };
+}
+
 /** Fills an empty, migrated database. `url` is a pod of ours on it. */
-export async function createWorld(databaseUrl: string, url: string, size: WorldSize): Promise<World> {
+export async function createWorld(databaseUrl: string, url: string, count: number): Promise<World> {
   const database = connectPostgres(databaseUrl);
   const organisations: Organisation[] = [];
-  for (let n = 1; n <= size.organisations; n++) organisations.push(await createOrganisation(database, n, size.agents));
+  for (let n = 1; n <= count; n++) organisations.push(await createOrganisation(database, n));
   await database.close();
 
   const sockets: Socket[] = [];
@@ -49,14 +57,14 @@ export async function createWorld(databaseUrl: string, url: string, size: WorldS
     // The visitor's first message is number 1, "join room" number 2.
     return { room: (await joined).room, visitor, visitorToken, staff, lastNumber: 2 };
   };
-  const chats = await Promise.all(Array.from({ length: size.chats }, openChat));
+  const chats = await Promise.all(Array.from({ length: agents.length * CHATS_EACH }, openChat));
   // Lost, not left: who leaves closes his chats.
   for (const socket of sockets) socket.io.engine.close();
   return { organisations, chats };
 }
 
-async function createOrganisation(database: Database, n: number, agents: number) {
-  const roles = [role.admin, role.supervisor, ...Array.from({ length: agents }, () => role.agent)];
+async function createOrganisation(database: Database, n: number) {
+  const roles = [role.admin, role.supervisor, ...Array.from({ length: AGENTS }, () => role.agent)];
   const created = await createStore(database).accounts.createOrganisation({
     name: `Organisation ${n}`,
     staff: roles.map((roleId, index) => {

@@ -6,7 +6,7 @@ import { ratioOf, spreadOf } from "../stats.ts";
 import { type MessageRun, runMessages } from "./messages.ts";
 
 const RATE = 500;
-const PODS = 2;
+export const PODS = 2;
 const field: Candidate[] = ["ours", "relay", "naive"];
 
 type Turn = MessageRun & { candidate: Candidate };
