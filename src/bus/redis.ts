@@ -6,6 +6,7 @@ import { within } from "../time.ts";
 import type { RedisAddress } from "./address.ts";
 import { startCanary } from "./canary.ts";
 import { connect, listenForRestored } from "./clients.ts";
+import { explain } from "./explain.ts";
 import { followMaster } from "./sentinels.ts";
 
 /** Fan-out between processes. It is a hint, not the truth: what it loses, the database still has. */
@@ -59,8 +60,9 @@ export async function connectBus(address: RedisAddress, { onFault, onLag }: BusO
     address,
     [commands, subscriber].filter((client) => client instanceof Redis),
   );
-  commands.on("error", onFault);
-  subscriber.on("error", onFault);
+  for (const client of [commands, subscriber]) {
+    client.on("error", (error: Error) => void explain(error, address).then(onFault));
+  }
 
   const ready = [commands, subscriber].map((client) => new Promise((resolve) => client.once("ready", resolve)));
   await within(READY_WITHIN_MS, Promise.all(ready));
