@@ -56,7 +56,8 @@ export async function startRedisSet(kind: RedisSetKind, options: RedisSetOptions
   const folder = mkdtempSync(join(tmpdir(), "test-redis-"));
   const { replicas = kind === "node" ? 0 : 1, rules, sentinelRules, certificates } = options;
   const host = certificates ? "localhost" : "127.0.0.1";
-  const common = ["dir .", "bind 127.0.0.1", `requirepass ${PASSWORD}`, "loglevel warning"];
+  // Sentinels and clusters write down where they are: not in the folder that goes with a process.
+  const common = [`dir ${folder}`, "bind 127.0.0.1", `requirepass ${PASSWORD}`, "loglevel warning"];
   const withUser = (of: string | undefined) => (of ? [`user chat on >${CHAT_PASSWORD} ${of}`] : []);
   const start = async (lines: (port: number) => string[], args: string[] = []) =>
     startNode(folder, certificates, (port) => [...common, ...tlsLines(port, certificates), ...lines(port)], args);
@@ -201,7 +202,8 @@ async function joinCluster(nodes: RedisNode[], masterCount: number): Promise<voi
   }
 }
 
-const roleOf = (node: RedisNode) =>
+/** "master" or "slave", as it sees it itself; null without an answer. */
+export const roleOf = (node: RedisNode) =>
   node.call("ROLE").then(
     (role) => (role as string[])[0],
     () => null,
