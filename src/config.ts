@@ -1,6 +1,7 @@
 import Type, { type Static, type TObject } from "typebox";
 import { Value } from "typebox/value";
 import { isPublicKey, MIN_SECRET_BYTES, splitPublicKeys, splitSecrets } from "./accounts/keys.ts";
+import { BadAddress, type RedisAddress, readRedisUrl } from "./bus/address.ts";
 import { createClients } from "./client-address.ts";
 import { readTexts } from "./text-values.ts";
 
@@ -26,11 +27,12 @@ export const Environment = Type.Object({
     secret: true,
     description: "PostgreSQL >= 15; unset: an embedded one under DATA_DIR",
   }),
-  REDIS_URL: text("redis://host:port, rediss://host:port, or a comma list of them", {
-    pattern: "^rediss?://[^,\\s]+(,\\s*rediss?://[^,\\s]+)*$",
-    secret: true,
-    description: "Redis >= 7; a comma list of nodes is a Redis Cluster; unset: a single process",
-  }),
+  REDIS_URL: Type.Optional(
+    Type.String({
+      description:
+        "Redis >= 7: redis:// or rediss://, a comma list of a cluster's nodes, or redis+sentinel://; unset: a single process",
+    }),
+  ),
   DATA_DIR: Type.String({
     default: ".data",
     description: "folder of the embedded database and the generated development secret",
@@ -101,8 +103,8 @@ export type Config = {
   host: string;
   /** Unset: the embedded database. */
   databaseUrl: string | undefined;
-  /** Several: a cluster; none: a single process. */
-  redisUrls: string[];
+  /** Unset: a single process. */
+  redis: RedisAddress | undefined;
   dataDir: string;
   /** The first signs, all verify. None on the embedded database: one is generated and kept. */
   jwtSecrets: string[];
@@ -146,7 +148,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     port: values.PORT,
     host: values.HOST,
     databaseUrl: values.DATABASE_URL,
-    redisUrls: list(values.REDIS_URL),
+    redis: values.REDIS_URL ? readRedisUrl(values.REDIS_URL) : undefined,
     dataDir: values.DATA_DIR,
     jwtSecrets: splitSecrets(values.JWT_SECRET),
     jwtPublicKeys: splitPublicKeys(values.JWT_PUBLIC_KEY),
@@ -214,6 +216,7 @@ function missingOnes(values: Environment): string[] {
   if (values.REDIS_URL && !values.DATABASE_URL) {
     missing("DATABASE_URL", "but required with REDIS_URL: the embedded database serves a single process");
   }
+  if (values.REDIS_URL) problems.push(...wrongAddress(values.REDIS_URL));
   if (values.JWT_SECRET && Buffer.byteLength(values.JWT_SECRET) < MIN_SECRET_BYTES)
     problems.push(problem("JWT_SECRET", values.JWT_SECRET));
   // A key is taken as it stands: with the space it is another key, and everybody whose token it signed is logged out.
@@ -231,6 +234,16 @@ function problem(name: string, found: unknown): string {
   const schema = Environment.properties[name as keyof Environment] as { expected?: string; secret?: true };
   const shown = schema.secret ? `a text of ${Buffer.byteLength(String(found))} bytes` : JSON.stringify(found);
   return `${name}: found ${shown}, expected ${schema.expected}`;
+}
+
+function wrongAddress(url: string): string[] {
+  try {
+    readRedisUrl(url);
+    return [];
+  } catch (error) {
+    if (error instanceof BadAddress) return [`REDIS_URL: ${error.message}`];
+    throw error;
+  }
 }
 
 const proxyList = (text: string): string[] => (text.trim() === "none" ? [] : list(text));

@@ -44,9 +44,8 @@ async function start(config: Config): Promise<void> {
   const storage = await openStorage(config, (size) => metrics.batches.observe(size));
   await fillEmptyDatabase(config, storage.store.accounts);
   const bus =
-    config.redisUrls.length > 0
-      ? await connectBus(config.redisUrls, { onFault: fault("redis"), onLag: (s) => metrics.busLag.observe(s) })
-      : undefined;
+    config.redis &&
+    (await connectBus(config.redis, { onFault: fault("redis"), onLag: (s) => metrics.busLag.observe(s) }));
   const presence = bus
     ? createRedisPresence(bus.redis, { graceMs: config.reconnectGraceMs, onFault: fault("presence") })
     : createMemoryPresence();

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { readRedisUrl } from "../src/bus/address.ts";
 import { ConfigError, Environment, readConfig } from "../src/config.ts";
 import { runUntilExit } from "./support/pod.ts";
 
@@ -25,7 +26,7 @@ const defaults = {
   port: 3000,
   host: "0.0.0.0",
   databaseUrl: undefined,
-  redisUrls: [],
+  redis: undefined,
   dataDir: ".data",
   jwtSecrets: [],
   jwtPublicKeys: [],
@@ -87,15 +88,7 @@ describe("a good value is read", () => {
     ],
     [
       { ...onDatabase, REDIS_URL },
-      { ...read, redisUrls: [REDIS_URL] },
-    ],
-    [
-      { ...onDatabase, REDIS_URL: "rediss://a:1,rediss://b:2" },
-      { ...read, redisUrls: ["rediss://a:1", "rediss://b:2"] },
-    ],
-    [
-      { ...onDatabase, REDIS_URL: "redis://a, redis://b" },
-      { ...read, redisUrls: ["redis://a", "redis://b"] },
+      { ...read, redis: readRedisUrl(REDIS_URL) },
     ],
     [{ DATA_DIR: "/var/lib/chat" }, { dataDir: "/var/lib/chat" }],
     [{ JWT_SECRET: SECRET }, { jwtSecrets: [SECRET] }],
@@ -151,7 +144,7 @@ describe("a good value is read", () => {
     [{ NODE_ENV: "development" }, {}],
     [
       { NODE_ENV: "production", ...onDatabase, REDIS_URL },
-      { production: true, ...read, redisUrls: [REDIS_URL] },
+      { production: true, ...read, redis: readRedisUrl(REDIS_URL) },
     ],
   ])("%j", ([env, expected]) => {
     expect(readConfig(env)).toEqual({ ...defaults, ...expected });
@@ -159,7 +152,8 @@ describe("a good value is read", () => {
 });
 
 describe("a bad value is one line that names the variable, what was found and what is expected", () => {
-  const redis = "redis://host:port, rediss://host:port, or a comma list of them";
+  const redis =
+    "redis://host:port, rediss://host:port, or a comma list of them; or redis+sentinel://host:port,host:port/master, or rediss+sentinel://…";
   const origins = "a comma list of origins such as https://shop.example, or *";
   const proxies = "a comma list of addresses, CIDRs, loopback, linklocal and uniquelocal, or none";
   const ttl = "a number with s, m, h or d, such as 12h";

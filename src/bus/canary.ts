@@ -47,7 +47,9 @@ export function startCanary({ commands, subscriber, onBeat, onHeard, onSilent }:
     if (now - beatAt > 2 * BEAT_MS) heardAt = now;
     beatAt = now;
     const isSilent = now - Math.max(heardAt, repairedAt) > SILENT_MS;
-    if (isSilent && subscriber instanceof Redis && subscriber.status === "ready") {
+    // A Redis that is frozen takes connections, and doesn't answer on them.
+    const isOpen = subscriber.status === "ready" || subscriber.status === "connect";
+    if (isSilent && subscriber instanceof Redis && isOpen) {
       repairedAt = now;
       onSilent();
       subscriber.disconnect(true);

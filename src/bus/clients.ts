@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from "ioredis";
+import type { RedisAddress } from "./address.ts";
 
 type ClientOptions = Pick<
   RedisOptions,
@@ -7,27 +8,51 @@ type ClientOptions = Pick<
 >;
 
 const CONNECT_WITHIN_MS = 2_000;
+const ANSWER_WITHIN_MS = 1_000;
 
-/** Connects to one Redis, or to a cluster when there are several URLs; goes on trying for ever. */
-export function connect(urls: string[], options: ClientOptions, clusterOptions: ClusterOptions): Redis | Cluster {
-  const retry = (times: number) => Math.min(times * 100, 1_000);
-  const [first, ...others] = urls as [string, ...string[]];
-  if (others.length === 0)
-    return new Redis(first, { retryStrategy: retry, connectTimeout: CONNECT_WITHIN_MS, ...options });
-  const { protocol, username, password } = new URL(first);
-  const Client = clusterOptions.shardedSubscribers ? SubscriberCluster : Cluster;
-  return new Client(urls, {
-    clusterRetryStrategy: retry,
-    enableOfflineQueue: options.enableOfflineQueue ?? true,
-    ...clusterOptions,
-    redisOptions: {
-      ...options,
-      connectTimeout: CONNECT_WITHIN_MS,
-      // Also for the nodes that aren't among the URLs.
-      ...(username && { username: decodeURIComponent(username) }),
-      ...(password && { password: decodeURIComponent(password) }),
-      ...(protocol === "rediss:" && { tls: {} }),
-    },
+/** How long a client waits before it tries to connect again. */
+const retry = (times: number) => Math.min(times * 100, 1_000);
+
+/** Connects to one Redis, to a cluster, or to the master that Sentinels tell; goes on trying for ever. */
+export function connect(
+  address: RedisAddress,
+  options: ClientOptions,
+  clusterOptions: ClusterOptions,
+): Redis | Cluster {
+  const { hosts, isTls, user, database, sentinel } = address;
+  // Host names are verified, as Node.js does by itself.
+  const tls = isTls ? { tls: {} } : {};
+  const nodeOptions = {
+    ...options,
+    ...user,
+    ...tls,
+    connectTimeout: CONNECT_WITHIN_MS,
+    // What it would tell needs rights of its own, and a Redis >= 7.2.
+    disableClientInfo: true,
+  };
+  if (hosts.length > 1 && !sentinel) {
+    const Client = clusterOptions.shardedSubscribers ? SubscriberCluster : Cluster;
+    return new Client(hosts, {
+      clusterRetryStrategy: retry,
+      enableOfflineQueue: options.enableOfflineQueue ?? true,
+      // ioredis would connect to the addresses behind the names, which are in no certificate.
+      ...(isTls && { dnsLookup: (host, callback) => callback(null, host) }),
+      ...clusterOptions,
+      redisOptions: nodeOptions,
+    });
+  }
+  return new Redis({
+    ...nodeOptions,
+    ...(sentinel ? { sentinels: hosts, name: sentinel.master } : (hosts[0] as RedisAddress["hosts"][0])),
+    ...(sentinel?.user.username && { sentinelUsername: sentinel.user.username }),
+    ...(sentinel?.user.password && { sentinelPassword: sentinel.user.password }),
+    ...(isTls && { sentinelTLS: {}, enableTLSForSentinelMode: true }),
+    sentinelCommandTimeout: ANSWER_WITHIN_MS,
+    sentinelRetryStrategy: retry,
+    db: database,
+    retryStrategy: retry,
+    // Another one is the master now, behind the same name: who connects again gets there.
+    reconnectOnError: (error) => error.message.startsWith("READONLY"),
   });
 }
 

@@ -1,10 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { createShardedAdapter } from "@socket.io/redis-adapter";
-import type { Cluster, Redis } from "ioredis";
+import { type Cluster, Redis } from "ioredis";
 import type { Server } from "socket.io";
 import { within } from "../time.ts";
+import type { RedisAddress } from "./address.ts";
 import { startCanary } from "./canary.ts";
 import { connect, listenForRestored } from "./clients.ts";
+import { explain } from "./explain.ts";
+import { followMaster } from "./sentinels.ts";
 
 /** Fan-out between processes. It is a hint, not the truth: what it loses, the database still has. */
 export type Bus = {
@@ -34,15 +37,17 @@ export type Bus = {
 const ANSWER_WITHIN_MS = 1_000;
 /** How long a start waits for Redis; it then goes on without, until Redis is there. */
 const READY_WITHIN_MS = 5_000;
+/** Commands learn by themselves when slots have moved to another node. Who only listens has to ask. */
+const SUBSCRIBING = { shardedSubscribers: true, slotsRefreshInterval: 2_000 };
 
 type BusOptions = { onFault: (error: unknown) => void; onLag: (seconds: number) => void };
 
-/** Connects to one Redis (>= 7), or to a cluster when there are several URLs. Never fails: it goes on trying. */
-export async function connectBus(urls: string[], { onFault, onLag }: BusOptions): Promise<Bus> {
+/** Connects to Redis (>= 7). Never fails: it goes on trying. */
+export async function connectBus(address: RedisAddress, { onFault, onLag }: BusOptions): Promise<Bus> {
   // The publisher and the commands fail at once while Redis is away: ioredis would otherwise queue them, and the
   // adapter, which drops its promises, would end the process by an unhandled rejection.
   const commands = connect(
-    urls,
+    address,
     {
       ...{ enableOfflineQueue: false, enableAutoPipelining: true, commandTimeout: ANSWER_WITHIN_MS },
       // A Redis that answers nothing is then like one that isn't there: commands fail at once.
@@ -52,9 +57,14 @@ export async function connectBus(urls: string[], { onFault, onLag }: BusOptions)
     { maxRedirections: 5, retryDelayOnClusterDown: 0 },
   );
   // The subscriber never gives up, and subscribes again by itself.
-  const subscriber = connect(urls, { maxRetriesPerRequest: null }, { shardedSubscribers: true });
-  commands.on("error", onFault);
-  subscriber.on("error", onFault);
+  const subscriber = connect(address, { maxRetriesPerRequest: null }, SUBSCRIBING);
+  const stopFollowing = followMaster(
+    address,
+    [commands, subscriber].filter((client) => client instanceof Redis),
+  );
+  for (const client of [commands, subscriber]) {
+    client.on("error", (error: Error) => void explain(error, address).then(onFault));
+  }
 
   const ready = [commands, subscriber].map((client) => new Promise((resolve) => client.once("ready", resolve)));
   await within(READY_WITHIN_MS, Promise.all(ready));
@@ -117,6 +127,7 @@ export async function connectBus(urls: string[], { onFault, onLag }: BusOptions)
     },
     async close() {
       canary.stop();
+      stopFollowing();
       commands.disconnect();
       subscriber.disconnect();
     },

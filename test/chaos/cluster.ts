@@ -1,19 +1,13 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { migrate } from "../../src/store/migrate.ts";
-import {
-  findRedis,
-  type OwnPostgres,
-  type RedisServer,
-  runSql,
-  startOwnPostgres,
-  startRedisFrom,
-} from "../support/servers.ts";
+import { type RedisSet, type RedisSetKind, startRedisSet } from "../support/redis-sets.ts";
+import { type OwnPostgres, runSql, startOwnPostgres } from "../support/servers.ts";
 import type { Ledger } from "./ledger.ts";
 import { type Pod, startPod } from "./pods.ts";
 
 /** Pods behind a stand-in of a load balancer, on a Redis and a PostgreSQL of their own. */
 export type Cluster = {
-  redis: RedisServer & { pid: number };
+  redis: RedisSet;
   postgres: OwnPostgres;
   /** Those that run and weren't told to stop. */
   pods(): Pod[];
@@ -27,14 +21,26 @@ export type Cluster = {
   stop(): Promise<void>;
 };
 
-export type ClusterOptions = { pods: number; env: Record<string, string>; folder: string; ledger: Ledger };
+export type ClusterOptions = {
+  redis: RedisSetKind;
+  pods: number;
+  env: Record<string, string>;
+  folder: string;
+  ledger: Ledger;
+};
 
-export async function startCluster({ pods: count, env, folder, ledger }: ClusterOptions): Promise<Cluster> {
-  const [postgres, redis] = await Promise.all([startOwnPostgres(), startRedisFrom(findRedis())]);
-  if (redis.pid === undefined) throw new Error("The Redis has to be a process of this machine: unset TEST_REDIS_URL.");
+export async function startCluster({
+  redis: kind,
+  pods: count,
+  env,
+  folder,
+  ledger,
+}: ClusterOptions): Promise<Cluster> {
+  const replicas = { node: 0, cluster: 1, sentinel: 2 }[kind];
+  const [postgres, redis] = await Promise.all([startOwnPostgres(), startRedisSet(kind, { replicas })]);
   await migrate(postgres.url);
   const portOf = (url: string) => Number(new URL(url).port);
-  const options = { env, folder, ledger, redisPort: redis.port, postgresPort: portOf(postgres.url) };
+  const options = { env, folder, ledger, redis, postgresPort: portOf(postgres.url) };
   const started: Pod[] = [];
   // Whatever ends this process, no pod outlives it.
   process.once("exit", () => {
@@ -69,9 +75,7 @@ export async function startCluster({ pods: count, env, folder, ledger }: Cluster
     throw error;
   }
   return {
-    redis: redis as Cluster["redis"],
-    postgres,
-    pods,
+    ...{ redis, postgres, pods },
     urls() {
       const ready = pods().filter((pod) => pod.isReady());
       return (ready.length > 0 ? ready : pods()).map(({ url }) => url);

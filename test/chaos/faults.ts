@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { callRedis } from "../support/servers.ts";
+import type { RedisSetKind } from "../support/redis-sets.ts";
 import { type Cluster, killConnections } from "./cluster.ts";
+import { failovers, redisAway, redisFrozen } from "./failovers.ts";
 import type { Fault } from "./ledger.ts";
 import type { Pod } from "./pods.ts";
 import type { Random } from "./random.ts";
@@ -10,11 +11,12 @@ export type Draw = { ms: number; pod: number; slowMs: number };
 
 export type FaultKind = Pick<Fault, "of"> &
   Partial<Pick<Fault, "isolates" | "losesPresence" | "restarts">> & {
-    /** Over as soon as it has happened: what else is done then only makes good for it. */
-    isInstant?: boolean;
+    /** Where it can happen, when not everywhere. */
+    on?: readonly RedisSetKind[];
     /** How long it lasts, from and to, in ms. */
     lasts: [number, number];
-    run(cluster: Cluster, draw: Draw): Promise<void>;
+    /** Resolves to when things could work again, if what was done after that only makes good for it. */
+    run(cluster: Cluster, draw: Draw): Promise<number | undefined>;
   };
 
 export const podOf = (cluster: Cluster, { pod }: Draw) => cluster.pods()[pod % cluster.pods().length] as Pod;
@@ -26,6 +28,7 @@ const between = (begin: (pod: Pod, draw: Draw) => void, end: (pod: Pod, draw: Dr
     begin(pod, draw);
     await delay(draw.ms);
     end(pod, draw);
+    return undefined;
   };
 };
 const freeze = between(
@@ -38,8 +41,12 @@ const ifSaid = /ssubscribe/i;
 /** Every fault there is. */
 export const faultKinds = {
   "pod killed": {
-    ...{ of: "pods", lasts: [0, 0], isInstant: true },
-    run: (cluster, draw) => cluster.replace(podOf(cluster, draw), "SIGKILL"),
+    ...{ of: "pods", lasts: [0, 0] },
+    async run(cluster, draw) {
+      const t = Date.now();
+      await cluster.replace(podOf(cluster, draw), "SIGKILL");
+      return t;
+    },
   },
   // Stands in for an event loop that is busy: nothing in the process happens, its connections stay open.
   "pod stalled": { of: "pods", lasts: [500, 2_000], run: freeze },
@@ -55,55 +62,50 @@ export const faultKinds = {
   },
 
   "redis restarted empty": {
-    ...{ of: "redis", lasts: [0, 5_000], losesPresence: true },
-    async run({ redis }, { ms }) {
-      await redis.stop();
-      await delay(ms);
-      await redis.startAgain();
-    },
+    ...{ of: "redis", lasts: [0, 5_000], losesPresence: true, on: ["node"] },
+    run: redisAway,
   },
-  "redis frozen": {
-    ...{ of: "redis", lasts: [500, 9_000] },
-    async run({ redis }, { ms }) {
-      process.kill(redis.pid, "SIGSTOP");
-      await delay(ms);
-      process.kill(redis.pid, "SIGCONT");
-    },
-  },
+  "redis frozen": { of: "redis", lasts: [500, 9_000], on: ["node"], run: redisFrozen },
   "redis flushed": {
     ...{ of: "redis", lasts: [0, 0], losesPresence: true },
-    run: async ({ redis }) => void (await callRedis(redis.url, "FLUSHALL")),
+    async run({ redis }) {
+      for (const node of await redis.masters()) await node.call("FLUSHALL");
+      return undefined;
+    },
   },
   "subscribers killed": {
     ...{ of: "redis", lasts: [0, 0] },
-    run: async ({ redis }) => void (await callRedis(redis.url, "CLIENT", "KILL", "TYPE", "pubsub")),
+    async run({ redis }) {
+      for (const node of redis.nodes) await node.call("CLIENT", "KILL", "TYPE", "pubsub");
+      return undefined;
+    },
   },
   "slow redis": {
-    ...{ of: "pods", lasts: [2_000, 5_000] },
+    ...{ of: "pods", lasts: [2_000, 5_000], on: ["node"] },
     run: between(
-      ({ toRedis }, { slowMs }) => toRedis.delay(slowMs),
-      ({ toRedis }) => toRedis.delay(0),
+      ({ toRedis }, { slowMs }) => toRedis?.delay(slowMs),
+      ({ toRedis }) => toRedis?.delay(0),
     ),
   },
   "deaf subscriber": {
-    ...{ of: "pods", lasts: [3_000, 9_000] },
+    ...{ of: "pods", lasts: [3_000, 9_000], on: ["node"] },
     run: between(
-      ({ toRedis }) => toRedis.stall("client", { ifSaid }),
-      ({ toRedis }) => toRedis.cut({ ifSaid }),
+      ({ toRedis }) => toRedis?.stall("client", { ifSaid }),
+      ({ toRedis }) => toRedis?.cut({ ifSaid }),
     ),
   },
   "redis cut off": {
-    ...{ of: "pods", lasts: [300, 9_000], isolates: true },
+    ...{ of: "pods", lasts: [300, 9_000], isolates: true, on: ["node"] },
     run: between(
-      ({ toRedis }) => toRedis.cut({ closed: true }),
-      ({ toRedis }) => toRedis.open(),
+      ({ toRedis }) => toRedis?.cut({ closed: true }),
+      ({ toRedis }) => toRedis?.open(),
     ),
   },
   "redis half open": {
-    ...{ of: "pods", lasts: [1_000, 9_000], isolates: true },
+    ...{ of: "pods", lasts: [1_000, 9_000], isolates: true, on: ["node"] },
     run: between(
-      ({ toRedis }) => toRedis.stall("both", { alsoNew: true }),
-      ({ toRedis }) => toRedis.cut(),
+      ({ toRedis }) => toRedis?.stall("both", { alsoNew: true }),
+      ({ toRedis }) => toRedis?.cut(),
     ),
   },
 
@@ -111,7 +113,10 @@ export const faultKinds = {
   "postgres crashed": { of: "postgres", lasts: [0, 2_000], run: restartPostgres("immediate") },
   "postgres connections killed": {
     ...{ of: "postgres", lasts: [0, 0] },
-    run: async ({ postgres }) => void (await killConnections(postgres)),
+    async run({ postgres }) {
+      await killConnections(postgres);
+      return undefined;
+    },
   },
   "slow postgres": {
     ...{ of: "pods", lasts: [2_000, 5_000] },
@@ -150,9 +155,15 @@ export const faultKinds = {
       ({ clients }) => clients.resume(),
     ),
   },
+  ...failovers,
 } as const satisfies Record<string, FaultKind>;
 
 export type FaultName = keyof typeof faultKinds;
+
+export const faultsOn = (redis: RedisSetKind): FaultName[] =>
+  (Object.keys(faultKinds) as FaultName[]).filter(
+    (name) => (faultKinds[name] as FaultKind).on?.includes(redis) ?? true,
+  );
 
 export const drawFault = (kind: FaultKind, random: Random): Draw => ({
   ms: random.int(...kind.lasts),
@@ -160,7 +171,7 @@ export const drawFault = (kind: FaultKind, random: Random): Draw => ({
   slowMs: random.int(50, 300),
 });
 
-async function restart(cluster: Cluster, pods: Pod[]): Promise<void> {
+async function restart(cluster: Cluster, pods: Pod[]): Promise<undefined> {
   for (const pod of pods) {
     await cluster.replace(pod, "SIGTERM");
     await pod.ended;
@@ -168,7 +179,7 @@ async function restart(cluster: Cluster, pods: Pod[]): Promise<void> {
 }
 
 function restartPostgres(how: "fast" | "immediate") {
-  return async ({ postgres }: Cluster, { ms }: Draw): Promise<void> => {
+  return async ({ postgres }: Cluster, { ms }: Draw): Promise<undefined> => {
     await postgres.stop(how);
     await delay(ms);
     await postgres.startAgain();

@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { type RedisSetKind, redisSets } from "../support/redis-sets.ts";
 import { type FaultName, faultKinds } from "./faults.ts";
 
 export const scenarios = ["random", "rolling", "redis-away", "calm"] as const;
@@ -8,6 +9,7 @@ export type Options = {
   scenario: Scenario;
   seed: string;
   minutes: number;
+  redis: RedisSetKind;
   pods: number;
   organisations: number;
   agents: number;
@@ -36,6 +38,9 @@ draws the same people and the same faults. The exit code is 1 when a promise was
                       calm: nothing fails; what is found then was wrong without any fault
   --seed TEXT         default: 1
   --minutes N         how long things fail; default: 2
+  --redis KIND        node (default): one Redis, and a proxy between it and each process
+                      cluster: three masters with a replica each
+                      sentinel: a master with two replicas, and three Sentinels
   --pods N            processes; default: 3
   --organisations N   default: 2
   --agents N          agents of each, beside an admin and two supervisors; default: 4
@@ -58,7 +63,16 @@ export class UsageError extends Error {}
 export function readOptions(args: string[]): Options | null {
   const text = { type: "string" } as const;
   const { values } = parse(args, {
-    ...{ scenario: text, seed: text, minutes: text, pods: text, organisations: text, agents: text, visitors: text },
+    ...{
+      scenario: text,
+      seed: text,
+      minutes: text,
+      redis: text,
+      pods: text,
+      organisations: text,
+      agents: text,
+      visitors: text,
+    },
     ...{ rate: text, connections: text, grace: text, drain: text, gap: text, only: text, out: text, json: text },
     env: { type: "string", multiple: true },
     keep: { type: "boolean" },
@@ -76,9 +90,10 @@ export function readOptions(args: string[]): Options | null {
     return found;
   };
   const scenario = oneOf("scenario", String(values.scenario ?? "random"), scenarios);
+  const redis = oneOf("redis", String(values.redis ?? "node"), redisSets);
   const names = Object.keys(faultKinds) as FaultName[];
   return {
-    ...{ scenario, seed: String(values.seed ?? 1), minutes: number("minutes", 2), pods: number("pods", 3) },
+    ...{ scenario, redis, seed: String(values.seed ?? 1), minutes: number("minutes", 2), pods: number("pods", 3) },
     ...{ organisations: number("organisations", 2), agents: number("agents", 4), visitors: number("visitors", 24) },
     ...{
       rate: number("rate", 60),

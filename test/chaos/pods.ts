@@ -1,6 +1,7 @@
 import { createWriteStream } from "node:fs";
 import { join } from "node:path";
 import { type Main, runMain } from "../support/process.ts";
+import type { RedisSet } from "../support/redis-sets.ts";
 import { type Ledger, NO_LOG_LINE } from "./ledger.ts";
 import { createLink, type Link } from "./link.ts";
 import { readMetrics } from "./metrics.ts";
@@ -13,7 +14,8 @@ export type Pod = {
   /** The same past the link. */
   directUrl: string;
   clients: Link;
-  toRedis: Link;
+  /** None to a set of nodes: they tell their own addresses. */
+  toRedis: Link | undefined;
   toPostgres: Link;
   /** How many files it had open when it began to listen. */
   openFiles: number;
@@ -24,7 +26,7 @@ export type Pod = {
 };
 
 export type PodOptions = {
-  redisPort: number;
+  redis: RedisSet;
   postgresPort: number;
   env: Record<string, string>;
   folder: string;
@@ -36,11 +38,13 @@ const PROBE_INTERVAL_MS = 300;
 const PROBE_TIMEOUT_MS = 1_000;
 
 export async function startPod(name: string, options: PodOptions): Promise<Pod> {
-  const { redisPort, postgresPort, env, ledger, folder } = options;
-  const [toRedis, toPostgres] = [await createLink(redisPort), await createLink(postgresPort)];
+  const { redis, postgresPort, env, ledger, folder } = options;
+  const port = redis.nodes[0]?.port as number;
+  const toRedis = redis.kind === "node" ? await createLink(port) : undefined;
+  const toPostgres = await createLink(postgresPort);
   const main = runMain({
     DATABASE_URL: `postgresql://postgres@127.0.0.1:${toPostgres.port}/postgres`,
-    REDIS_URL: `redis://127.0.0.1:${toRedis.port}`,
+    REDIS_URL: toRedis ? redis.url.replace(`:${port}`, `:${toRedis.port}`) : redis.url,
     DATA_DIR: join(folder, `${name}-data`),
     ...env,
   });
@@ -58,7 +62,7 @@ export async function startPod(name: string, options: PodOptions): Promise<Pod> 
   const readiness = watchReadiness(name, directUrl, ledger);
   void ended.then(async () => {
     readiness.stop();
-    await Promise.all([clients, toRedis, toPostgres].map((link) => link.close()));
+    await Promise.all([clients, toRedis, toPostgres].map((link) => link?.close()));
   });
   return {
     ...{ name, directUrl, clients, toRedis, toPostgres, ended, openFiles, isReady: readiness.isReady },

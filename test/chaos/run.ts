@@ -37,7 +37,7 @@ export async function run(options: Options, say: (line: string) => void): Promis
     DRAIN_MS: `${options.drainMs}`,
     ...options.env,
   };
-  const cluster = await startCluster({ pods: options.pods, env, folder, ledger });
+  const cluster = await startCluster({ redis: options.redis, pods: options.pods, env, folder, ledger });
   const interrupted = async () => {
     await cluster.stop();
     process.exit(130);

@@ -37,7 +37,7 @@ export async function playScenario(stage: Stage): Promise<void> {
 
 async function playRandom(stage: Stage, until: number): Promise<void> {
   const { options, random, quiet } = stage;
-  for (const { name, afterMs, draw } of schedule(random, options.gapMs, options.only)) {
+  for (const { name, afterMs, draw } of schedule(random, options)) {
     await suffer(stage, name, draw);
     await delay(afterMs);
     await quiet();
@@ -67,10 +67,10 @@ async function suffer({ cluster, ledger, onFault }: Stage, name: FaultName, draw
   const pods = kind.of === "pods" ? concerned.map((pod) => pod.name) : [];
   onFault([name, ...pods].join(" "));
   const t = Date.now();
-  await kind.run(cluster, draw);
+  const worksSince = await kind.run(cluster, draw);
   const { isolates = false, losesPresence = false, restarts = false } = kind;
   ledger.note({
-    ...{ kind: "fault", t, name, of: kind.of, end: kind.isInstant ? t : Date.now() },
+    ...{ kind: "fault", t, name, of: kind.of, end: worksSince ?? Date.now() },
     ...{ pods, isolates, losesPresence, restarts, about: `${draw.ms} ms, ${draw.slowMs} ms slow` },
   });
   onFault(null);

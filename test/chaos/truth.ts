@@ -1,6 +1,6 @@
 // What is true in the end: the rows of PostgreSQL, and what is left in Redis and in the pods when everybody has gone.
 import { setTimeout as delay } from "node:timers/promises";
-import { callRedis, runSql } from "../support/servers.ts";
+import { runSql } from "../support/servers.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Ledger, Settings } from "./ledger.ts";
 import { readMetrics } from "./metrics.ts";
@@ -64,16 +64,19 @@ export async function noteLeftovers(
 
 async function leftInRedis({ redis, pods }: Cluster) {
   const found: { where: string; what: string }[] = [];
-  const keys = (await callRedis(redis.url, "KEYS", "presence:{*}")) as string[];
-  for (const key of keys) {
-    const users = (await callRedis(redis.url, "HGETALL", key)) as string[];
-    if (users.length > 0)
-      found.push({ where: "Redis", what: `${users.length / 2} users in ${key}: ${users.join(" ").slice(0, 300)}` });
+  for (const node of await redis.masters()) {
+    const keys = (await node.call("KEYS", "presence:*")) as string[];
+    for (const key of keys.filter((one) => one.startsWith("presence:{"))) {
+      const users = (await node.call("HGETALL", key)) as string[];
+      if (users.length > 0)
+        found.push({ where: "Redis", what: `${users.length / 2} users in ${key}: ${users.join(" ").slice(0, 300)}` });
+    }
+    if (!keys.includes("presence:processes")) continue;
+    const [seconds] = (await node.call("TIME")) as [string];
+    const living = (await node.call("ZCOUNT", "presence:processes", Number(seconds) * 1000, "+inf")) as number;
+    if (living > pods().length)
+      found.push({ where: "Redis", what: `${living} processes with a lease, ${pods().length} run` });
   }
-  const [seconds] = (await callRedis(redis.url, "TIME")) as [string];
-  const living = (await callRedis(redis.url, "ZCOUNT", "presence:processes", Number(seconds) * 1000, "+inf")) as number;
-  if (living > pods().length)
-    found.push({ where: "Redis", what: `${living} processes with a lease, ${pods().length} run` });
   return found;
 }
 

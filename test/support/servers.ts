@@ -149,6 +149,8 @@ export async function startOwnPostgres(): Promise<OwnPostgres> {
   };
 }
 
+export const requireRedis = (): string => requireProgram(redis);
+
 export const findRedis = (): Source => find(redis);
 
 /** Starts a Redis of the caller's own; when there is one at TEST_REDIS_URL, empties that. */
