@@ -77,6 +77,11 @@ describe.each(Object.entries(rendered))("%s", (variant, objects) => {
       const own = policies.filter(({ spec }) => fits(spec.podSelector, metadata.labels));
       expect([...new Set(own.flatMap(({ spec }) => spec.policyTypes))].sort()).toEqual(["Egress", "Ingress"]);
     }
+    // What a policy says of a direction that it doesn't name counts for nothing.
+    for (const { spec } of policies) {
+      if (spec.ingress) expect(spec.policyTypes).toContain("Ingress");
+      if (spec.egress) expect(spec.policyTypes).toContain("Egress");
+    }
     const out = policies
       .filter(({ spec }) => fits(spec.podSelector, podOf(the(objects, "Deployment")).metadata.labels))
       .flatMap(({ spec }) => spec.egress ?? []);
@@ -89,51 +94,47 @@ describe.each(Object.entries(rendered))("%s", (variant, objects) => {
 });
 
 describe("what is public", () => {
-  /** A path of the service, or of Ingress or HTTPRoute: a prefix or an exact one. */
-  const publics = {
-    Ingress: the(rendered["production with Ingress"] as KubeObject[], "Ingress").spec.rules[0].http.paths.map(
-      (one: { path: string; pathType: string }) => ({
-        ...{ path: one.path, isPrefix: one.pathType === "Prefix" },
-      }),
-    ),
-    HTTPRoute: the(rendered["production with Gateway API"] as KubeObject[], "HTTPRoute").spec.rules[0].matches.map(
-      ({ path }: { path: { type: string; value: string } }) => ({
-        ...{ path: path.value, isPrefix: path.type === "PathPrefix" },
-      }),
-    ),
+  const ingress = rendered["production with Ingress"] as KubeObject[];
+  const gateway = rendered["production with Gateway API"] as KubeObject[];
+  const route = the(gateway, "HTTPRoute").spec.rules[0];
+  type Path = { path: string; isPrefix: boolean };
+  const publics: Record<string, Path[]> = {
+    Ingress: the(ingress, "Ingress").spec.rules[0].http.paths.map((one: { path: string; pathType: string }) => ({
+      ...{ path: one.path, isPrefix: one.pathType === "Prefix" },
+    })),
+    HTTPRoute: route.matches.map(({ path }: { path: { type: string; value: string } }) => ({
+      ...{ path: path.value, isPrefix: path.type === "PathPrefix" },
+    })),
   };
-  const documented = [...readFileSync(join(k8s, "../README.md"), "utf8").matchAll(/^\| `[A-Z]+ (\/[\w./]*)/gm)].map(
-    ([, path]) => (path as string).replace(/\/$/, ""),
+  const readme = readFileSync(join(k8s, "../README.md"), "utf8");
+  const documented = [...readme.matchAll(/^\| `[A-Z]+ (\/[\w./]*)/gm)].map(
+    ([, path]) => path?.replace(/\/$/, "") ?? "",
   );
 
   test.each(Object.entries(publics))(
     "%s: every call of the API, sockets and pages, but neither metrics nor /livez",
     (_, paths) => {
       const isPublic = (asked: string) =>
-        paths.some(({ path, isPrefix }: { path: string; isPrefix: boolean }) =>
-          isPrefix ? asked === path || asked.startsWith(`${path}/`) : asked === path,
-        );
+        paths.some(({ path, isPrefix }) => asked === path || (isPrefix && asked.startsWith(`${path}/`)));
       expect(documented).toEqual(expect.arrayContaining(["/login", "/chats", "/metrics", "/livez"]));
-      expect([...documented, "/socket.io/", "/docs/static/index.css"].filter((path) => !isPublic(path))).toEqual([
-        ...["/livez", "/metrics"],
-      ]);
+      const all = [...documented, "/socket.io/", "/docs/static/index.css", "/docs"];
+      expect(all.filter((path) => !isPublic(path))).toEqual(["/livez", "/metrics"]);
     },
   );
 
-  test("both keep a client on its pod by a cookie that ends with the browser's session", () => {
-    const { annotations } = the(
-      rendered["production with Ingress"] as KubeObject[],
-      "Service",
-      "chat-backend",
-    ).metadata;
-    const cookie = "traefik.ingress.kubernetes.io/service.sticky.cookie";
-    expect(annotations).toMatchObject({
-      [cookie]: "true",
-      [`${cookie}.secure`]: "true",
-      [`${cookie}.samesite`]: "none",
+  test("the cookie is over just before the connection is: the next one may be on another pod", () => {
+    const hours = /^(\d+)h$/.exec(configOf(ingress).MAX_CONNECTION_AGE ?? "")?.[1];
+    const leastAgeMinutes = Number(hours) * 60 * 0.9;
+    const prefix = "traefik.ingress.kubernetes.io/service.sticky.cookie";
+    const { annotations } = the(ingress, "Service", "chat-backend").metadata;
+    expect(annotations).toEqual({
+      ...{ [prefix]: "true", [`${prefix}.name`]: "chat_pod", [`${prefix}.httponly`]: "true" },
+      ...{ [`${prefix}.secure`]: "true", [`${prefix}.samesite`]: "none" },
+      ...{ [`${prefix}.maxage`]: `${leastAgeMinutes * 60}` },
     });
-    expect(annotations).not.toHaveProperty(`${cookie}.maxage`);
-    const route = the(rendered["production with Gateway API"] as KubeObject[], "HTTPRoute");
-    expect(route.spec.rules[0].sessionPersistence).toMatchObject({ cookieConfig: { lifetimeType: "Session" } });
+    expect(route.sessionPersistence).toEqual({
+      ...{ sessionName: "chat_pod", type: "Cookie", absoluteTimeout: `${leastAgeMinutes}m` },
+      cookieConfig: { lifetimeType: "Permanent" },
+    });
   });
 });
