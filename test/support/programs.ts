@@ -12,6 +12,8 @@ export type Program = {
   /** Major version, as the program tells it itself when it is given `versionArgs`, `--version` unless told otherwise. */
   atLeast: number;
   versionArgs?: string[];
+  /** Where in that text it is, when it isn't the first number. */
+  versionPattern?: RegExp;
   /** Shell commands that install it on Debian, as root. */
   apt?: string;
   /** Shell commands that build it with Go into the folder $GOBIN. */
@@ -39,17 +41,20 @@ export function requireProgram(program: Program): string {
   );
 }
 
-function findBinary({ binaries, folders = [], atLeast, versionArgs = ["--version"] }: Program): string | undefined {
+function findBinary({ binaries, folders = [], atLeast, ...how }: Program): string | undefined {
   const onPath = (process.env.PATH ?? "").split(delimiter).filter(Boolean);
   const newestFirst = globSync(folders).sort((a, b) => b.localeCompare(a, "en", { numeric: true }));
   return [...onPath, built, ...newestFirst]
     .flatMap((folder) => binaries.map((binary) => join(folder, binary)))
-    .find((file) => majorVersion(file, versionArgs) >= atLeast);
+    .find((file) => majorVersion(file, how) >= atLeast);
 }
 
-function majorVersion(file: string, args: string[]): number {
-  const { stdout } = spawnSync(file, args, { encoding: "utf8" });
-  return Number(/\d+/.exec(String(stdout))?.[0]);
+function majorVersion(
+  file: string,
+  { versionArgs = ["--version"], versionPattern = /(\d+)/ }: Pick<Program, "versionArgs" | "versionPattern">,
+): number {
+  const { stdout } = spawnSync(file, versionArgs, { encoding: "utf8" });
+  return Number(versionPattern.exec(String(stdout))?.[1]);
 }
 
 function install({ name, apt, go, ...program }: Program): string | undefined {
