@@ -12,10 +12,11 @@ import { within } from "../time.ts";
 import { drawMaxAge } from "./age.ts";
 import { bindEvents } from "./bind.ts";
 import { createGate } from "./gate.ts";
+import { cutOff, GOODBYE_MS, sendAway } from "./goodbye.ts";
 import { createQueue } from "./queue.ts";
 import { createRateLimit } from "./rate-limit.ts";
-import { watchReading } from "./reading.ts";
-import { accountOf, cutOff, GOODBYE_MS, sendAway } from "./server.ts";
+import { isStalled, watchReading } from "./reading.ts";
+import { accountOf } from "./server.ts";
 import type { ReadSnapshot } from "./snapshots.ts";
 
 export type ConnectionContext = {
@@ -87,7 +88,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
     log.warn(who(), "connection closed: its snapshot takes too long");
     socket.conn.close();
   });
-  const reading = watchReading(socket, cutOffSlowReader);
+  watchReading(socket.conn, cutOffSlowReader);
   const oldAt = performance.now() + drawMaxAge(context.maxAgeMs);
   let isOver = false;
   const end = (reason: keyof typeof answerMs) => {
@@ -133,7 +134,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
       if (!socket.connected || isOver) return;
       if (Date.now() >= accountOf(socket).expiresAt) end("token_expired");
       else if (performance.now() >= oldAt) end("max_age");
-      else if (reading.isStalled()) cutOffSlowReader();
+      else if (isStalled(socket.conn)) cutOffSlowReader();
     },
   };
 

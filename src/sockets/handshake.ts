@@ -7,6 +7,7 @@ import type { Config } from "../config.ts";
 import { RETRY_AFTER_S, Refusal } from "../contract/errors.ts";
 import { answerRaw } from "../http/raw-answer.ts";
 import { toRefusal } from "../refusals.ts";
+import { cutOff } from "./goodbye.ts";
 import { createOriginCheck } from "./origin.ts";
 import { createPlaces } from "./places.ts";
 
@@ -21,6 +22,9 @@ export type Admission = {
   /** Takes one new connection from what the process may take now; false when there is none left. */
   mayEnter(): boolean;
 };
+
+/** How long a connection may be in no namespace. Socket.IO sees to it before the first CONNECT only, and after 45 s. */
+const CONNECT_WITHIN_MS = 10_000;
 
 const ignore = () => {};
 
@@ -85,6 +89,15 @@ export function authenticateHandshakes(io: Server, options: Options): void {
 
   // Each CONNECT packet makes a socket, and 20,000 of them fit into one request: one at a time is enough for anybody.
   const busy = new WeakSet<object>();
+  const waiting = new WeakMap<object, NodeJS.Timeout>();
+  /** Who is in no namespace from now on, and doesn't enter one in time, is cut off. */
+  const awaitConnect = (conn: Socket["conn"]) => {
+    busy.delete(conn);
+    clearTimeout(waiting.get(conn));
+    if (conn.readyState === "open") waiting.set(conn, setTimeout(cutOff, CONNECT_WITHIN_MS, { conn }).unref());
+  };
+  io.engine.on("connection", awaitConnect);
+
   /** Whose connection it is, null when each CONNECT has to say so: the handshake was the place of its first one only. */
   const entered = new WeakMap<object, SignedIn | null>();
   io.use(async (socket, next) => {
@@ -94,18 +107,21 @@ export function authenticateHandshakes(io: Server, options: Options): void {
       return;
     }
     busy.add(conn);
-    socket.once("disconnect", () => busy.delete(conn));
+    clearTimeout(waiting.get(conn));
+    socket.once("disconnect", () => awaitConnect(conn));
     try {
       if (entered.has(conn)) takePlace();
       else entered.set(conn, (socket.request as Handshake).account ?? null);
       const { token } = socket.handshake.auth as { token?: unknown };
       forgetRequest(socket);
       const account = entered.get(conn) ?? (await tokens.authenticate(typeof token === "string" ? token : undefined));
+      // The token that the connection was made with may have expired since.
+      if (account.expiresAt <= Date.now()) throw new Refusal("invalidToken");
       if (!takePlaceOf(conn, account.user.id)) throw new Refusal("tooManyConnections");
       socket.data.account = account;
       next();
     } catch (error) {
-      busy.delete(conn);
+      awaitConnect(conn);
       const refusal = refusalOf(error);
       next(Object.assign(new Error(refusal.message), { data: body(refusal) }));
     }

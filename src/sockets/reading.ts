@@ -18,10 +18,14 @@ type Transport = { name: string; socket?: { bufferedAmount: number; _socket?: Tc
 /** What Node's own timeouts look at as well: of a write that takes long, only these two say how far it has come. */
 type Handle = { bytesWritten: number; writeQueueSize: number };
 
-export type Reading = {
-  /** Whether something waits on a websocket and nothing of it has moved for too long. */
-  isStalled(): boolean;
-};
+type Conn = Socket["conn"];
+type Reading = { onFull: () => void; isStalled: () => boolean };
+
+/** Of every connection from its handshake on: it may leave and enter again, or never enter, and be told so each time. */
+const readings = new WeakMap<Conn, Reading>();
+
+/** Whether something waits on a websocket and nothing of it has moved for too long. */
+export const isStalled = (conn: Conn): boolean => readings.get(conn)?.isStalled() ?? false;
 
 /** Counts the turns of the event loop in which something was sent: within one nobody can have read anything. */
 let turn = 0;
@@ -46,9 +50,16 @@ function currentTurn(): number {
  *   which is no sign of not reading.
  * - On a websocket, bytes that are taken are progress, also within one packet; `isStalled` says when there is none.
  *   Between two polls there can't be any: there the limit, and the timeout of the ping, have to do.
+ *
+ * To be called at the handshake; when it is called again, only `onFull` is another one.
  */
-export function watchReading(socket: Socket, onFull: () => void): Reading {
-  const { conn } = socket;
+export function watchReading(conn: Conn, onFull: () => void): void {
+  const known = readings.get(conn);
+  if (known) known.onFull = onFull;
+  else readings.set(conn, createReading(conn, onFull));
+}
+
+function createReading(conn: Conn, whenFull: () => void): Reading {
   /** What engine.io hasn't handed on; what it has, its websocket tells. */
   let inBuffer = 0;
   let largest = 0;
@@ -68,7 +79,7 @@ export function watchReading(socket: Socket, onFull: () => void): Reading {
   const onPacket = (packet: { data?: unknown; options?: object }) => {
     const before = waiting();
     if (before === 0) largest = 0;
-    if (before - largest > MAX_WAITING) onFull();
+    if (before - largest > MAX_WAITING) reading.onFull();
     const size = sizeOf(packet);
     burst = burstTurn === currentTurn() ? burst + size : size;
     burstTurn = turn;
@@ -76,10 +87,9 @@ export function watchReading(socket: Socket, onFull: () => void): Reading {
     inBuffer += size;
   };
   conn.on("flush", onFlush).on("packetCreate", onPacket);
-  // The same connection may get another socket.
-  socket.once("disconnect", () => conn.off("flush", onFlush).off("packetCreate", onPacket));
 
-  return {
+  const reading: Reading = {
+    onFull: whenFull,
     isStalled() {
       const { _handle: handle } = (websocket()?._socket ?? {}) as { _handle?: Handle | null };
       const takenNow = handle ? handle.bytesWritten - handle.writeQueueSize : 0;
@@ -90,4 +100,5 @@ export function watchReading(socket: Socket, onFull: () => void): Reading {
       return stalled >= (largest > MAX_WAITING ? MAX_STALLED_LARGE : MAX_STALLED);
     },
   };
+  return reading;
 }

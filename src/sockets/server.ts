@@ -12,7 +12,9 @@ import { answerRaw } from "../http/raw-answer.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Account } from "../store/accounts.ts";
 import { corkWebsockets } from "./cork.ts";
+import { cutOff, sendAway } from "./goodbye.ts";
 import { type Admission, authenticateHandshakes } from "./handshake.ts";
+import { watchReading } from "./reading.ts";
 import { nameSessions } from "./session-ids.ts";
 
 export type SocketServer = {
@@ -40,9 +42,6 @@ type Options = {
 
 const RECONNECT_USER = "reconnect_user";
 
-/** How long a client has to read what is left for it, and to close its side, before it is cut off. */
-export const GOODBYE_MS = 2_000;
-
 /** Socket.IO on the HTTP server's port, with authentication; who connects is served elsewhere. */
 export function createSocketServer(
   http: HttpServer,
@@ -52,7 +51,6 @@ export function createSocketServer(
     serveClient: false,
     transports: ["polling", "websocket"],
     maxHttpBufferSize: 1_000_000,
-    connectTimeout: 10_000,
     destroyUpgrade: false,
     allowEIO3: config.allowEio3,
     // Credentials are a load balancer's cookie, which a browser sends to another site only where this is allowed. Not for
@@ -63,6 +61,13 @@ export function createSocketServer(
     ...(bus && { adapter: bus.adapter as never }),
   });
   answerStrayUpgrades(http, io);
+  io.engine.on("connection", (conn: Socket["conn"]) => {
+    watchReading(conn, () => {
+      metrics.cutOffs.inc({ reason: "slow_reader" });
+      log.warn("connection cut off: it doesn't read what it is sent, and hasn't come in");
+      cutOff({ conn });
+    });
+  });
   corkWebsockets(io);
   nameSessions(io);
   authenticateHandshakes(io, {
@@ -120,16 +125,3 @@ function answerStrayUpgrades(http: HttpServer, io: Server): void {
 }
 
 export const accountOf = (socket: Socket) => socket.data.account as SignedIn;
-
-/** Closes a connection in the way that makes its client connect again. */
-export function sendAway(socket: Socket): void {
-  socket.conn.close();
-  setTimeout(() => cutOff(socket), GOODBYE_MS).unref();
-}
-
-/** Ends a connection at once, whether or not its client reads: a websocket would wait 30 s for the client's goodbye. */
-export function cutOff({ conn }: Socket): void {
-  const { socket } = conn.transport as { socket?: { terminate(): void } };
-  conn.close(true);
-  socket?.terminate();
-}

@@ -38,7 +38,7 @@ test.each(["websocket", "polling"])("a packet of any length arrives as it is, by
 test("what is sent in one turn is no sign of not reading, however much; what comes on top of it later is", async () => {
   const { client, socket } = await pair("websocket");
   let isFull = false;
-  watchReading(socket, () => {
+  watchReading(socket.conn, () => {
     isFull = true;
   });
   const { ws } = client.io.engine.transport as unknown as { ws: { pause(): void; terminate(): void } };

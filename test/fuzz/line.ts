@@ -1,0 +1,54 @@
+import { once } from "node:events";
+import { connect } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+
+/** A TCP connection that sends what it is given, and minds nothing. */
+export type Line = {
+  send(bytes: Buffer | string): void;
+  /** Resolves to all that has come in once it matches, the service has hung up, or the time is over. */
+  heard(pattern: RegExp, ms: number): Promise<string>;
+  /** Resolves when the connection is closed, which it is after `ms` in any case. */
+  end(how: "reset" | "close" | "wait", ms: number): Promise<void>;
+};
+
+/** So much of what comes in is looked at. */
+const MAX_HEARD = 100_000;
+
+export async function openLine(url: string): Promise<Line> {
+  const { hostname, port } = new URL(url);
+  const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true, noDelay: true });
+  const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+  let heard = "";
+  let look = () => {};
+  socket.on("error", () => {});
+  socket.setEncoding("latin1").on("data", (chunk: string) => {
+    if (heard.length < MAX_HEARD) heard += chunk;
+    look();
+  });
+  await Promise.race([once(socket, "connect").catch(() => {}), closed]);
+  return {
+    send(bytes) {
+      if (socket.writable) socket.write(bytes as string, typeof bytes === "string" ? "latin1" : undefined);
+    },
+    async heard(pattern, ms) {
+      const found = new Promise<void>((resolve) => {
+        look = () => void (pattern.test(heard) && resolve());
+        socket.once("end", () => resolve());
+        look();
+      });
+      const timer = new AbortController();
+      await Promise.race([found, closed, delay(ms, undefined, { signal: timer.signal }).catch(() => {})]);
+      timer.abort();
+      return heard;
+    },
+    async end(how, ms) {
+      if (how === "reset") socket.resetAndDestroy();
+      if (how === "close") socket.end();
+      const timer = new AbortController();
+      await Promise.race([closed, delay(ms, undefined, { signal: timer.signal }).catch(() => {})]);
+      timer.abort();
+      socket.destroy();
+      await closed;
+    },
+  };
+}

@@ -1,0 +1,118 @@
+import { inspect } from "node:util";
+import { expect } from "vitest";
+import { startConversation } from "../support/conversation.ts";
+import { INSPECTED } from "../support/inspector.ts";
+import type { Pod } from "../support/pod.ts";
+import { startWorld, tokenOf, type World } from "../support/world.ts";
+import { createAttacker } from "./attacker.ts";
+import { type Attack, drawAttacks } from "./attacks.ts";
+import { createHealthCheck, type Health, peakMbOf } from "./health.ts";
+
+/** So many attackers at once. */
+const ATTACKERS = 12;
+const WARM_UP_MS = 3_000;
+/** What caches and the heap's own needs may add; a kilobyte left by each attack of a long run would be more. */
+const MAX_HEAP_GROWTH_MB = 40;
+const MAX_PEAK_MB = 600;
+/** The last ones may still be referred to by what they did last. */
+const MAX_GUESTS = 10;
+/** A session that is left alone ends after 45 s. */
+const SESSIONS_MS = 75_000;
+/** What a process says when something is wrong with itself. */
+const UNEXPLAINED = /unexpected error|a part failed|Warning|Error:|"level":(?:50|60)/;
+
+type Options = { seed: number; forMs: number; mayStay: boolean };
+
+/** Everything that can be let in is: it's more to attack. */
+const OPEN = { ALLOW_EIO3: "true", ALLOW_AUTH_PAYLOAD: "true", RECONNECT_GRACE_MS: "1000" };
+
+/** Starts a world, and attacks it. Resolves to what was seen. */
+export async function fuzz(options: Options): Promise<string> {
+  const world = await startWorld("two pods", { ...OPEN, ...INSPECTED });
+  try {
+    return await fuzzIn(world, options);
+  } finally {
+    await world.stop();
+  }
+}
+
+/**
+ * Attacks the first pod with what the seed draws, while people write to each other on it and across to the second one.
+ * Fails unless they notice nothing, the process is alive and as it was before, and everything that went wrong was somebody
+ * else's fault.
+ */
+async function fuzzIn(world: World, { seed, forMs, mayStay }: Options): Promise<string> {
+  const [target, other] = world.pods as [Pod, Pod];
+  const organisation = await world.organisation();
+  const attacker = createAttacker({
+    url: target.url,
+    tokens: {
+      visitor: tokenOf(await organisation.visitor()),
+      agent: tokenOf(organisation.agent),
+      monitor: `Bearer ${tokenOf(organisation.supervisor)}`,
+      nobody: undefined,
+      liar: `${tokenOf(organisation.admin)}x`,
+    },
+  });
+  const last: Attack[] = [];
+  const attacks = drawAttacks(seed, mayStay);
+  let count = 0;
+  const attackFor = async (ms: number) => {
+    const endsAt = performance.now() + ms;
+    await Promise.all(
+      Array.from({ length: ATTACKERS }, async () => {
+        while (performance.now() < endsAt) {
+          const attack = attacks.next().value;
+          count++;
+          if (last.push(attack) > 2 * ATTACKERS) last.shift();
+          await attacker.run(attack);
+        }
+      }),
+    );
+  };
+
+  const health = await createHealthCheck(target);
+  try {
+    await attackFor(WARM_UP_MS);
+    const before = await settled(health.look);
+    const conversation = await startConversation(world, (who) => ({ url: (who === "agent" ? other : target).url }));
+    await health.lag();
+    const attacking = attackFor(forMs);
+    await conversation.goesOn();
+    await attacking;
+    const lag = await health.lag();
+    await conversation.goesOn();
+    await conversation.end();
+    const after = await settled(health.look, before);
+
+    expect(await health.faults()).toEqual([]);
+    for (const pod of [target, other]) expect(pod.output()).not.toMatch(UNEXPLAINED);
+    expect(after.heapMb - before.heapMb).toBeLessThan(MAX_HEAP_GROWTH_MB);
+    const peakMb = Math.round(peakMbOf(target.pid));
+    expect(peakMb).toBeLessThan(MAX_PEAK_MB);
+    const most = async () => Math.max(...Object.values(await health.guests()));
+    await expect.poll(most, { timeout: SESSIONS_MS, interval: 5_000 }).toBeLessThan(MAX_GUESTS);
+    return `seed ${seed}: ${count} attacks, ${JSON.stringify({ before, after, peakMb, lag })}`;
+  } catch (error) {
+    const shown = last.map((attack) => inspect(attack, SHORT)).join("\n");
+    const printed = target.output().slice(-5_000);
+    const what = `seed ${seed}, after ${count} attacks, the last of which were\n${shown}\n\n${printed}`;
+    throw new Error(what, { cause: error });
+  } finally {
+    health.close();
+  }
+}
+
+const SHORT = { depth: 4, maxStringLength: 200, maxArrayLength: 20, breakLength: Number.POSITIVE_INFINITY };
+
+/** Waits until what the attackers left is gone: their connections, and what keeps the event loop busy. */
+async function settled(look: () => Promise<Health>, before?: Health): Promise<Health> {
+  let now = await look();
+  const tooMany = async () => {
+    now = await look();
+    const most = { connections: 0, files: (before?.files ?? Infinity) + 6, timers: (before?.timers ?? Infinity) + 10 };
+    return Object.entries(most).filter(([what, count]) => now[what as keyof Health] > count);
+  };
+  await expect.poll(tooMany, { timeout: SESSIONS_MS, interval: 1_000 }).toEqual([]);
+  return now;
+}
