@@ -4,10 +4,16 @@ import { join } from "node:path";
 import { type Config, ConfigError } from "./config.ts";
 import type { AppendObserver } from "./store/append-messages.ts";
 import { migrate } from "./store/migrate.ts";
-import { connectPostgres } from "./store/prisma.ts";
+import { openPostgres, type PoolUse } from "./store/prisma.ts";
 import { createStore, type Store } from "./store/store.ts";
 
-export type Storage = { store: Store; jwtSecrets: string[]; close(): Promise<void> };
+export type Storage = {
+  store: Store;
+  jwtSecrets: string[];
+  /** None of the embedded database: it has no connections. */
+  poolUse?: () => PoolUse;
+  close(): Promise<void>;
+};
 
 /** Opens the database that the configuration names, brings it up to date, and finds the keys for tokens. */
 export async function openStorage(config: Config, observeBatch?: AppendObserver): Promise<Storage> {
@@ -21,8 +27,9 @@ export async function openStorage(config: Config, observeBatch?: AppendObserver)
   }
   if (config.jwtSecrets.length === 0) throw new Error("readConfig requires JWT_SECRET with DATABASE_URL");
   await migrate(config.databaseUrl);
-  const prisma = connectPostgres(config.databaseUrl);
-  return { store: createStore(prisma, observeBatch), jwtSecrets: config.jwtSecrets, close: () => prisma.$disconnect() };
+  const { prisma, poolUse } = openPostgres(config.databaseUrl);
+  const store = createStore(prisma, observeBatch);
+  return { store, poolUse, jwtSecrets: config.jwtSecrets, close: () => prisma.$disconnect() };
 }
 
 /** Loaded only where it is used: it is large, and the image doesn't have it. */

@@ -33,10 +33,15 @@ const ANSWER_WITHIN_MS = 1_000;
 /** How long a start waits for Redis; it then goes on without, until Redis is there. */
 const READY_WITHIN_MS = 5_000;
 
-type BusOptions = { onFault: (error: unknown) => void; onLag: (seconds: number) => void };
+type BusOptions = {
+  onFault: (error: unknown) => void;
+  /** Called for each message that could not be sent, beside `onFault`. */
+  onLost: () => void;
+  onLag: (seconds: number) => void;
+};
 
 /** Connects to one Redis (>= 7), or to a cluster when there are several URLs. Never fails: it goes on trying. */
-export async function connectBus(urls: string[], { onFault, onLag }: BusOptions): Promise<Bus> {
+export async function connectBus(urls: string[], { onFault, onLost, onLag }: BusOptions): Promise<Bus> {
   // The publisher and the commands fail at once while Redis is away: ioredis would otherwise queue them, and the
   // adapter, which drops its promises, would end the process by an unhandled rejection.
   const commands = connect(
@@ -78,6 +83,10 @@ export async function connectBus(urls: string[], { onFault, onLag }: BusOptions)
     isStale = true;
   });
 
+  const lose = (error: unknown) => {
+    onLost();
+    onFault(error);
+  };
   let subscriptions = Promise.resolve();
   function subscribe(channel: string): void {
     const subscription = subscriber.ssubscribe(channel).catch(onFault);
@@ -88,7 +97,7 @@ export async function connectBus(urls: string[], { onFault, onLag }: BusOptions)
   const forAdapter = {
     // Delivery on this process doesn't wait for Redis, and goes on without it.
     spublish: async (channel: string, payload: string | Buffer) => {
-      commands.spublish(channel, payload).catch(onFault);
+      commands.spublish(channel, payload).catch(lose);
     },
     ...{ ssubscribe: subscribe, sunsubscribe: unsubscribe },
     on: (event: string, listener: (...args: unknown[]) => void) => subscriber.on(event, listener),
@@ -96,7 +105,7 @@ export async function connectBus(urls: string[], { onFault, onLag }: BusOptions)
 
   return {
     id: randomUUID(),
-    publish: (channel, message) => void commands.spublish(channel, message).catch(onFault),
+    publish: (channel, message) => void commands.spublish(channel, message).catch(lose),
     ...{ subscribe, unsubscribe },
     onMessage(listener) {
       // As buffers: for a listener of texts ioredis would decode all that comes in.

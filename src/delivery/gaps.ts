@@ -23,8 +23,10 @@ type Parts = {
   isHere: (room: RoomName) => boolean;
   /** Sends an event to this process's own connections. */
   tell: (announcement: Announcement) => void;
+  /** Called with how many chats have something that didn't come in. */
+  onFound: (count: number) => void;
   /** Called with each event that had to be told from the database. */
-  onHealed: (event: string) => void;
+  onHealed: (event: string, step: Step) => void;
   onFault: (error: unknown) => void;
 };
 
@@ -47,7 +49,7 @@ export function markOf(step: Step, { all, next }: Announcements): StepMark {
  * Closes the gaps that the bus leaves: what it loses, or what a process that died no longer published, is told from the
  * database, as the very same events, in order, at the latest some 3 s later.
  */
-export function createGaps({ chats, people, isHere, tell, onHealed, onFault }: Parts): Gaps {
+export function createGaps({ chats, people, isHere, tell, onFound, onHealed, onFault }: Parts): Gaps {
   const watermarks = createWatermarks(isHere);
   const followed = new Map<string, Follow>();
   const wanted: Caller[] = [];
@@ -125,6 +127,7 @@ export function createGaps({ chats, people, isHere, tell, onHealed, onFault }: P
   async function heal(behind: Behind[]): Promise<void> {
     for (let start = 0; start < behind.length; start += CHUNK) {
       let some = behind.slice(start, start + CHUNK).filter(isStillBehind);
+      if (some.length > 0) onFound(some.length);
       while (some.length > 0) {
         const before = new Map(some.map(({ chatId }) => [chatId, watermarks.toldOf(chatId) ?? 0]));
         const upTo = new Map(some.map((one) => [one.chatId, one.upTo]));
@@ -148,7 +151,7 @@ export function createGaps({ chats, people, isHere, tell, onHealed, onFault }: P
     if (watermarks.isMissing(mark)) {
       for (const announcement of announcements.all.filter(({ rooms }) => rooms.some(isHere))) {
         tell(announcement);
-        onHealed(announcement.event);
+        onHealed(announcement.event, step);
       }
     }
     watermarks.settle(mark);

@@ -91,7 +91,8 @@ type Known = { version: string; chat: Chat };
 /** So many chats are remembered, in both their keys. */
 const MAX_KNOWN = 20_000;
 
-export type AppendObserver = (batchSize: number) => void;
+/** Called after each statement, whatever became of it. */
+export type AppendObserver = (batchSize: number, seconds: number) => void;
 
 /** Makes the function that appends one message, in a batch with those of everybody else who writes at the moment. */
 export function createAppend(prisma: Prisma, observe: AppendObserver): (message: NewMessage) => Promise<Appended> {
@@ -105,18 +106,20 @@ export function createAppend(prisma: Prisma, observe: AppendObserver): (message:
   };
 
   const appendAll = async (messages: NewMessage[]): Promise<Appended[]> => {
-    observe(messages.length);
+    const startedAt = performance.now();
     const given = messages.map((message) => known.get(keyOf(message)));
-    const [row] = await prisma.$queryRawUnsafe<[Row]>(
-      APPEND,
-      messages.length,
-      messages.map((message) => message.organisationId),
-      messages.map((message) => message.senderId),
-      messages.map((message) => message.chatId),
-      messages.map((message) => message.id),
-      messages.map((message) => JSON.stringify(message.content)),
-      given.map((one) => one?.version ?? null),
-    );
+    const [row] = await prisma
+      .$queryRawUnsafe<[Row]>(
+        APPEND,
+        messages.length,
+        messages.map((message) => message.organisationId),
+        messages.map((message) => message.senderId),
+        messages.map((message) => message.chatId),
+        messages.map((message) => message.id),
+        messages.map((message) => JSON.stringify(message.content)),
+        given.map((one) => one?.version ?? null),
+      )
+      .finally(() => observe(messages.length, (performance.now() - startedAt) / 1_000));
     const changed = new Map<string, Chat>();
     for (const { version, ...joined } of row.changed ?? []) {
       const chat = toChat(joined);
