@@ -19,6 +19,9 @@ import { probeRoutes } from "./http/probes.ts";
 import { createHttpServer, type HttpServer } from "./http/server.ts";
 import { userRoutes } from "./http/users.ts";
 import { visitorRoutes } from "./http/visitors.ts";
+import { CENSUS_INTERVAL_MS, createCensus } from "./metrics/census.ts";
+import { createDatabaseClock } from "./metrics/clock.ts";
+import { observeSteps } from "./metrics/steps.ts";
 import type { Metrics } from "./metrics.ts";
 import { type Presence, SWEEP_INTERVAL_MS, TOUCH_INTERVAL_MS } from "./presence/presence.ts";
 import { type Connection, serveConnection } from "./sockets/connection.ts";
@@ -64,7 +67,7 @@ export type App = {
 
 /** Puts the parts together. It never listens: whoever builds it does. */
 export async function buildApp({ config, store, presence, bus, metrics, fault, log }: AppParts): Promise<App> {
-  const { accounts, chats, lists } = store;
+  const { accounts, chats, lists, statistics } = store;
   const tokens = createTokens(
     { secrets: config.jwtSecrets, publicKeys: config.jwtPublicKeys, ttl: config.accessTokenTtl },
     accounts,
@@ -77,12 +80,18 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
     ...{ config, tokens, clients, bus, metrics, log },
     admission: { isClosed: () => isDraining, mayEnter },
   });
+  const clock = createDatabaseClock();
   const delivery = createDelivery(io, {
-    ...{ bus, chats, presence, metrics },
+    ...{ bus, chats, presence, metrics, clock },
     people: accounts,
     onFault: fault("delivery"),
   });
-  const ports: ChatPorts = { chats, emit: delivery.emit, announce: delivery.announce, newId: newMessageId };
+  const observeStep = observeSteps({ statistics, metrics, log, onFault: fault("database") });
+  const announce: ChatPorts["announce"] = (step, by) => {
+    delivery.announce(step, by);
+    observeStep(step, by);
+  };
+  const ports: ChatPorts = { chats, emit: delivery.emit, announce, newId: newMessageId };
   const attendance = createAttendance(presence, accounts, ports, config);
 
   const readSnapshot = createSnapshots({ chats, people: accounts, online: delivery.online });
@@ -116,7 +125,7 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
   });
 
   await registerDocuments(http);
-  loginRoutes(http, { config, accounts, tokens, clients, limits: createLoginLimits(bus?.redis) });
+  loginRoutes(http, { config, accounts, tokens, clients, metrics, limits: createLoginLimits(bus?.redis) });
   visitorRoutes(http, { config, accounts });
   userRoutes(http, {
     ...{ accounts, tokens },
@@ -129,6 +138,7 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
   chatRoutes(http, { lists, tokens });
   probeRoutes(http, { store, metrics, isDraining: () => isDraining, isRedisUp: bus?.isUp });
 
+  const takeCensus = createCensus({ statistics, presence, clock, metrics });
   const stopSweeping = every(SWEEP_INTERVAL_MS, () => attendance.sweep().catch(fault("sweep")));
   const timers = [
     every(REPAIR_INTERVAL_MS, async () => {
@@ -140,6 +150,7 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
       if (bus) tellRedisState(bus.isUp());
       await attendance.touch().catch(fault("presence"));
     }),
+    every(CENSUS_INTERVAL_MS, () => takeCensus().catch(fault("database"))),
     every(CHECK_INTERVAL_MS, () => delivery.checkChats().catch(fault("delivery"))),
     every(ROSTER_INTERVAL_MS, () => delivery.checkRoster().catch(fault("delivery"))),
     every(READING_INTERVAL_MS, () => {
@@ -147,12 +158,14 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
     }),
   ];
 
+  let remaining = 0;
+  metrics.drainRemaining.from(() => [{ labels: {}, value: remaining }]);
+  if (bus) metrics.redisUp.from(() => [{ labels: {}, value: bus.isUp() ? 1 : 0 }]);
   let wasUp = true;
   function tellRedisState(isUp: boolean): void {
-    metrics.redisUp.set(isUp ? 1 : 0);
     if (isUp !== wasUp)
       log.warn(
-        { redis: isUp ? "up" : "down" },
+        { event: "redis", redis: isUp ? "up" : "down" },
         isUp ? "Redis is back" : "Redis is away: this process goes on without it",
       );
     wasUp = isUp;
@@ -163,6 +176,7 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
     async ready() {
       await attendance.touch();
       await attendance.reconcile();
+      await takeCensus().catch(fault("database"));
       await http.ready();
     },
     async drain() {
@@ -170,8 +184,12 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
       // Those who come back after the restart would otherwise leave before it, when their grace is short.
       if (!bus) stopSweeping();
       const overMs = bus ? config.drainMs : 0;
-      const left = await drain(connections, { overMs, onRemaining: (count) => metrics.drainRemaining.set(count) });
-      if (left > 0) log.warn({ connections: left }, "connections given up: their last work takes too long");
+      const onRemaining = (count: number) => {
+        remaining = count;
+      };
+      const left = await drain(connections, { overMs, onRemaining });
+      if (left > 0)
+        log.warn({ event: "drain", connections: left }, "connections given up: their last work takes too long");
     },
     async close() {
       for (const stop of [stopSweeping, ...timers]) stop();

@@ -4,12 +4,13 @@ import type { Metrics } from "./metrics.ts";
 /** What fails again and again, such as everything while Redis is away, is logged once in so long. */
 const QUIET_MS = 10_000;
 
-export type Fault = (error: unknown) => void;
+/** `about` is whose connection it was, if it was anybody's. */
+export type Fault = (error: unknown, about?: object) => void;
 
 /** Makes what counts and logs the failures of one part of the process: each is one that something tries again. */
 export function createFaults(metrics: Metrics, log: FastifyBaseLogger): (part: string) => Fault {
   const parts = new Map<string, { quietUntil: number; unlogged: number }>();
-  return (part) => (error) => {
+  return (part) => (error, about) => {
     metrics.faults.inc({ part });
     const known = parts.get(part);
     if (known && performance.now() < known.quietUntil) {
@@ -17,6 +18,9 @@ export function createFaults(metrics: Metrics, log: FastifyBaseLogger): (part: s
       return;
     }
     parts.set(part, { quietUntil: performance.now() + QUIET_MS, unlogged: 0 });
-    log.warn({ err: error, part, unlogged: known?.unlogged ?? 0 }, "a part failed; it is tried again");
+    log.warn(
+      { ...about, event: "fault", part, err: error, unlogged: known?.unlogged ?? 0 },
+      "a part failed; it is tried again",
+    );
   };
 }

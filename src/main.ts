@@ -7,10 +7,10 @@ import { connectBus } from "./bus/redis.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
 import { createFaults } from "./faults.ts";
 import { createLog } from "./log.ts";
-import { createMetrics } from "./metrics.ts";
+import { createMetrics, type Metrics } from "./metrics.ts";
 import { createMemoryPresence } from "./presence/memory.ts";
 import { createRedisPresence } from "./presence/redis.ts";
-import { openStorage } from "./storage.ts";
+import { openStorage, type Storage } from "./storage.ts";
 import type { Accounts } from "./store/accounts.ts";
 import { DataDirInUse } from "./store/data-dir.ts";
 import { MigrationError } from "./store/migrate.ts";
@@ -27,7 +27,13 @@ try {
 } catch (error) {
   // What the operator can mend needs no stack.
   const isTheirs = [ConfigError, DataDirInUse, MigrationError].some((type) => error instanceof type);
-  console.error(isTheirs || isListenError(error) ? (error as Error).message : error);
+  if (isTheirs || isListenError(error)) console.error((error as Error).message);
+  else if (process.env.NODE_ENV !== "production") console.error(error);
+  else {
+    const { log, flush } = createLog({ logLevel: "fatal", production: true });
+    log.fatal({ event: "start", err: error }, "could not start");
+    await flush();
+  }
   process.exit(1);
 }
 
@@ -41,14 +47,26 @@ async function start(config: Config): Promise<void> {
   const metrics = createMetrics();
   const fault = createFaults(metrics, log);
 
-  const storage = await openStorage(config, (size) => metrics.batches.observe(size));
+  const storage = await openStorage(config, (size, seconds) => {
+    metrics.batches.observe(size);
+    metrics.appends.observe(seconds);
+  });
+  observePool(metrics, storage);
   await fillEmptyDatabase(config, storage.store.accounts);
   const bus =
     config.redis &&
-    (await connectBus(config.redis, { onFault: fault("redis"), onLag: (s) => metrics.busLag.observe(s) }));
+    (await connectBus(config.redis, {
+      onFault: fault("redis"),
+      onLost: () => metrics.publishFailures.inc(),
+      onLag: (seconds) => metrics.busLag.observe(seconds),
+    }));
+  const onSwept = (seconds: number, gone: number) => {
+    metrics.sweeps.observe(seconds);
+    metrics.gone.inc(gone);
+  };
   const presence = bus
-    ? createRedisPresence(bus.redis, { graceMs: config.reconnectGraceMs, onFault: fault("presence") })
-    : createMemoryPresence();
+    ? createRedisPresence(bus.redis, { graceMs: config.reconnectGraceMs, onFault: fault("presence"), onSwept })
+    : createMemoryPresence(onSwept);
   const app = await buildApp({
     ...{ store: storage.store, presence, bus, metrics, fault, log },
     config: { ...config, jwtSecrets: storage.jwtSecrets },
@@ -66,11 +84,11 @@ async function start(config: Config): Promise<void> {
       console.error("shutdown took too long: exiting");
       process.exit(1);
     }, config.drainMs + SHUTDOWN_MS).unref();
-    log.info({ signal }, "shutting down");
+    log.info({ event: "stop", signal }, "shutting down");
     await app.drain();
     // By now nobody waits for an answer: a database that doesn't answer either is no reason to stay.
     await within(CLOSE_MS, app.close().then(bus?.close).then(storage.close));
-    log.info("stopped");
+    log.info({ event: "stopped" }, "stopped");
     await flush();
     process.exit(0);
   };
@@ -86,7 +104,14 @@ async function start(config: Config): Promise<void> {
     log.warn(`JWT_SECRET is taken as one key: it has a comma, but not all of its parts have ${MIN_SECRET_BYTES} bytes`);
   const keys = { secrets: storage.jwtSecrets.length, publicKeys: config.jwtPublicKeys.length };
   log.info(
-    { url, port, database: config.databaseUrl ? "postgresql" : "embedded", redis: bus !== undefined, keys },
+    {
+      event: "start",
+      url,
+      port,
+      database: config.databaseUrl ? "postgresql" : "embedded",
+      redis: bus !== undefined,
+      keys,
+    },
     `listening on ${url}`,
   );
   if (config.databaseUrl === undefined) {
@@ -95,6 +120,13 @@ async function start(config: Config): Promise<void> {
     if (lines.length > 0)
       console.log(`\nDemo accounts, with their passwords:\n${lines.join("\n")}\n\nSee it at work: npm run demo\n`);
   }
+}
+
+function observePool(metrics: Metrics, { poolUse }: Storage): void {
+  if (!poolUse) return;
+  metrics.poolMax.from(() => [{ labels: {}, value: poolUse().max }]);
+  metrics.poolWaiting.from(() => [{ labels: {}, value: poolUse().waiting }]);
+  metrics.pool.from(() => (["busy", "idle"] as const).map((state) => ({ labels: { state }, value: poolUse()[state] })));
 }
 
 /** On an empty database: the configured organisation and admin, else (embedded only) the demo ones. */

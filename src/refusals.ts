@@ -2,14 +2,18 @@ import type { FastifyBaseLogger } from "fastify";
 import { Refusal } from "./contract/errors.ts";
 import { isUnavailable } from "./store/faults.ts";
 
-/** What a client is told of an error. The unexpected is logged here, with `context`, and told to nobody. */
-export function toRefusal(error: unknown, log: Pick<FastifyBaseLogger, "error" | "debug">, context = {}): Refusal {
+/** What a client is told of an error. The unexpected is logged here, with `about`, and told to nobody. */
+export function toRefusal(
+  error: unknown,
+  log: Pick<FastifyBaseLogger, "error" | "debug">,
+  about: () => object,
+): Refusal {
   if (error instanceof Refusal) return error;
   if (isUnavailable(error)) {
     // Everybody's at once: the process says it elsewhere, now and then.
-    log.debug({ ...context, err: error }, "the database can't be reached");
+    log.debug({ ...about(), err: error }, "the database can't be reached");
     return new Refusal("unavailable");
   }
-  log.error({ ...context, err: error }, "unexpected error");
+  log.error({ ...about(), err: error }, "unexpected error");
   return new Refusal("internal");
 }

@@ -4,10 +4,16 @@ import { join } from "node:path";
 import { type Config, ConfigError } from "./config.ts";
 import type { AppendObserver } from "./store/append-messages.ts";
 import { migrate } from "./store/migrate.ts";
-import { connectPostgres } from "./store/prisma.ts";
+import { connectPostgres, type PoolUse } from "./store/prisma.ts";
 import { createStore, type Store } from "./store/store.ts";
 
-export type Storage = { store: Store; jwtSecrets: string[]; close(): Promise<void> };
+export type Storage = {
+  store: Store;
+  jwtSecrets: string[];
+  /** None of the embedded database: it has no connections. */
+  poolUse?: () => PoolUse;
+  close(): Promise<void>;
+};
 
 /** Opens the database that the configuration names, brings it up to date, and finds the keys for tokens. */
 export async function openStorage(config: Config, observeBatch?: AppendObserver): Promise<Storage> {
@@ -22,7 +28,8 @@ export async function openStorage(config: Config, observeBatch?: AppendObserver)
   if (config.jwtSecrets.length === 0) throw new Error("readConfig requires JWT_SECRET with DATABASE_URL");
   await migrate(config.databaseUrl);
   const database = connectPostgres(config.databaseUrl);
-  return { store: createStore(database, observeBatch), jwtSecrets: config.jwtSecrets, close: database.close };
+  const store = createStore(database, observeBatch);
+  return { store, poolUse: database.poolUse, jwtSecrets: config.jwtSecrets, close: database.close };
 }
 
 /** Loaded only where it is used: it is large, and the image doesn't have it. */

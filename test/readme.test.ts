@@ -107,22 +107,13 @@ describe("the contract", () => {
 
 describe("README's text", () => {
   const events = [...Object.keys(clientEvents), ...Object.keys(serverEvents)];
-  const metrics = createMetrics()
-    .registry.getMetricsAsArray()
-    .map(({ name }) => name)
-    .filter((name) => name.startsWith("chat_"));
-
   test("names no event that doesn't exist", () => {
     // Whatever looks like an event: it starts with a first word of one.
     const firstWords = new Set(events.map((event) => event.split("_")[0]));
     const words = [...readme.matchAll(/\b[a-z]+(?:_[a-z]+)+\b/g)].map(([word]) => word);
-    const known = new Set([...events, ...metrics, ...fieldsOf(serverEvents)]);
+    const known = new Set([...events, ...fieldsOf(serverEvents)]);
     const unknown = words.filter((word) => firstWords.has(word.split("_")[0]) && !known.has(word));
     expect(unknown).toEqual([]);
-  });
-
-  test("names each metric of the service's own", () => {
-    for (const metric of metrics) expect(readme.includes(metric), metric).toBe(true);
   });
 
   test("names only npm scripts that exist", () => {

@@ -40,10 +40,15 @@ const READY_WITHIN_MS = 5_000;
 /** Commands learn by themselves when slots have moved to another node. Who only listens has to ask. */
 const SUBSCRIBING = { shardedSubscribers: true, slotsRefreshInterval: 2_000 };
 
-type BusOptions = { onFault: (error: unknown) => void; onLag: (seconds: number) => void };
+type BusOptions = {
+  onFault: (error: unknown) => void;
+  /** Called for each message that could not be sent, beside `onFault`. */
+  onLost: () => void;
+  onLag: (seconds: number) => void;
+};
 
 /** Connects to Redis (>= 7). Never fails: it goes on trying. */
-export async function connectBus(address: RedisAddress, { onFault, onLag }: BusOptions): Promise<Bus> {
+export async function connectBus(address: RedisAddress, { onFault, onLost, onLag }: BusOptions): Promise<Bus> {
   // The publisher and the commands fail at once while Redis is away: ioredis would otherwise queue them, and the
   // adapter, which drops its promises, would end the process by an unhandled rejection.
   const commands = connect(
@@ -90,6 +95,10 @@ export async function connectBus(address: RedisAddress, { onFault, onLag }: BusO
     isStale = true;
   });
 
+  const lose = (error: unknown) => {
+    onLost();
+    onFault(error);
+  };
   let subscriptions = Promise.resolve();
   function subscribe(channel: string): void {
     const subscription = subscriber.ssubscribe(channel).catch(onFault);
@@ -100,7 +109,7 @@ export async function connectBus(address: RedisAddress, { onFault, onLag }: BusO
   const forAdapter = {
     // Delivery on this process doesn't wait for Redis, and goes on without it.
     spublish: async (channel: string, payload: string | Buffer) => {
-      commands.spublish(channel, payload).catch(onFault);
+      commands.spublish(channel, payload).catch(lose);
     },
     ...{ ssubscribe: subscribe, sunsubscribe: unsubscribe },
     on: (event: string, listener: (...args: unknown[]) => void) => subscriber.on(event, listener),
@@ -108,7 +117,7 @@ export async function connectBus(address: RedisAddress, { onFault, onLag }: BusO
 
   return {
     id: randomUUID(),
-    publish: (channel, message) => void commands.spublish(channel, message).catch(onFault),
+    publish: (channel, message) => void commands.spublish(channel, message).catch(lose),
     ...{ subscribe, unsubscribe },
     onMessage(listener) {
       // As buffers: for a listener of texts ioredis would decode all that comes in.

@@ -1,7 +1,9 @@
 import type { Server } from "socket.io";
 import type { Bus } from "../bus/redis.ts";
 import type { Announce, Announcement, ChatStore, Emit, People, RoomName } from "../chat/ports.ts";
-import { announcementsOf } from "../chat/steps.ts";
+import { announcementsOf, type Step } from "../chat/steps.ts";
+import type { Observe } from "../metrics/cells.ts";
+import type { DatabaseClock } from "../metrics/clock.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Presence } from "../presence/presence.ts";
 import { createFanout } from "./fanout.ts";
@@ -16,6 +18,7 @@ type Parts = {
   people: People;
   presence: Presence;
   metrics: Metrics;
+  clock: Pick<DatabaseClock, "secondsSince">;
   onFault: (error: unknown) => void;
 };
 
@@ -30,16 +33,25 @@ export type Delivery = {
   checkRoster: Roster["check"];
 };
 
-/** What goes with events over the bus: which step of a chat they are, or who came online or went offline. */
-type Note = { step?: Omit<StepMark, "rooms">; roster?: { event: RosterEvent; id: string } };
+/**
+ * What goes with events over the bus: which step of a chat they are, and when it was stored (by PostgreSQL's clock, when it
+ * is a message), or who came online or went offline.
+ */
+type Note = { step?: Omit<StepMark, "rooms">; at?: number | undefined; roster?: { event: RosterEvent; id: string } };
 
 /** Brings events to everybody whom they concern: through the bus, and what that loses from where the truth is. */
-export function createDelivery(io: Server, { bus, chats, people, presence, metrics, onFault }: Parts): Delivery {
+export function createDelivery(io: Server, { bus, chats, people, presence, metrics, clock, onFault }: Parts): Delivery {
   const { adapter } = io.of("/");
+  const { local, bus: overBus, healed } = metrics.delivered;
+  const observe = (way: Observe, storedAt: number | undefined) => {
+    const seconds = storedAt === undefined ? null : clock.secondsSince(storedAt);
+    if (seconds !== null) way(seconds);
+  };
   const isHere = (room: RoomName) => adapter.rooms.has(room);
   const fanout = createFanout<Note>(io, {
     ...{ bus, onFault },
-    onHeard(organisationId, { step, roster: event }, rooms) {
+    onHeard(organisationId, { step, at, roster: event }, rooms) {
+      observe(overBus, at);
       if (step) gaps.heard({ ...step, rooms });
       if (event) roster.heard(event.event, { id: event.id, organisation_id: organisationId });
     },
@@ -47,8 +59,13 @@ export function createDelivery(io: Server, { bus, chats, people, presence, metri
   const tell = fanout.sendHere;
   const onHealed = (what: string) => metrics.healed.inc({ event: what });
   const gaps = createGaps({
-    ...{ chats, people, isHere, tell, onHealed, onFault },
+    ...{ chats, people, isHere, tell, onFault },
     busLagMs: bus?.lagMs ?? (() => 0),
+    onFound: (count) => metrics.gaps.inc(count),
+    onHealed(what, step) {
+      onHealed(what);
+      observe(healed, storedAt(step));
+    },
   });
   const roster = createRoster({ presence, people, isHere, tell, onHealed });
   adapter.on("delete-room", gaps.unfollow);
@@ -64,7 +81,9 @@ export function createDelivery(io: Server, { bus, chats, people, presence, metri
       const mark = markOf(step, announcements);
       gaps.heard(mark);
       const { rooms, ...note } = mark;
-      fanout.send(step.chat.organisationId, announcements.all, { step: note }, by);
+      const at = storedAt(step);
+      fanout.send(step.chat.organisationId, announcements.all, { step: note, at }, by);
+      observe(local, at);
     },
     follow: gaps.follow,
     online: roster.online,
@@ -72,6 +91,8 @@ export function createDelivery(io: Server, { bus, chats, people, presence, metri
     checkRoster: roster.check,
   };
 }
+
+const storedAt = (step: Step): number | undefined => ("message" in step ? step.message.created_at : undefined);
 
 function rosterEventOf({ event, payload }: Announcement): Note["roster"] {
   if (event === "staff_goes_online" || event === "staff_goes_offline") return { event, id: payload.user.id };

@@ -26,8 +26,10 @@ type Parts = {
   tell: (announcement: Announcement) => void;
   /** How long messages take through the bus at the moment. */
   busLagMs: () => number;
+  /** Called with how many chats have something that didn't come in. */
+  onFound: (count: number) => void;
   /** Called with each event that had to be told from the database. */
-  onHealed: (event: string) => void;
+  onHealed: (event: string, step: Step) => void;
   onFault: (error: unknown) => void;
 };
 
@@ -50,7 +52,7 @@ export function markOf(step: Step, { all, next }: Announcements): StepMark {
  * Closes the gaps that the bus leaves: what it loses, or what a process that died no longer published, is told from the
  * database, as the very same events, in order, at the latest some 3 s later.
  */
-export function createGaps({ chats, people, isHere, tell, busLagMs, onHealed, onFault }: Parts): Gaps {
+export function createGaps({ chats, people, isHere, tell, busLagMs, onFound, onHealed, onFault }: Parts): Gaps {
   const watermarks = createWatermarks(isHere);
   const followed = new Map<string, Follow>();
   const wanted: Caller[] = [];
@@ -131,6 +133,7 @@ export function createGaps({ chats, people, isHere, tell, busLagMs, onHealed, on
   async function heal(behind: Behind[]): Promise<void> {
     for (let start = 0; start < behind.length; start += CHUNK) {
       let some = behind.slice(start, start + CHUNK).filter(isStillBehind);
+      if (some.length > 0) onFound(some.length);
       while (some.length > 0) {
         const before = new Map(some.map(({ chatId }) => [chatId, watermarks.toldOf(chatId) ?? 0]));
         const upTo = new Map(some.map((one) => [one.chatId, one.upTo]));
@@ -154,7 +157,7 @@ export function createGaps({ chats, people, isHere, tell, busLagMs, onHealed, on
     if (watermarks.isMissing(mark)) {
       for (const announcement of announcements.all.filter(({ rooms }) => rooms.some(isHere))) {
         tell(announcement);
-        onHealed(announcement.event);
+        onHealed(announcement.event, step);
       }
     }
     watermarks.settle(mark);

@@ -5,6 +5,7 @@ import type { Clients } from "../client-address.ts";
 import type { Config } from "../config.ts";
 import { Refusal } from "../contract/errors.ts";
 import { isId, Staff, Visitor } from "../contract/models.ts";
+import type { Metrics } from "../metrics.ts";
 import type { Accounts } from "../store/accounts.ts";
 import type { LoginLimits } from "./login-limits.ts";
 import { answers, Email, Name, OrganisationId, Password } from "./schemas.ts";
@@ -15,6 +16,7 @@ type Context = {
   tokens: Tokens;
   clients: Clients;
   limits: LoginLimits;
+  metrics: Metrics;
   config: Pick<Config, "rateLimit">;
 };
 
@@ -24,19 +26,29 @@ const LoggedIn = <T extends typeof Staff | typeof Visitor>(user: T) =>
 const tags = ["Access tokens"];
 
 /** The three ways to an access token. */
-export function loginRoutes(http: HttpServer, { accounts, tokens, clients, limits, config }: Context): void {
+export function loginRoutes(http: HttpServer, { accounts, tokens, clients, limits, config, metrics }: Context): void {
+  function countRefused(kind: "staff" | "visitor", refusal: Refusal): Refusal {
+    metrics.loginsRefused.inc({ kind, reason: refusal.code });
+    if (refusal.code === "tooManyLogins") metrics.rateLimited.inc({ what: "login" });
+    return refusal;
+  }
+
   /** A wrong email, a wrong password and a disabled user are the same refusal, after the same time. */
   async function logIn(
     kind: "staff" | "visitor",
     { email, password }: { email: string; password: string },
     address: string,
   ) {
-    const account = await limits.attempt({ kind, email }, address, async () => {
+    const attempt = limits.attempt({ kind, email }, address, async () => {
       const found = await accounts.byEmail(kind, email);
       const matches = await checkPassword(found?.passwordHash, password);
       return found && matches && !found.user.disabled ? found : null;
     });
-    if (!account) throw new Refusal("wrongLogin");
+    const account = await attempt.catch((error: unknown) => {
+      if (error instanceof Refusal) countRefused(kind, error);
+      throw error;
+    });
+    if (!account) throw countRefused(kind, new Refusal("wrongLogin"));
     return { user: account.user, access_token: tokens.issue(account.user, kind) };
   }
 

@@ -44,7 +44,9 @@ export function probeRoutes(http: HttpServer, { store, metrics, isDraining, isRe
         await store.ping();
         return { status: "ok" as const, redis: redisState(isRedisUp?.()) };
       } catch (error) {
-        request.log.warn({ err: error }, "not ready");
+        // That it shuts down has been said once.
+        if (!isDraining())
+          request.log.warn({ event: "not_ready", err: error }, "not ready: the database can't be reached");
         const reason = isDraining() ? "This process is shutting down." : "The database can't be reached.";
         return reply.code(503).send({ result: false, error_message: reason });
       }

@@ -12,6 +12,7 @@ import type { Config } from "../config.ts";
 import { RETRY_AFTER_S, Refusal } from "../contract/errors.ts";
 import type { Metrics } from "../metrics.ts";
 import { toRefusal } from "../refusals.ts";
+import type { Account } from "../store/accounts.ts";
 import { readTexts } from "../text-values.ts";
 import { answerRaw, SecureResponse } from "./raw-answer.ts";
 
@@ -85,6 +86,8 @@ export async function createHttpServer({ config, clients, logger, metrics }: Opt
   http.addHook("onResponse", async (request, reply) => {
     const labels = { method: request.method, route: request.routeOptions.url ?? "none", status: reply.statusCode };
     metrics.httpRequests.observe(labels, reply.elapsedTime / 1000);
+    const result = { status: reply.statusCode, seconds: reply.elapsedTime / 1000 };
+    request.log.debug({ ...aboutRequest(request), ...result }, "request");
   });
 
   await http.register(cors, { origin: config.corsOrigins, methods: ["GET", "HEAD", "POST", "PATCH"] });
@@ -94,6 +97,7 @@ export async function createHttpServer({ config, clients, logger, metrics }: Opt
       timeWindow: HTTP_WINDOW_MS,
       keyGenerator: ({ raw }) => clients.addressOf(raw),
       errorResponseBuilder: () => new Refusal("tooFast"),
+      onExceeded: () => metrics.rateLimited.inc({ what: "http" }),
     });
   }
   return http;
@@ -111,12 +115,28 @@ type AnyReply = {
   header(name: string, value: number): unknown;
 };
 
-function refuse(error: unknown, { log }: { log: FastifyBaseLogger }, reply: AnyReply): void {
-  const refusal = toRefusal(asRefusal(error), log);
+/** Of what is refused before there is a route, there is no `routeOptions`. */
+type AnyRequest = {
+  log: FastifyBaseLogger;
+  method: string;
+  routeOptions?: { url?: string | undefined };
+  account?: Account | null;
+};
+
+function refuse(error: unknown, request: AnyRequest, reply: AnyReply): void {
+  const refusal = toRefusal(asRefusal(error), request.log, () => aboutRequest(request));
   // Fastify would close the connection after a 413: a client still sending gets a reset, and never sees the answer.
   reply.removeHeader("connection");
   if (refusal.status === 503) reply.header("Retry-After", RETRY_AFTER_S);
   reply.code(refusal.status).send({ result: false, error_message: refusal.message } as never);
+}
+
+/** For the log: whose request it is, and the route, as a path may have anything in it. */
+function aboutRequest({ method, routeOptions, account }: AnyRequest): object {
+  return {
+    event: `${method} ${routeOptions?.url ?? "none"}`,
+    ...(account && { user: account.user.id, organisation: account.organisationId }),
+  };
 }
 
 /** What Node refuses before there is a request. Not a fault, and nobody's in particular: it isn't logged. */

@@ -1,5 +1,5 @@
 import type { UserRef } from "../chat/ports.ts";
-import { forEachGone, keyOf, type Presence } from "./presence.ts";
+import { forEachGone, keyOf, type Presence, type SweepObserver } from "./presence.ts";
 
 /** When the time of a connection that is there ends. */
 const NEVER = Number.POSITIVE_INFINITY;
@@ -13,7 +13,7 @@ type Entry = {
 };
 
 /** Presence of a single process. It dies with the process, and so needs no leases. */
-export function createMemoryPresence(now: () => number = Date.now): Presence {
+export function createMemoryPresence(onSwept: SweepObserver = () => {}, now: () => number = Date.now): Presence {
   const entries = new Map<string, Entry>();
   const isGone = ({ connections }: Entry) => [...connections.values()].every((ends) => ends <= now());
 
@@ -59,6 +59,7 @@ export function createMemoryPresence(now: () => number = Date.now): Presence {
     },
 
     async sweep(onGone, user) {
+      const startedAt = performance.now();
       const among = user ? [entries.get(keyOf(user))] : [...entries.values()];
       const gone = among.filter((entry) => entry !== undefined && !entry.leaving && isGone(entry)) as Entry[];
       const back: UserRef[] = [];
@@ -69,6 +70,7 @@ export function createMemoryPresence(now: () => number = Date.now): Presence {
           if (entry && (await serve(entry, onGone)) === "back") back.push(one);
         },
       );
+      if (!user) onSwept((performance.now() - startedAt) / 1_000, gone.length);
       return back;
     },
 
@@ -77,6 +79,12 @@ export function createMemoryPresence(now: () => number = Date.now): Presence {
         .filter((entry) => entry.user.organisationId === organisationId && (entry.leaving || !isGone(entry)))
         .map((entry) => entry.user);
       return { users, isSure: true };
+    },
+
+    async count() {
+      const counts = { staff: 0, visitor: 0 };
+      for (const entry of entries.values()) if (entry.leaving || !isGone(entry)) counts[entry.user.kind]++;
+      return counts;
     },
   };
 }

@@ -47,7 +47,18 @@ export interface Presence {
    * away, and for some seconds after it was, or has lost its data.
    */
   online(organisationId: string): Promise<{ users: UserRef[]; isSure: boolean }>;
+
+  /**
+   * How many users are online in all organisations together, as the last look for who is gone has found, on whichever
+   * process that was; null when there was none within 10 s.
+   */
+  count(): Promise<Counts | null>;
 }
+
+export type Counts = Record<UserRef["kind"], number>;
+
+/** Called after each look at everybody: how long it took with all that followed, and how many this process let leave. */
+export type SweepObserver = (seconds: number, gone: number) => void;
 
 /** How often `touch` is to be called, and how long a process that doesn't is still believed to live. */
 export const TOUCH_INTERVAL_MS = 2_000;

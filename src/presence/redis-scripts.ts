@@ -10,6 +10,7 @@ import type { Cluster, Redis } from "ioredis";
  *   presence:{<id>}         hash         user → JSON of his connections: "<process>/<connection>" → 0 while it is there,
  *                                        else the ms at which its grace ends
  *   presence:sweeper        string       the process whose turn it is to sweep
+ *   presence:counts         string       how many users the last sweep has found online, as JSON
  *
  * A user has an entry exactly while he was told to be online. A connection counts while it is there and its process's
  * lease, plus one grace, hasn't ended; or while its own grace hasn't. Who sweeps a user replaces all of them, which are
@@ -19,6 +20,7 @@ export const PROCESSES = "presence:processes";
 export const ORGANISATIONS = "presence:organisations";
 export const EMPTIED = "~emptied";
 export const SWEEPER = "presence:sweeper";
+export const COUNTS = "presence:counts";
 export const hashOf = (organisationId: string) => `presence:{${organisationId}}`;
 
 const NOW = `local time = redis.call('TIME'); local now = time[1] * 1000 + math.floor(time[2] / 1000)`;

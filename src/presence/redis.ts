@@ -2,24 +2,37 @@ import { randomUUID } from "node:crypto";
 import type { Cluster, Redis } from "ioredis";
 import type { UserRef } from "../chat/ports.ts";
 import { gathered } from "../gather.ts";
-import { forEachGone, keyOf, LEASE_MS, type Presence, SWEEP_INTERVAL_MS, unique } from "./presence.ts";
-import { EMPTIED, hashOf, ORGANISATIONS, PROCESSES, SWEEPER, withScripts } from "./redis-scripts.ts";
+import {
+  type Counts,
+  forEachGone,
+  keyOf,
+  LEASE_MS,
+  type Presence,
+  SWEEP_INTERVAL_MS,
+  type SweepObserver,
+  unique,
+} from "./presence.ts";
+import { COUNTS, EMPTIED, hashOf, ORGANISATIONS, PROCESSES, SWEEPER, withScripts } from "./redis-scripts.ts";
 
 /** For how long a process has a user for itself while it lets him leave. */
 const CLAIM_MS = 5_000;
 /** How many connections are told at once: enough to be quick, few enough for the lease to be renewed in between. */
 const CHUNK = 200;
 const KEEP_ENDED_LEASES_MS = 24 * 60 * 60 * 1000;
+const KEEP_COUNTS_MS = 10_000;
 
 /** What `presenceTouch` answers when the lease has ended. */
 const ENDED = 1;
 
-type Options = { graceMs: number; onFault: (error: unknown) => void };
+type Options = { graceMs: number; onFault: (error: unknown) => void; onSwept?: SweepObserver };
 /** `told` is the process's name under which Redis was told of it. */
 type Own = { user: UserRef; told: string | null };
 
 /** Presence of many processes. What is kept in Redis, and how it changes, is in ./redis-scripts.ts. */
-export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault }: Options): Presence {
+export function createRedisPresence(
+  client: Redis | Cluster,
+  { graceMs, onFault, onSwept = () => {} }: Options,
+): Presence {
   const redis = withScripts(client);
   /** A process whose lease has ended is dead for the others: it goes on under a new name, its epoch. */
   let processId = randomUUID();
@@ -141,15 +154,17 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
   /** This process's connections that it doesn't have, as its last look found them: whatever the reason, they are ghosts. */
   let strays = new Set<string>();
 
-  /** Who may be gone; the claim decides. */
-  async function findGone(): Promise<UserRef[]> {
-    if (!(await isMyTurn())) return [];
+  /** Who may be gone; the claim decides. Null when another process looks. */
+  async function findGone(): Promise<UserRef[] | null> {
+    if (!(await isMyTurn())) return null;
     const [leases, now] = await Promise.all([readLeases(), readNow()]);
     const gone: UserRef[] = [];
     const found = new Set<string>();
+    const counts: Counts = { staff: 0, visitor: 0 };
     for (const organisationId of await redis.smembers(ORGANISATIONS)) {
       for (const { user, entry } of await readUsers(organisationId)) {
-        if (!isOnline(entry, leases, now)) gone.push(user);
+        if (isOnline(entry, leases, now)) counts[user.kind]++;
+        else gone.push(user);
         for (const name of Object.keys(entry)) {
           if (entry[name] !== 0 || !name.startsWith(`${processId}/`) || own.has(name.slice(processId.length + 1)))
             continue;
@@ -160,6 +175,7 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
       }
     }
     strays = found;
+    await redis.set(COUNTS, JSON.stringify(counts), "PX", KEEP_COUNTS_MS);
     return gone;
   }
 
@@ -220,7 +236,10 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
     async sweep(onGone, only) {
       const claim = `~${processId}`;
       const back: UserRef[] = [];
-      const gone = only ? [only] : await redisOr([], findGone);
+      const startedAt = performance.now();
+      const gone = only ? [only] : await redisOr(null, findGone);
+      if (gone === null) return back;
+      let count = 0;
       await forEachGone(gone, async (user) => {
         const hash = hashOf(user.organisationId);
         const isOurs = await redisOr(0, async () => {
@@ -229,9 +248,11 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
           return redis.presenceClaim(hash, keyOf(user), claim, CLAIM_MS, leases, graceMs, processId, LEASE_MS);
         });
         if (isOurs === 0) return;
+        count++;
         await onGone(user);
         if ((await redisOr(0, () => redis.presenceRelease(hash, keyOf(user), claim))) === 1) back.push(user);
       });
+      if (!only) onSwept((performance.now() - startedAt) / 1_000, count);
       return back;
     },
 
@@ -258,6 +279,11 @@ export function createRedisPresence(client: Redis | Cluster, { graceMs, onFault 
       if (isSure) return { isSure, users: known.users };
       const mine = [...own.values()].map(({ user }) => user).filter((user) => user.organisationId === organisationId);
       return { isSure, users: unique([...(known?.users ?? []), ...mine]) };
+    },
+
+    async count() {
+      const counts = await redisOr(null, () => redis.get(COUNTS));
+      return counts === null ? null : (JSON.parse(counts) as Counts);
     },
   };
 }

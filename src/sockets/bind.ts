@@ -5,7 +5,7 @@ import type { Caller, ChatPorts } from "../chat/ports.ts";
 import { isMonitor } from "../chat/rooms.ts";
 import { Refusal, type RefusalCode } from "../contract/errors.ts";
 import { type ClientEvent, type ClientEventName, clientEvents, fieldRefusals } from "../contract/events.ts";
-import { type ChatMessage, Content } from "../contract/models.ts";
+import { type ChatMessage, Content, isId } from "../contract/models.ts";
 import type { Metrics } from "../metrics.ts";
 import { toRefusal } from "../refusals.ts";
 import { checkContent } from "./content.ts";
@@ -46,6 +46,7 @@ const validators = new Map(
  */
 export function bindEvents(socket: Socket, currentCaller: () => Caller, options: BindOptions): void {
   const { ports, metrics, log, who, queue } = options;
+  const isVerbose = log.level === "debug" || log.level === "trace";
 
   // A packet middleware that never calls `next`: nothing reaches the socket's own listeners, where a client's "error"
   // event would be an unhandled one.
@@ -53,26 +54,38 @@ export function bindEvents(socket: Socket, currentCaller: () => Caller, options:
     const ack = (typeof given.at(-1) === "function" ? given.pop() : () => {}) as Ack;
     const [name, ...args] = given;
     const event = isEvent(name) ? name : null;
-    const accept = (message: ChatMessage | void) => {
-      metrics.events.inc({ event: event ?? "unknown", result: "ok" });
-      if (message) ack(true, null, message);
+    const meter = metrics.event(event);
+    const arrivedAt = performance.now();
+    const seconds = () => (performance.now() - arrivedAt) / 1_000;
+    /** For the log. What a client sends as an event's name may be anything. */
+    const about = (chat = chatOf(event, args[0])) => ({ ...who(), ...(chat && { chat }), event: event ?? "unknown" });
+    const accept = (message: ChatMessage | void, isWanted: boolean) => {
+      meter.acked(seconds());
+      if (message && isWanted) ack(true, null, message);
       else ack(true, null);
+      if (isVerbose) log.debug({ ...about(message?.chat_id), result: "ok", seconds: seconds() }, "event");
     };
     const refuse = (error: unknown) => {
-      const refusal = toRefusal(error, log, { ...who(), event });
-      metrics.events.inc({ event: event ?? "unknown", result: refusal.code });
+      const refusal = toRefusal(error, log, about);
+      meter.refused(refusal.code);
       ack(false, refusal.message);
+      if (isVerbose) log.debug({ ...about(), result: refusal.code, seconds: seconds() }, "event");
+    };
+    const slowDown = (what: "event" | "waiting") => {
+      metrics.rateLimited.inc({ what });
+      return new Refusal("tooFast");
     };
 
     try {
-      if (!options.mayAct() || queue.length() >= MAX_WAITING_EVENTS) throw new Refusal("tooFast");
+      if (!options.mayAct()) throw slowDown("event");
+      if (queue.length() >= MAX_WAITING_EVENTS) throw slowDown("waiting");
       if (!event) throw new Refusal("unknownEvent");
       checkSender(currentCaller(), clientEvents[event].from);
       const { data, second } = checkArguments(event, args, options.maxContentBytes);
       queue.enqueue(async () => {
         try {
           const message = await (handlers[event] as AnyHandler)(ports, currentCaller(), data, second);
-          accept(gaveId(event, data, second) ? message : undefined);
+          accept(message, gaveId(event, data, second));
         } catch (error) {
           refuse(error);
         }
@@ -85,6 +98,13 @@ export function bindEvents(socket: Socket, currentCaller: () => Caller, options:
 
 const isEvent = (name: unknown): name is ClientEventName =>
   typeof name === "string" && Object.hasOwn(clientEvents, name);
+
+/** The chat that a staff's event names. A visitor's data are content, whatever is in them. */
+function chatOf(event: ClientEventName | null, data: unknown): string | undefined {
+  if (event === null || clientEvents[event].from === "visitor") return undefined;
+  const { room } = (data ?? {}) as { room?: unknown };
+  return typeof room === "string" && isId(room) ? room : undefined;
+}
 
 function checkSender(caller: Caller, from: ClientEvent["from"]): void {
   if (from === "visitor") {

@@ -6,6 +6,7 @@ import { roomsOf } from "../chat/rooms.ts";
 import type { Config } from "../config.ts";
 import { Refusal, type RefusalCode } from "../contract/errors.ts";
 import type { Delivery } from "../delivery/delivery.ts";
+import type { Fault } from "../faults.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Account, Accounts } from "../store/accounts.ts";
 import { within } from "../time.ts";
@@ -16,7 +17,7 @@ import { cutOff, GOODBYE_MS, sendAway } from "./goodbye.ts";
 import { createQueue } from "./queue.ts";
 import { createRateLimit } from "./rate-limit.ts";
 import { isStalled, watchReading } from "./reading.ts";
-import { accountOf } from "./server.ts";
+import { accountOf, transportOf } from "./server.ts";
 import type { ReadSnapshot } from "./snapshots.ts";
 
 export type ConnectionContext = {
@@ -34,11 +35,24 @@ export type ConnectionContext = {
   maxAgeMs: number;
   metrics: Metrics;
   log: FastifyBaseLogger;
-  onFault: (error: unknown) => void;
+  onFault: Fault;
 };
 
 /** Leaving by choice, or sent away: everything else is a lost connection, and has its grace. */
 const byChoice = new Set<DisconnectReason>(["client namespace disconnect", "server namespace disconnect"]);
+
+/** Whatever a later version of Socket.IO calls it, there are no more than these in the metrics. */
+const reasonLabels: Partial<Record<DisconnectReason, string>> = {
+  "transport error": "transport_error",
+  "transport close": "transport_close",
+  "ping timeout": "ping_timeout",
+  "parse error": "parse_error",
+  "forced close": "forced_close",
+  "forced server close": "forced_server_close",
+  "server shutting down": "server_shutting_down",
+  "client namespace disconnect": "client_namespace_disconnect",
+  "server namespace disconnect": "server_namespace_disconnect",
+};
 
 /** How long unanswered events may keep a connection that is sent away because of this. */
 const answerMs = { token_expired: 1_000, max_age: 5_000 };
@@ -65,14 +79,15 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
   const { accounts, attendance, config, log, metrics, ports } = context;
   let caller = callerOf(accountOf(socket), socket.id);
   /** For the log: made when there is something to log, which for most there never is. */
-  const who = () => ({ connection: socket.id, user: caller.user.id });
+  const who = () => ({ connection: socket.id, user: caller.user.id, organisation: caller.organisationId });
   /** Why the connection can't be opened, as it turned out: what it has sent already is refused with it. */
   let turnedAway: RefusalCode | null = null;
   const currentCaller = () => {
     if (turnedAway) throw new Refusal(turnedAway);
     return caller;
   };
-  const queue = createQueue(context.onFault);
+  const onFault = (error: unknown) => context.onFault(error, who());
+  const queue = createQueue(onFault);
 
   // Listeners first: an event may come in before anything that is awaited here is done.
   bindEvents(socket, currentCaller, {
@@ -81,11 +96,11 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
   });
   const cutOffSlowReader = () => {
     metrics.cutOffs.inc({ reason: "slow_reader" });
-    log.warn(who(), "connection cut off: it doesn't read what it is sent");
+    log.warn({ ...who(), event: "cut_off" }, "connection cut off: it doesn't read what it is sent");
     cutOff(socket);
   };
   const gate = createGate(socket, () => {
-    log.warn(who(), "connection closed: its snapshot takes too long");
+    log.warn({ ...who(), event: "cut_off" }, "connection closed: its snapshot takes too long");
     socket.conn.close();
   });
   watchReading(socket.conn, cutOffSlowReader);
@@ -93,14 +108,17 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
   let isOver = false;
   const end = (reason: keyof typeof answerMs) => {
     isOver = true;
+    log.debug({ ...who(), event: "sent_away", reason }, "connection sent away");
     metrics.cutOffs.inc({ reason });
     void sendAwayAnswered(answerMs[reason]);
   };
-  metrics.connections.inc({ kind: caller.kind });
+  const transport = transportOf(socket);
+  metrics.connects.inc({ kind: caller.kind, transport });
+  log.debug({ ...who(), event: "connect", transport }, "connected");
   const ended = new Promise<void>((resolve) => {
     socket.on("disconnect", (reason) => {
-      metrics.connections.dec({ kind: caller.kind });
-      log.debug({ ...who(), reason }, "disconnected");
+      metrics.disconnects.inc({ kind: caller.kind, reason: reasonLabels[reason] ?? "other" });
+      log.debug({ ...who(), event: "disconnect", reason }, "disconnected");
       if (reason === "server namespace disconnect") {
         metrics.cutOffs.inc({ reason: "disabled" });
         setTimeout(() => cutOff(socket), GOODBYE_MS).unref();
@@ -116,7 +134,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
       await context.inRound(open);
     } catch (error) {
       // The client tries again.
-      context.onFault(error);
+      onFault(error);
       turnedAway = "unavailable";
       socket.conn.close();
     }

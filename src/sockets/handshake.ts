@@ -48,9 +48,11 @@ export function authenticateHandshakes(io: Server, options: Options): void {
   const mayAsk = createOriginCheck(config.corsOrigins, clients);
   const takePlaceOf = createPlaces(config.maxConnectionsPerUser);
 
-  const refusalOf = (error: unknown) => {
-    const refusal = toRefusal(error, log);
+  const refusalOf = (error: unknown, connection?: string) => {
+    const about = () => ({ ...(connection !== undefined && { connection }), event: "connect" });
+    const refusal = toRefusal(error, log, about);
     onRefused(refusal);
+    log.debug({ ...about(), result: refusal.code }, "connection refused");
     return refusal;
   };
 
@@ -122,7 +124,7 @@ export function authenticateHandshakes(io: Server, options: Options): void {
       next();
     } catch (error) {
       awaitConnect(conn);
-      const refusal = refusalOf(error);
+      const refusal = refusalOf(error, socket.id);
       next(Object.assign(new Error(refusal.message), { data: body(refusal) }));
     }
   });

@@ -72,8 +72,12 @@ export function createSocketServer(
   nameSessions(io);
   authenticateHandshakes(io, {
     ...{ config, tokens, clients, admission, log },
-    onRefused: ({ code }) => metrics.handshakes.inc({ reason: code }),
+    onRefused({ code }) {
+      metrics.handshakes.inc({ reason: code });
+      if (code === "busy") metrics.rateLimited.inc({ what: "connect" });
+    },
   });
+  metrics.connections.from(() => countConnections(io));
 
   const closeHere = (room: string) => {
     for (const id of io.of("/").adapter.rooms.get(room) ?? []) {
@@ -111,6 +115,19 @@ export function createSocketServer(
   };
 }
 
+/** Counted when somebody looks: a connection may change its transport, and a count of its own could go wrong. */
+function countConnections(io: Server) {
+  const counts = ["staff", "visitor"].flatMap((kind) =>
+    ["polling", "websocket"].map((transport) => ({ labels: { kind, transport }, value: 0 })),
+  );
+  const place = new Map(counts.map((count) => [`${count.labels.kind} ${count.labels.transport}`, count]));
+  for (const socket of io.sockets.sockets.values()) {
+    const count = place.get(`${accountOf(socket).kind} ${transportOf(socket)}`);
+    if (count) count.value++;
+  }
+  return counts;
+}
+
 /** Engine.IO would leave the one without an answer, and the other with one that is no JSON. */
 function answerStrayUpgrades(http: HttpServer, io: Server): void {
   http.on("upgrade", ({ url }, socket) => {
@@ -125,3 +142,6 @@ function answerStrayUpgrades(http: HttpServer, io: Server): void {
 }
 
 export const accountOf = (socket: Socket) => socket.data.account as SignedIn;
+/** At the moment: a connection that begins by polling goes over to websocket. */
+export const transportOf = ({ conn }: Socket): string =>
+  conn.transport.name === "websocket" ? "websocket" : "polling";

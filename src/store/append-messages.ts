@@ -95,7 +95,8 @@ type Known = { version: string; chat: Chat };
 /** So many chats are remembered, in both their keys. */
 const MAX_KNOWN = 20_000;
 
-export type AppendObserver = (batchSize: number) => void;
+/** Called after each statement, whatever became of it. */
+export type AppendObserver = (batchSize: number, seconds: number) => void;
 
 /** Makes the function that appends one message, in a batch with those of everybody else who writes at the moment. */
 export function createAppend(
@@ -112,13 +113,9 @@ export function createAppend(
   };
 
   const appendAll = async (messages: NewMessage[]): Promise<Appended[]> => {
-    observe(messages.length);
+    const startedAt = performance.now();
     const given = messages.map((message) => known.get(keyOf(message)));
-    const {
-      judged,
-      changed: changedChats,
-      resent,
-    } = await queryJson<Answer>(APPEND, [
+    const answer = queryJson<Answer>(APPEND, [
       messages.length,
       messages.map((message) => message.organisationId),
       messages.map((message) => message.senderId),
@@ -127,6 +124,11 @@ export function createAppend(
       messages.map((message) => JSON.stringify(message.content)),
       given.map((one) => one?.version ?? null),
     ]);
+    const {
+      judged,
+      changed: changedChats,
+      resent,
+    } = await answer.finally(() => observe(messages.length, (performance.now() - startedAt) / 1_000));
     const changed = new Map<string, Chat>();
     for (const { version, ...joined } of changedChats ?? []) {
       const chat = toChat(joined);

@@ -1,5 +1,6 @@
 import { PrismaPg } from "@prisma/adapter-pg";
 import type { ArgType, SqlDriverAdapterFactory } from "@prisma/driver-adapter-utils";
+import pg from "pg";
 import { PrismaClient } from "./generated/client.ts";
 
 export type Prisma = PrismaClient;
@@ -14,27 +15,43 @@ export type Database = {
   close(): Promise<void>;
 };
 
+/** How many connections a process has at most. */
+const MAX_CONNECTIONS = 10;
+
+/** How the connections of a process are used at the moment; `waiting` are the statements that wait for one. */
+export type PoolUse = { max: number; busy: number; idle: number; waiting: number };
+
 /** Opens a PostgreSQL of its own. Connects on first use; waits at most 5 s for a connection, 15 s for an answer. */
-export function connectPostgres(url: string): Database {
-  const factory = new PrismaPg(
-    {
-      connectionString: url,
-      max: 10,
-      connectionTimeoutMillis: 5_000,
-      query_timeout: 15_000,
-      // Whoever stands still within a transaction must not keep a chat locked, and with it all who write in the same batch.
-      idle_in_transaction_session_timeout: 5_000,
-      statement_timeout: 15_000,
-      idleTimeoutMillis: 30_000,
-      keepAlive: true,
-      application_name: "chat-backend",
-      // Plans that are made once: one from when a table was small must not read all of it when it is large.
-      options: "-c enable_seqscan=off -c jit=off",
-    },
+export function connectPostgres(url: string): Database & { poolUse: () => PoolUse } {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: MAX_CONNECTIONS,
+    connectionTimeoutMillis: 5_000,
+    query_timeout: 15_000,
+    // Whoever stands still within a transaction must not keep a chat locked, and with it all who write in the same batch.
+    idle_in_transaction_session_timeout: 5_000,
+    statement_timeout: 15_000,
+    idleTimeoutMillis: 30_000,
+    keepAlive: true,
+    application_name: "chat-backend",
+    // Plans that are made once: one from when a table was small must not read all of it when it is large.
+    options: "-c enable_seqscan=off -c jit=off",
+  });
+  const factory = new PrismaPg(pool, {
+    disposeExternalPool: true,
     // Without a listener, an idle connection that PostgreSQL closes would end the process; the next query says it.
-    { onPoolError: () => {}, onConnectionError: () => {}, statementNameGenerator: nameOf },
-  );
-  return openDatabase(factory);
+    ...{ onPoolError: () => {}, onConnectionError: () => {} },
+    statementNameGenerator: nameOf,
+  });
+  return {
+    ...openDatabase(factory),
+    poolUse: () => ({
+      max: MAX_CONNECTIONS,
+      busy: pool.totalCount - pool.idleCount,
+      idle: pool.idleCount,
+      waiting: pool.waitingCount,
+    }),
+  };
 }
 
 const NUMBER: ArgType = { arity: "scalar", scalarType: "int" };

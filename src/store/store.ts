@@ -7,6 +7,7 @@ import { createHistory } from "./history.ts";
 import { createLists, type Lists } from "./lists.ts";
 import type { Database } from "./prisma.ts";
 import { createSnapshots } from "./snapshots.ts";
+import { createStatistics, type Statistics } from "./statistics.ts";
 import { createTransitions } from "./transitions.ts";
 
 /** All that is remembered for good. */
@@ -14,6 +15,7 @@ export type Store = {
   chats: ChatStore;
   accounts: Accounts;
   lists: Lists;
+  statistics: Statistics;
   /** Rejects when the database can't be reached. */
   ping(): Promise<void>;
 };
@@ -46,6 +48,7 @@ export function createStore(database: Database, observeBatch: AppendObserver = (
     },
     accounts: createAccounts(prisma, newId),
     lists: createLists(prisma),
+    statistics: createStatistics(prisma),
     ping: async () => void (await prisma.$queryRawUnsafe("SELECT 1")),
   };
 }

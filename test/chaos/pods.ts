@@ -96,8 +96,8 @@ function noteOutput(pod: string, { child }: Main, { folder, ledger }: PodOptions
 function whatIsStrange(line: string): string | null {
   if (line.trim() === "") return null;
   try {
-    const { level, msg } = JSON.parse(line) as { level: number; msg?: string };
-    return level >= 50 ? (msg ?? "") : null;
+    const { level, msg } = JSON.parse(line) as { level: string; msg?: string };
+    return level === "error" || level === "fatal" ? (msg ?? "") : null;
   } catch {
     return NO_LOG_LINE;
   }

@@ -28,11 +28,12 @@ const used = new Set<string>();
 /** Whether a bus of this process comes up, and what it says if not. If so, this visitor is expected back. */
 async function tryBus(url: string, visitor?: Visitor): Promise<{ isUp: boolean; faults: string }> {
   const faults: unknown[] = [];
-  const bus = await connectBus(readRedisUrl(url), { onFault: (error) => faults.push(error), onLag() {} });
+  const onFault = (error: unknown) => void faults.push(error);
+  const bus = await connectBus(readRedisUrl(url), { onFault, onLost() {}, onLag() {} });
   await vi.waitFor(() => expect(bus.isUp() || faults.length > 0).toBe(true), 10_000);
   const isUp = bus.isUp();
   if (visitor) {
-    const presence = createRedisPresence(bus.redis, { graceMs: 0, onFault: (error) => faults.push(error) });
+    const presence = createRedisPresence(bus.redis, { graceMs: 0, onFault });
     await presence.expect([{ kind: "visitor", id: visitor.id, organisationId: crypto.randomUUID() }], 0);
   }
   await bus.close();

@@ -14,7 +14,8 @@ afterAll(() => world?.stop());
 
 const connectionsOf = async (kind: string, url = world.url(0)) => {
   const metrics = await (await fetch(`${url}/metrics`)).text();
-  return Number(new RegExp(`chat_connections\\{kind="${kind}"\\} (\\d+)`).exec(metrics)?.[1] ?? 0);
+  const counts = [...metrics.matchAll(new RegExp(`chat_connections\\{kind="${kind}",transport="\\w+"\\} (\\d+)`, "g"))];
+  return counts.reduce((all, [, count]) => all + Number(count), 0);
 };
 
 test("a queued chat of many large messages keeps no staff out; they get its end, and the rest over HTTP", async () => {

@@ -1,0 +1,59 @@
+import type { Metrics } from "../metrics.ts";
+import type { Presence } from "../presence/presence.ts";
+import type { Census } from "../store/statistics.ts";
+import type { Store } from "../store/store.ts";
+import type { DatabaseClock } from "./clock.ts";
+
+/** How often PostgreSQL and presence are asked for what is true of all processes together. */
+export const CENSUS_INTERVAL_MS = 15_000;
+
+type Parts = {
+  statistics: Pick<Store["statistics"], "census">;
+  presence: Pick<Presence, "count">;
+  clock: DatabaseClock;
+  metrics: Metrics;
+};
+
+/**
+ * Makes the function that takes the census: how many chats are open and users online, in all processes. Each process asks
+ * for itself, and shows what it was told last; what it wasn't told it doesn't show. It costs one statement that looks at
+ * the open chats, and one command to Redis.
+ */
+export function createCensus({ statistics, presence, clock, metrics }: Parts): () => Promise<void> {
+  let chats: Census | null = null;
+  let users: Awaited<ReturnType<Presence["count"]>> = null;
+  let isDatabaseUp: boolean | null = null;
+
+  const ifKnown = (value: number | null) => (value === null ? [] : [{ labels: {}, value }]);
+  metrics.databaseUp.from(() => ifKnown(isDatabaseUp === null ? null : Number(isDatabaseUp)));
+  metrics.clockOffset.from(() => ifKnown(clock.offsetMs()).map(({ value }) => ({ labels: {}, value: value / 1_000 })));
+  metrics.chats.from(() =>
+    (["unclaimed", "claimed"] as const).flatMap((state) =>
+      chats === null ? [] : [{ labels: { state }, value: chats[state] }],
+    ),
+  );
+  metrics.queueOldest.from(() => {
+    if (chats === null) return [];
+    // It goes on waiting between two looks.
+    return ifKnown(chats.queuedSince === null ? 0 : clock.secondsSince(chats.queuedSince));
+  });
+  metrics.onlineUsers.from(() =>
+    (["staff", "visitor"] as const).flatMap((kind) =>
+      users === null ? [] : [{ labels: { kind }, value: users[kind] }],
+    ),
+  );
+
+  return async () => {
+    users = await presence.count();
+    const sentAt = Date.now();
+    try {
+      chats = await statistics.census();
+      clock.compared(sentAt, chats.now, Date.now());
+      isDatabaseUp = true;
+    } catch (error) {
+      chats = null;
+      isDatabaseUp = false;
+      throw error;
+    }
+  };
+}
