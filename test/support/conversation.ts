@@ -26,7 +26,7 @@ const WAIT = { timeout: 30_000 };
 
 /** @param wayOf where each of them connects, and how; all connect again by themselves */
 export async function startConversation(
-  world: World,
+  world: Pick<World, "organisation" | "databaseUrl">,
   wayOf: (who: Who) => { url: string; options?: ConnectOptions },
 ): Promise<Conversation> {
   const organisation = await world.organisation();

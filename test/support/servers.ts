@@ -1,5 +1,6 @@
 // Real servers: found on this machine, installed, or run in Docker; private to one run and gone after it.
 import { spawn, spawnSync } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { chownSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
@@ -299,12 +300,14 @@ type Start = {
   program: { name: string; variable?: string };
   command: string[];
   user?: User;
+  /** Called with all that it prints. */
+  onOutput?: (chunk: Buffer) => void;
   /** Rejects as long as the server isn't up. */
   answers(): Promise<unknown>;
 };
 
 /** Starts it in a temporary folder of its own; `stop` ends it and removes that. */
-export async function startServer({ program, command, user = {}, answers }: Start) {
+export async function startServer({ program, command, user = {}, onOutput, answers }: Start) {
   const folder = mkdtempSync(join(tmpdir(), "test-server-"));
   give(folder, user);
   // Detached, so that what kills vitest's whole process group leaves the watcher to do its work.
@@ -312,6 +315,7 @@ export async function startServer({ program, command, user = {}, answers }: Star
   let log = "";
   const keepTail = (chunk: Buffer) => {
     log = `${log}${chunk}`.slice(-4_000);
+    onOutput?.(chunk);
   };
   child.stdout.on("data", keepTail);
   child.stderr.on("data", keepTail);
@@ -352,8 +356,18 @@ function dockerRun(port: number, inside: number): string[] {
 }
 
 /** One that nobody listens on at the moment. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
+export const freePort = (): Promise<number> => portThatIsFree(0);
+
+/** One that stays free while nobody asks for it: the system gives those below 32768 to nobody by itself. */
+export async function quietPort(): Promise<number> {
+  for (;;) {
+    const port = await portThatIsFree(randomInt(20_000, 32_000)).catch(() => undefined);
+    if (port !== undefined) return port;
+  }
+}
+
+async function portThatIsFree(wanted: number): Promise<number> {
+  const server = createServer().listen(wanted, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   server.close();

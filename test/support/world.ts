@@ -68,7 +68,7 @@ export async function startWorld(topology: Topology, env: Record<string, string>
   };
 }
 
-async function createOrganisation({ accounts }: Store): Promise<Organisation> {
+export async function createOrganisation({ accounts }: Store): Promise<Organisation> {
   const unique = crypto.randomUUID();
   const created = await accounts.createOrganisation({
     name: `Organisation ${unique}`,
