@@ -1,12 +1,15 @@
 import { once } from "node:events";
 import { connect } from "node:net";
-import { setTimeout as delay } from "node:timers/promises";
+import { within } from "../../src/time.ts";
 
 /** A TCP connection that sends what it is given, and minds nothing. */
 export type Line = {
   send(bytes: Buffer | string): void;
   /** Resolves to all that has come in once it matches, the service has hung up, or the time is over. */
   heard(pattern: RegExp, ms: number): Promise<string>;
+  isClosed(): boolean;
+  /** Resolves to whether the service closes it within this time. */
+  closed(ms: number): Promise<boolean>;
   /** Resolves when the connection is closed, which it is after `ms` in any case. */
   end(how: "reset" | "close" | "wait", ms: number): Promise<void>;
 };
@@ -17,6 +20,12 @@ const MAX_HEARD = 100_000;
 export async function openLine(url: string): Promise<Line> {
   const { hostname, port } = new URL(url);
   const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true, noDelay: true });
+  let isOver = false;
+  for (const event of ["end", "close"]) {
+    socket.once(event, () => {
+      isOver = true;
+    });
+  }
   const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
   let heard = "";
   let look = () => {};
@@ -36,17 +45,18 @@ export async function openLine(url: string): Promise<Line> {
         socket.once("end", () => resolve());
         look();
       });
-      const timer = new AbortController();
-      await Promise.race([found, closed, delay(ms, undefined, { signal: timer.signal }).catch(() => {})]);
-      timer.abort();
+      await within(ms, Promise.race([found, closed]));
       return heard;
+    },
+    isClosed: () => isOver,
+    async closed(ms) {
+      if (!isOver) await within(ms, Promise.race([new Promise((resolve) => socket.once("end", resolve)), closed]));
+      return isOver;
     },
     async end(how, ms) {
       if (how === "reset") socket.resetAndDestroy();
       if (how === "close") socket.end();
-      const timer = new AbortController();
-      await Promise.race([closed, delay(ms, undefined, { signal: timer.signal }).catch(() => {})]);
-      timer.abort();
+      await within(ms, closed);
       socket.destroy();
       await closed;
     },
