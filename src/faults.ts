@@ -10,17 +10,20 @@ export type Fault = (error: unknown, about?: object) => void;
 /** Makes what counts and logs the failures of one part of the process: each is one that something tries again. */
 export function createFaults(metrics: Metrics, log: FastifyBaseLogger): (part: string) => Fault {
   const parts = new Map<string, { quietUntil: number; unlogged: number }>();
-  return (part) => (error, about) => {
-    metrics.faults.inc({ part });
-    const known = parts.get(part);
-    if (known && performance.now() < known.quietUntil) {
-      known.unlogged++;
-      return;
-    }
-    parts.set(part, { quietUntil: performance.now() + QUIET_MS, unlogged: 0 });
-    log.warn(
-      { ...about, event: "fault", part, err: error, unlogged: known?.unlogged ?? 0 },
-      "a part failed; it is tried again",
-    );
+  return (part) => {
+    metrics.faults.inc({ part }, 0);
+    return (error, about) => {
+      metrics.faults.inc({ part });
+      const known = parts.get(part);
+      if (known && performance.now() < known.quietUntil) {
+        known.unlogged++;
+        return;
+      }
+      parts.set(part, { quietUntil: performance.now() + QUIET_MS, unlogged: 0 });
+      log.warn(
+        { ...about, event: "fault", part, err: error, unlogged: known?.unlogged ?? 0 },
+        "a part failed; it is tried again",
+      );
+    };
   };
 }

@@ -1,3 +1,4 @@
+import type { RefusalCode } from "../contract/errors.ts";
 import type { Define } from "./define.ts";
 
 /** Who comes, who goes, and who isn't let in. */
@@ -10,6 +11,7 @@ export const connectionMetrics = (define: Define) => ({
     "chat_connects_total",
     "Connections that were let in, by who it was and the transport they began with",
     ["kind", "transport"],
+    ["staff", "visitor"].flatMap((kind) => ["polling", "websocket"].map((transport) => ({ kind, transport }))),
   ),
   disconnects: define.counter("chat_disconnects_total", "Connections that have ended, by Socket.IO's reason", [
     "kind",
@@ -20,18 +22,25 @@ export const connectionMetrics = (define: Define) => ({
     "Connections that this process has closed: slow_reader, token_expired, max_age, disabled",
     ["reason"],
   ),
-  handshakes: define.counter("chat_handshakes_refused_total", "Socket handshakes refused, by the refusal's name", [
-    "reason",
-  ]),
+  handshakes: define.counter(
+    "chat_handshakes_refused_total",
+    "Socket handshakes refused, by the refusal's name",
+    ["reason"],
+    (["busy", "draining", "unavailable", "internal", "invalidToken", "unknownUser"] satisfies RefusalCode[]).map(
+      (reason) => ({ reason }),
+    ),
+  ),
   loginsRefused: define.counter(
     "chat_logins_refused_total",
     "Logins with a wrong email or password (wrongLogin), or too many of them (tooManyLogins)",
     ["kind", "reason"],
+    ["staff", "visitor"].map((kind) => ({ kind, reason: "wrongLogin" })),
   ),
   rateLimited: define.counter(
     "chat_rate_limited_total",
     "What came too fast: events (event), events that waited for the database (waiting), HTTP requests (http), new connections (connect), failed logins (login)",
     ["what"],
+    ["event", "waiting", "http", "connect", "login"].map((what) => ({ what })),
   ),
   drainRemaining: define.live("chat_drain_remaining", "While it shuts down: connections that are still to go, else 0"),
   httpRequests: define.histogram(

@@ -14,8 +14,17 @@ export type Define = ReturnType<typeof definer>;
 export function definer(registry: Registry) {
   const registers: [Registry] = [registry];
   return {
-    counter: <L extends string = never>(name: string, help: string, labelNames: L[] = []) =>
-      new Counter({ name, help, labelNames, registers }),
+    /** `known` are there from the start: of what isn't there, the first one can't be seen to be one more. */
+    counter<L extends string = never>(
+      name: string,
+      help: string,
+      labelNames: L[] = [],
+      known: Partial<Record<L, string>>[] = [],
+    ) {
+      const counter = new Counter({ name, help, labelNames, registers });
+      for (const labels of known) counter.inc(labels, 0);
+      return counter;
+    },
     histogram: <L extends string = never>(name: string, help: string, buckets: number[], labelNames: L[] = []) =>
       new Histogram({ name, help, labelNames, buckets, registers }),
     /** For the way of each message. */

@@ -32,7 +32,10 @@ export function messageMetrics(define: Define) {
   const countMessage = define.counting("chat_messages_total", "Messages stored, by who wrote them", ["kind"]);
 
   function meterOf(event: ClientEventName | "unknown"): EventMeter {
-    const refusals = new Map<RefusalCode, Count>();
+    const refusals = new Map<RefusalCode, Count>(
+      // What alerts look for is there from the start: of what isn't there, the first one can't be seen to be one more.
+      (["internal", "unavailable"] as const).map((code) => [code, countEvent({ event, result: code })]),
+    );
     const [countOk, observe] =
       event === "unknown" ? [() => {}, () => {}] : [countEvent({ event, result: "ok" }), observeAck({ event })];
     return {

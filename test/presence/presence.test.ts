@@ -2,13 +2,14 @@ import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { UserRef } from "../../src/chat/ports.ts";
 import { createMemoryPresence } from "../../src/presence/memory.ts";
-import { keyOf, type Presence } from "../../src/presence/presence.ts";
+import { type Counts, keyOf, type Presence } from "../../src/presence/presence.ts";
 import { createRedisPresence } from "../../src/presence/redis.ts";
 import type { RedisServer } from "../support/servers.ts";
 import { startRedis } from "../support/services.ts";
 import { wayTo } from "../support/way.ts";
 
 const GRACE_MS = 300;
+const WAIT = { timeout: 10_000, interval: 200 };
 
 /** Makes a process of a service; all that are made by one share what they know. */
 type MakeProcess = () => Promise<Presence>;
@@ -181,6 +182,28 @@ describe.each(implementations)("presence in %s", (_name, makeService) => {
       expect(found).toContain(keyOf(gone));
     }, 5_000);
     expect(found).not.toContain(keyOf(present));
+  });
+
+  test("a look at everybody counts who is online, each user once", async () => {
+    const count = async () => {
+      await there.sweep(async () => {});
+      return here.count();
+    };
+    // Of the tests before some may still be there.
+    await vi.waitFor(async () => expect(await count()).not.toBe(null), WAIT);
+    const before = (await here.count()) as Counts;
+    const [staff, visitor] = [someone(), { ...someone(), kind: "visitor" as const }];
+    for (const connection of ["a", "b"]) await here.join(staff, connection);
+    await there.join(visitor, "c");
+    await vi.waitFor(
+      async () => expect(await count()).toEqual({ staff: before.staff + 1, visitor: before.visitor + 1 }),
+      WAIT,
+    );
+    await there.leave(visitor, "c", 0);
+    await vi.waitFor(
+      async () => expect(await count()).toEqual({ staff: before.staff + 1, visitor: before.visitor }),
+      WAIT,
+    );
   });
 
   test("joins and leaves that are told twice, or of an unknown connection, change nothing", async () => {

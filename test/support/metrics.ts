@@ -3,7 +3,7 @@ export type Series = { name: string; labels: Record<string, string>; value: numb
 
 export async function readSeries(url: string): Promise<Series[]> {
   const text = await (await fetch(`${url}/metrics`)).text();
-  return [...text.matchAll(/^([a-z_]+)(?:\{(.*)\})? (\S+)$/gm)].map(([, name, labels, value]) => ({
+  return [...text.matchAll(/^([a-z_\d]+)(?:\{(.*)\})? (\S+)$/gm)].map(([, name, labels, value]) => ({
     name: name as string,
     labels: Object.fromEntries([...(labels ?? "").matchAll(/(\w+)="([^"]*)"/g)].map(([, key, text]) => [key, text])),
     value: Number(value),
