@@ -48,11 +48,14 @@ export function createRedisPresence(
     lastFaultAt = performance.now();
     onFault(error);
   };
-  // A node of a cluster may come back without what it was told; the one with the leases needn't have noticed.
-  client.on("-node", () => {
-    stale = true;
-    lastFaultAt = performance.now();
-  });
+  // Whoever answers next may lack what was told last, without any command having failed: a node of a cluster that comes
+  // back, or a replica that is the master now.
+  for (const event of ["-node", "close"]) {
+    client.on(event, () => {
+      stale = true;
+      lastFaultAt = performance.now();
+    });
+  }
   async function redisOr<T>(otherwise: T, work: () => Promise<T>): Promise<T> {
     try {
       return await work();

@@ -31,7 +31,7 @@ const MOST = 6;
 
 export async function startFarm({ pods: count, haproxy: settings, env = {} }: Options): Promise<Farm> {
   const [database, redis] = await Promise.all([createDatabase(), startRedis()]);
-  const prisma = connectPostgres(database.url);
+  const connected = connectPostgres(database.url);
   const ports = new Map<number, number>();
   for (let n = 1; n <= MOST; n++) ports.set(n, await quietPort());
 
@@ -48,7 +48,7 @@ export async function startFarm({ pods: count, haproxy: settings, env = {} }: Op
 
   return {
     ...{ haproxy, start, url: haproxy.url, databaseUrl: database.url },
-    organisation: () => createOrganisation(createStore(prisma)),
+    organisation: () => createOrganisation(createStore(connected)),
     async stop(n, signal) {
       const pod = pods.get(n);
       pods.delete(n);
@@ -61,7 +61,7 @@ export async function startFarm({ pods: count, haproxy: settings, env = {} }: Op
     async close() {
       await haproxy.stop();
       await Promise.all([...pods.values()].map((pod) => pod.stop()));
-      await prisma.$disconnect();
+      await connected.close();
       await redis.stop();
       await database.drop();
     },
