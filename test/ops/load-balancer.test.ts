@@ -79,7 +79,8 @@ describe.each([
       await allGoOn(conversations);
     }
     await endAll(conversations);
-    const failed = farm.haproxy.passages().filter(({ status }) => status >= 500);
+    // In a session there may be one, when its pod ends; its client is on the way to another one then.
+    const failed = farm.haproxy.passages().filter(({ session, status }) => session === "-" && status >= 500);
     expect(failed).toEqual([]);
   });
 

@@ -1,0 +1,98 @@
+// README's page in a real browser, with the service behind HAProxy at another origin.
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { type Browser, chromium } from "playwright-core";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { enter } from "../support/client.ts";
+import { type Farm, startFarm } from "../support/farm.ts";
+import { type Program, requireProgram } from "../support/programs.ts";
+import { tokenOf } from "../support/world.ts";
+
+const root = join(import.meta.dirname, "../..");
+const program: Program = {
+  name: "Chromium",
+  binaries: ["chromium", "chromium-browser", "google-chrome"],
+  atLeast: 120,
+  apt: "apt-get install -y chromium",
+  otherwise: "install it",
+};
+const flags = [
+  ...["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
+  ...["--disable-component-update", "--disable-sync"],
+];
+const WAIT = { timeout: 40_000 };
+
+const [, example = ""] = /```html\n(.*?)```/s.exec(readFileSync(join(root, "README.md"), "utf8")) ?? [];
+let page = "";
+const site = createServer(({ url }, response) => {
+  if (url === "/") response.setHeader("Content-Type", "text/html").end(page);
+  else if (url === "/socket.io.esm.min.js")
+    response
+      .setHeader("Content-Type", "text/javascript")
+      .end(readFileSync(join(root, "node_modules/socket.io-client/dist/socket.io.esm.min.js")));
+  else response.writeHead(404).end();
+});
+
+let port: number;
+let browser: Browser;
+let farm: Farm;
+beforeAll(async () => {
+  await once(site.listen(0, "127.0.0.1"), "listening");
+  port = (site.address() as AddressInfo).port;
+  browser = await chromium.launch({ executablePath: requireProgram(program), args: flags });
+});
+afterEach(async () => {
+  await farm?.close();
+});
+afterAll(async () => {
+  await browser?.close();
+  site.close();
+});
+
+const options = "io(url, { ";
+
+// The service is at localhost. 127.0.0.1 is another site, whose cookies a private window, as this browser has them, blocks.
+test.each([
+  { sticky: "session", host: "127.0.0.1", transports: "", withCredentials: "" },
+  { sticky: "session", host: "127.0.0.1", transports: 'transports: ["polling"], ', withCredentials: "" },
+  { sticky: "cookie", host: "localhost", transports: "", withCredentials: "withCredentials: true, " },
+  {
+    sticky: "cookie",
+    host: "localhost",
+    transports: 'transports: ["polling"], ',
+    withCredentials: "withCredentials: true, ",
+  },
+])("a visitor writes, and reads the answer: STICKY=$sticky $transports", async (way) => {
+  const origin = `http://${way.host}:${port}`;
+  farm = await startFarm({ pods: 3, haproxy: { STICKY: way.sticky }, env: { CORS_ORIGINS: origin } });
+  expect(example).toContain(options);
+  page = example
+    .replace("http://localhost:3000", farm.url)
+    .replace(options, options + way.transports + way.withCredentials);
+  const organisation = await farm.organisation();
+  const agent = await enter(farm.url, tokenOf(organisation.agent), { withCredentials: way.sticky === "cookie" });
+
+  const context = await browser.newContext();
+  const tabs = await Promise.all([context.newPage(), context.newPage()]);
+  for (const tab of tabs) {
+    const upgrades: string[] = [];
+    tab.on("websocket", (socket) => upgrades.push(socket.url()));
+    await tab.goto(origin);
+    await tab.fill("[name=text]", "Hello?");
+    await tab.click("button");
+    await tab.getByText("You: Hello?").waitFor(WAIT);
+    const { room } = await agent.next("append_unclaimed_chats");
+    await agent.ok("staff_join", { room: room.id });
+    await agent.ok("staff_msg", { room: room.id, content: { content: "Yes, please" } });
+    await tab.getByText("Staff: Yes, please").waitFor(WAIT);
+    await expect.poll(() => upgrades.length > 0, WAIT).toBe(way.transports === "");
+    agent.forget();
+  }
+
+  const inSessions = farm.haproxy.passages().filter(({ session }) => session !== "-");
+  expect(inSessions.filter(({ status }) => status >= 400)).toEqual([]);
+  await context.close();
+});
