@@ -106,6 +106,8 @@ export function authenticateHandshakes(io: Server, options: Options): void {
     const { conn } = socket;
     if (busy.has(conn)) {
       conn.close();
+      // Socket.IO keeps each socket until it is told how this ended.
+      next(new Error("one CONNECT at a time"));
       return;
     }
     busy.add(conn);

@@ -40,13 +40,12 @@ export async function createHealthCheck(pod: Pod) {
     },
     /** Blocks the process for some seconds. */
     guests: (): Promise<Guests> => inspector.count(guests as never),
-    /** What was answered "Internal error", and which parts failed. */
+    /** What was answered "Internal error". */
     async faults(): Promise<string[]> {
       const events = /^chat_(?:events|handshakes_refused)_total\{.*="internal"\} .*$/gm;
       const requests = /^chat_http_request_seconds_count\{.*status="500"\} .*$/gm;
-      const parts = /^chat_faults_total\{.*\} .*$/gm;
       const body = await metrics();
-      return [events, requests, parts].flatMap((lines) => [...body.matchAll(lines)].map(([line]) => line));
+      return [events, requests].flatMap((lines) => [...body.matchAll(lines)].map(([line]) => line));
     },
     /** The longest that the event loop has stood still, in seconds, since this was last asked. */
     async lag(): Promise<number> {

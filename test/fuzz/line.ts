@@ -21,11 +21,11 @@ export async function openLine(url: string): Promise<Line> {
   const { hostname, port } = new URL(url);
   const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true, noDelay: true });
   let isOver = false;
-  for (const event of ["end", "close"]) {
-    socket.once(event, () => {
-      isOver = true;
-    });
-  }
+  const over = new Promise<void>((resolve) => {
+    for (const event of ["end", "close"]) socket.once(event, () => resolve());
+  }).then(() => {
+    isOver = true;
+  });
   const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
   let heard = "";
   let look = () => {};
@@ -42,15 +42,14 @@ export async function openLine(url: string): Promise<Line> {
     async heard(pattern, ms) {
       const found = new Promise<void>((resolve) => {
         look = () => void (pattern.test(heard) && resolve());
-        socket.once("end", () => resolve());
         look();
       });
-      await within(ms, Promise.race([found, closed]));
+      await within(ms, Promise.race([found, over]));
       return heard;
     },
     isClosed: () => isOver,
     async closed(ms) {
-      if (!isOver) await within(ms, Promise.race([new Promise((resolve) => socket.once("end", resolve)), closed]));
+      await within(ms, over);
       return isOver;
     },
     async end(how, ms) {

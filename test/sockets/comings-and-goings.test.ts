@@ -4,13 +4,15 @@ import { createSigner } from "fast-jwt";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { refusals } from "../../src/contract/errors.ts";
 import { enter } from "../support/client.ts";
+import { INSPECTED, inspect } from "../support/inspector.ts";
+import type { Pod } from "../support/pod.ts";
 import { JWT_SECRET } from "../support/process.ts";
 import { handshakePath } from "../support/raw.ts";
 import { startWorld, tokenOf, type World } from "../support/world.ts";
 
 let world: World;
 beforeAll(async () => {
-  world = await startWorld("one process");
+  world = await startWorld("one process", INSPECTED);
 });
 afterAll(() => world?.stop());
 
@@ -107,4 +109,13 @@ test.each([
   for (const packet of packets) expect(await say(packet)).toBe(200);
   // A pong that nobody asked for: it keeps the session busy, and tells whether it is there.
   await vi.waitFor(async () => expect(await say("3")).toBe(400), { timeout: 20_000, interval: 500 });
+});
+
+test("of many CONNECT packets in one request nothing is kept", { timeout: 60_000 }, async () => {
+  const inspector = await inspect(world.pods[0] as Pod);
+  const { say } = await openSession(tokenOf((await world.organisation()).agent));
+  await say(Array(500).fill("40").join("\x1e"));
+  const sockets = async () => (await inspector.count({ sockets: ["socket.io", "Socket"] })).sockets;
+  await expect.poll(sockets, { timeout: 50_000, interval: 1_000 }).toBeLessThan(10);
+  inspector.close();
 });
