@@ -5,8 +5,8 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     exclude: ["test/ops/**"],
     globalSetup: "test/support/global-setup.ts",
-    testTimeout: 20_000,
-    hookTimeout: 60_000,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
     // Most of the time goes by in the pods and the database, not in the test files themselves.
     maxWorkers: 3,
   },
