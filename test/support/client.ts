@@ -4,6 +4,9 @@ import type { ClientEventName, ServerEventName, ServerPayload } from "../../src/
 import type { ChatMessage } from "../../src/contract/models.ts";
 import { whatIsUndocumented } from "./documented.ts";
 
+/** Until something counts as lost. Where a promise has a time, the test itself measures it. */
+const WITHIN_MS = 15_000;
+
 export type Ack = [result: boolean, error: string | null, message?: ChatMessage];
 type Heard = { event: string; payload: unknown };
 
@@ -78,14 +81,14 @@ export async function connect(
     names: () => heard.map(({ event }) => event),
     forget: () => void heard.splice(0),
     send: (event, ...args) =>
-      within(5_000, `an ack of ${event}`, (resolve) => socket.emit(event, ...args, (...ack: Ack) => resolve(ack))),
+      within(WITHIN_MS, `an ack of ${event}`, (resolve) => socket.emit(event, ...args, (...ack: Ack) => resolve(ack))),
     async ok(event, ...args) {
       const [result, error, message] = await client.send(event, ...args);
       expect({ event, result, error }).toEqual({ event, result: true, error: null });
       return message;
     },
     next: (event) =>
-      within(5_000, `${event} (heard: ${client.names()})`, (resolve) => {
+      within(WITHIN_MS, `${event} (heard: ${client.names()})`, (resolve) => {
         const already = [...heard, ...sentinels].find((one) => one.event === event);
         if (already) resolve(already.payload as never);
         else waiting.push({ event, resolve });
