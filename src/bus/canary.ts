@@ -40,7 +40,7 @@ export function startCanary({ commands, subscriber, onBeat, onHeard, onSilent }:
   // As buffers: for a listener of texts ioredis would decode all that comes in.
   subscriber.on("smessageBuffer", (from: Buffer, sentAt: Buffer) => {
     // Most messages are others'.
-    if (PREFIX.compare(from, 0, PREFIX.length) !== 0) return;
+    if (from.length < PREFIX.length || PREFIX.compare(from, 0, PREFIX.length) !== 0) return;
     const canary = canaries.find(({ channel }) => channel === from.toString());
     if (!canary) return;
     canary.heardAt = performance.now();

@@ -42,8 +42,8 @@ export async function createHealthCheck(pod: Pod) {
     guests: (): Promise<Guests> => inspector.count(guests as never),
     /** What was answered "Internal error". */
     async faults(): Promise<string[]> {
-      const events = /^chat_(?:events|handshakes_refused)_total\{.*="internal"\} .*$/gm;
-      const requests = /^chat_http_request_seconds_count\{.*status="500"\} .*$/gm;
+      const events = /^chat_(?:events|handshakes_refused)_total\{.*="internal"\} [^0].*$/gm;
+      const requests = /^chat_http_request_seconds_count\{.*status="500"\} [^0].*$/gm;
       const body = await metrics();
       return [events, requests].flatMap((lines) => [...body.matchAll(lines)].map(([line]) => line));
     },

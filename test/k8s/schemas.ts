@@ -10,7 +10,7 @@ const METADATA = { $ref: "kubernetes-1.37#/$defs/io.k8s.apimachinery.pkg.apis.me
 type SchemaFile = { source: string; kinds: Record<string, { properties?: object }>; $defs: object };
 
 /** The formats are Go's, such as int32; Kubernetes doesn't check them by schema either. */
-const ajv = new Ajv({ strict: false, validateFormats: false, allErrors: true });
+const ajv = new Ajv({ strict: false, validateFormats: false, allErrors: true, code: { regExp: goPattern } });
 /** From an object's kind to the names of the schemas that it must fit: of the oldest and of the newest Kubernetes. */
 const schemasOf = new Map<string, string[]>();
 
@@ -42,3 +42,9 @@ export function problems(object: KubeObject): string[] {
     );
   });
 }
+
+/** Patterns are Go's too: what is written (?i) there is a flag here. */
+function goPattern(pattern: string, flags: string): RegExp {
+  return pattern.includes("(?i)") ? new RegExp(pattern.replace("(?i)", ""), `${flags}i`) : new RegExp(pattern, flags);
+}
+goPattern.code = "goPattern";

@@ -37,14 +37,11 @@ async function openSession(token: string) {
   };
 }
 
+/** The sum of all that has these labels. */
 async function metric(name: string): Promise<number> {
   const metrics = await (await fetch(`${world.url(0)}/metrics`)).text();
-  return Number(
-    metrics
-      .split("\n")
-      .find((line) => line.startsWith(`${name} `))
-      ?.split(" ")[1] ?? 0,
-  );
+  const lines = metrics.split("\n").filter((line) => line.startsWith(name.slice(0, -1)));
+  return lines.reduce((sum, line) => sum + Number(line.split(" ")[1]), 0);
 }
 const SLOW_READERS = 'chat_cut_offs_total{reason="slow_reader"}';
 
