@@ -24,7 +24,7 @@ test.concurrent("who has come in by polling, and never polls again, leaves", asy
   const address = `${world.url(0)}${handshakePath("polling")}`;
   const connections = async () => {
     const metrics = await (await fetch(`${world.url(0)}/metrics`)).text();
-    return Number(/^chat_connections\{kind="staff"\} (\d+)$/m.exec(metrics)?.[1] ?? 0);
+    return Number(/^chat_connections\{kind="staff",transport="polling"\} (\d+)$/m.exec(metrics)?.[1] ?? 0);
   };
   const headers = { authorization: tokenOf((await world.organisation()).agent) };
   const { sid } = JSON.parse((await (await fetch(address, { headers })).text()).slice(1)) as { sid: string };
