@@ -20,6 +20,9 @@ const CLAIM_MS = 5_000;
 const CHUNK = 200;
 const KEEP_ENDED_LEASES_MS = 24 * 60 * 60 * 1000;
 const KEEP_COUNTS_MS = 10_000;
+/** How often a process looks for strays of its own; in the minute after trouble with Redis, with each sweep. */
+const STRAYS_INTERVAL_MS = 30_000;
+const TROUBLED_MS = 60_000;
 
 /** What `presenceTouch` answers when the lease has ended. */
 const ENDED = 1;
@@ -156,18 +159,19 @@ export function createRedisPresence(
 
   /** This process's connections that it doesn't have, as its last look found them: whatever the reason, they are ghosts. */
   let strays = new Set<string>();
+  let nextLookAt = 0;
 
-  /** Who may be gone; the claim decides. Null when another process looks. */
-  async function findGone(): Promise<UserRef[] | null> {
-    if (!(await isMyTurn())) return null;
-    const [leases, now] = await Promise.all([readLeases(), readNow()]);
-    const gone: UserRef[] = [];
+  /**
+   * A leave that Redis has taken is lost again when a replica that hadn't heard of it becomes the master. Whose turn it is
+   * to sweep can't tell: only the process itself knows which connections it has.
+   */
+  async function endStrays(): Promise<void> {
+    const now = performance.now();
+    if (now - lastFaultAt > TROUBLED_MS && strays.size === 0 && now < nextLookAt) return;
+    nextLookAt = now + STRAYS_INTERVAL_MS;
     const found = new Set<string>();
-    const counts: Counts = { staff: 0, visitor: 0 };
     for (const organisationId of await redis.smembers(ORGANISATIONS)) {
       for (const { user, entry } of await readUsers(organisationId)) {
-        if (isOnline(entry, leases, now)) counts[user.kind]++;
-        else gone.push(user);
         for (const name of Object.keys(entry)) {
           if (entry[name] !== 0 || !name.startsWith(`${processId}/`) || own.has(name.slice(processId.length + 1)))
             continue;
@@ -178,6 +182,20 @@ export function createRedisPresence(
       }
     }
     strays = found;
+  }
+
+  /** Who may be gone; the claim decides. Null when another process looks. */
+  async function findGone(): Promise<UserRef[] | null> {
+    if (!(await isMyTurn())) return null;
+    const [leases, now] = await Promise.all([readLeases(), readNow()]);
+    const gone: UserRef[] = [];
+    const counts: Counts = { staff: 0, visitor: 0 };
+    for (const organisationId of await redis.smembers(ORGANISATIONS)) {
+      for (const { user, entry } of await readUsers(organisationId)) {
+        if (isOnline(entry, leases, now)) counts[user.kind]++;
+        else gone.push(user);
+      }
+    }
     await redis.set(COUNTS, JSON.stringify(counts), "PX", KEEP_COUNTS_MS);
     return gone;
   }
@@ -240,6 +258,7 @@ export function createRedisPresence(
       const claim = `~${processId}`;
       const back: UserRef[] = [];
       const startedAt = performance.now();
+      if (!only) await redisOr(undefined, endStrays);
       const gone = only ? [only] : await redisOr(null, findGone);
       if (gone === null) return back;
       let count = 0;

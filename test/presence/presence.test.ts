@@ -376,6 +376,22 @@ test("a connection that its process doesn't have is found, and its user leaves",
   await vi.waitFor(sweepAll, { timeout: 8_000, interval: 300 });
 });
 
+test("a process finds such a connection of its own also when it is another one's turn to sweep", async () => {
+  await redis.flushall();
+  const presence = createRedisPresence(redis, { graceMs: 0, onFault: fail });
+  const user = someone();
+  await presence.touch();
+  await presence.join(user, "a");
+  const [processId = ""] = await redis.zrange("presence:processes", "0", "-1");
+  const [hash, ghost] = [`presence:{${user.organisationId}}`, keyOf(someone())];
+  await redis.hset(hash, ghost, JSON.stringify({ [`${processId}/b`]: 0 }));
+  await redis.set("presence:sweeper", "another process", "PX", 60_000);
+  for (const _ of [1, 2]) await presence.sweep(fail);
+  const [[ends = 0] = []] = [Object.values(JSON.parse((await redis.hget(hash, ghost)) ?? "{}") as object)];
+  expect(ends).toBeGreaterThan(0);
+  expect(Object.values(JSON.parse((await redis.hget(hash, keyOf(user))) ?? "{}"))).toEqual([0]);
+});
+
 test("telling many connections again over a slow network leaves no time to believe the process dead", {
   timeout: 60_000,
 }, async () => {
