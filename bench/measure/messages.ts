@@ -7,7 +7,7 @@ import type { Options } from "../options.ts";
 import type { Cluster } from "../rig.ts";
 
 /** How many messages each side of each chat has under way at saturation. */
-export const OUTSTANDING = 2;
+export const OUTSTANDING = 1;
 /**
  * Each pod handles so many messages before anything is measured, unless that takes too long: until then its code is being
  * compiled, and each message takes up to twice the CPU time that it takes for good.
