@@ -12,6 +12,7 @@ import {
   type SweepObserver,
   unique,
 } from "./presence.ts";
+import { createReading } from "./redis-reading.ts";
 import { COUNTS, EMPTIED, hashOf, ORGANISATIONS, PROCESSES, SWEEPER, withScripts } from "./redis-scripts.ts";
 
 /** For how long a process has a user for itself while it lets him leave. */
@@ -37,6 +38,7 @@ export function createRedisPresence(
   { graceMs, onFault, onSwept = () => {} }: Options,
 ): Presence {
   const redis = withScripts(client);
+  const reading = createReading(redis, graceMs);
   /** A process whose lease has ended is dead for the others: it goes on under a new name, its epoch. */
   let processId = randomUUID();
   /** This process's connections. */
@@ -127,30 +129,6 @@ export function createRedisPresence(
   const tellLeave = (user: UserRef, connection: string, ms: number) =>
     redis.presenceLeave(hashOf(user.organisationId), keyOf(user), connection, ms);
 
-  async function readLeases(): Promise<Record<string, number>> {
-    const flat = await redis.zrange(PROCESSES, "0", "-1", "WITHSCORES");
-    return Object.fromEntries(flat.flatMap((name, i) => (i % 2 === 0 ? [[name, Number(flat[i + 1])]] : [])));
-  }
-
-  async function readUsers(organisationId: string): Promise<{ user: UserRef; entry: Record<string, number> }[]> {
-    const hash = await redis.hgetall(hashOf(organisationId));
-    return Object.entries(hash).map(([key, json]) => {
-      const [kind, id] = key.split(":") as ["staff" | "visitor", string];
-      return { user: { kind, id, organisationId }, entry: JSON.parse(json) };
-    });
-  }
-
-  const readNow = async () => {
-    const [seconds, micros] = await redis.time();
-    return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
-  };
-  const isOnline = (entry: Record<string, number>, leases: Record<string, number>, now: number) =>
-    Object.entries(entry).some(([key, ends]) => {
-      // Who is being let leave is online until that is told.
-      if (key.startsWith("~")) return ends > now;
-      return (ends || (leases[key.slice(0, key.indexOf("/"))] ?? 0) + graceMs) > now;
-    });
-
   /** One process sweeps at a time; after an outage of Redis all need a moment to renew their leases first. */
   async function isMyTurn(): Promise<boolean> {
     if (performance.now() - lastFaultAt < LEASE_MS) return false;
@@ -162,16 +140,26 @@ export function createRedisPresence(
   let nextLookAt = 0;
 
   /**
-   * A leave that Redis has taken is lost again when a replica that hadn't heard of it becomes the master. Whose turn it is
-   * to sweep can't tell: only the process itself knows which connections it has.
+   * Whether it is time to look for them, whoever's turn it is to sweep: only the process itself knows which connections it
+   * has. A leave that Redis has taken is lost again when a replica that hadn't heard of it becomes the master.
    */
-  async function endStrays(): Promise<void> {
+  function mayHaveStrays(): boolean {
     const now = performance.now();
-    if (now - lastFaultAt > TROUBLED_MS && strays.size === 0 && now < nextLookAt) return;
-    nextLookAt = now + STRAYS_INTERVAL_MS;
+    return now - lastFaultAt <= TROUBLED_MS || strays.size > 0 || now >= nextLookAt;
+  }
+
+  /** Who may be gone; the claim decides. Null when another process sweeps. Ends this process's own strays. */
+  async function findGone(): Promise<UserRef[] | null> {
+    const isTurn = await isMyTurn();
+    if (!isTurn && !mayHaveStrays()) return null;
+    const [leases, now] = await Promise.all([reading.leases(), reading.now()]);
+    const gone: UserRef[] = [];
     const found = new Set<string>();
+    const counts: Counts = { staff: 0, visitor: 0 };
     for (const organisationId of await redis.smembers(ORGANISATIONS)) {
-      for (const { user, entry } of await readUsers(organisationId)) {
+      for (const { user, entry } of await reading.users(organisationId)) {
+        if (reading.isOnline(entry, leases, now)) counts[user.kind]++;
+        else gone.push(user);
         for (const name of Object.keys(entry)) {
           if (entry[name] !== 0 || !name.startsWith(`${processId}/`) || own.has(name.slice(processId.length + 1)))
             continue;
@@ -182,20 +170,8 @@ export function createRedisPresence(
       }
     }
     strays = found;
-  }
-
-  /** Who may be gone; the claim decides. Null when another process looks. */
-  async function findGone(): Promise<UserRef[] | null> {
-    if (!(await isMyTurn())) return null;
-    const [leases, now] = await Promise.all([readLeases(), readNow()]);
-    const gone: UserRef[] = [];
-    const counts: Counts = { staff: 0, visitor: 0 };
-    for (const organisationId of await redis.smembers(ORGANISATIONS)) {
-      for (const { user, entry } of await readUsers(organisationId)) {
-        if (isOnline(entry, leases, now)) counts[user.kind]++;
-        else gone.push(user);
-      }
-    }
+    nextLookAt = performance.now() + STRAYS_INTERVAL_MS;
+    if (!isTurn) return null;
     await redis.set(COUNTS, JSON.stringify(counts), "PX", KEEP_COUNTS_MS);
     return gone;
   }
@@ -258,7 +234,6 @@ export function createRedisPresence(
       const claim = `~${processId}`;
       const back: UserRef[] = [];
       const startedAt = performance.now();
-      if (!only) await redisOr(undefined, endStrays);
       const gone = only ? [only] : await redisOr(null, findGone);
       if (gone === null) return back;
       let count = 0;
@@ -266,7 +241,7 @@ export function createRedisPresence(
         const hash = hashOf(user.organisationId);
         const isOurs = await redisOr(0, async () => {
           // Read anew for each: serving those before may have taken a while.
-          const leases = JSON.stringify(await readLeases());
+          const leases = JSON.stringify(await reading.leases());
           return redis.presenceClaim(hash, keyOf(user), claim, CLAIM_MS, leases, graceMs, processId, LEASE_MS);
         });
         if (isOurs === 0) return;
@@ -293,9 +268,12 @@ export function createRedisPresence(
 
     async online(organisationId) {
       const known = await redisOr(null, async () => {
-        const [leases, now, all] = await Promise.all([readLeases(), readNow(), readUsers(organisationId)]);
+        const [leases, now, all] = await Promise.all([reading.leases(), reading.now(), reading.users(organisationId)]);
         const isComplete = (leases[processId] ?? 0) > now && (leases[EMPTIED] ?? 0) + LEASE_MS <= now;
-        return { isComplete, users: all.filter(({ entry }) => isOnline(entry, leases, now)).map(({ user }) => user) };
+        return {
+          isComplete,
+          users: all.filter(({ entry }) => reading.isOnline(entry, leases, now)).map(({ user }) => user),
+        };
       });
       const isSure = known?.isComplete === true && performance.now() - lastFaultAt >= LEASE_MS;
       if (isSure) return { isSure, users: known.users };
