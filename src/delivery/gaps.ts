@@ -50,7 +50,7 @@ export function markOf(step: Step, { all, next }: Announcements): StepMark {
 
 /**
  * Closes the gaps that the bus leaves: what it loses, or what a process that died no longer published, is told from the
- * database, as the very same events, in order, at the latest some 3 s later.
+ * database, as the very same events, in order, at the latest some 3 s later, 4 where the bus is slow.
  */
 export function createGaps({ chats, people, isHere, tell, busLagMs, onFound, onHealed, onFault }: Parts): Gaps {
   const watermarks = createWatermarks(isHere);
