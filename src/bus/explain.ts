@@ -5,10 +5,23 @@ const WITHIN_MS = 2_000;
 
 /**
  * That no node of a cluster, or no Sentinel, can be reached ioredis says without the reason, which may be a password or a
- * certificate: tries one of them, and adds what comes of it.
+ * certificate: makes what tries one of them, and adds what comes of it. It is said several times a second, and tried once
+ * at a time.
  */
-export async function explain(error: Error, { hosts, isTls, user, sentinel }: RedisAddress): Promise<Error> {
-  if (!/^Failed to refresh slots cache|^All sentinels are unreachable/.test(error.message)) return error;
+export function createExplain(address: RedisAddress): (error: Error) => Promise<Error> {
+  let isTrying = false;
+  return async (error) => {
+    const hasReason = !/^Failed to refresh slots cache|^All sentinels are unreachable/.test(error.message);
+    if (hasReason || isTrying) return error;
+    isTrying = true;
+    const cause = await reasonOf(address);
+    isTrying = false;
+    return cause ? new Error(error.message, { cause }) : error;
+  };
+}
+
+/** Why one of the nodes can't be reached; null when it can. */
+async function reasonOf({ hosts, isTls, user, sentinel }: RedisAddress): Promise<Error | null> {
   const client = new Redis({
     ...(hosts[0] as RedisAddress["hosts"][0]),
     ...(sentinel?.user ?? user),
@@ -16,12 +29,15 @@ export async function explain(error: Error, { hosts, isTls, user, sentinel }: Re
     ...{ lazyConnect: true, retryStrategy: () => null, connectTimeout: WITHIN_MS, commandTimeout: WITHIN_MS },
     ...{ disableClientInfo: true, enableReadyCheck: false },
   });
-  const reason = new Promise<Error>((resolve) => client.once("error", resolve));
-  const reached = client.connect().then(
-    () => error,
-    () => reason,
+  // The promise says only that the connection is closed.
+  let reason: Error | undefined;
+  client.on("error", (error) => {
+    reason ??= error;
+  });
+  const answer = await client.connect().then(
+    () => null,
+    (error: Error) => reason ?? error,
   );
-  const answer = await reached;
   client.disconnect();
-  return answer === error ? error : new Error(error.message, { cause: answer });
+  return answer;
 }

@@ -5,8 +5,8 @@ import type { Server } from "socket.io";
 import { within } from "../time.ts";
 import type { RedisAddress } from "./address.ts";
 import { startCanary } from "./canary.ts";
-import { connect, listenForRestored } from "./clients.ts";
-import { explain } from "./explain.ts";
+import { ANSWER_WITHIN_MS, connect, listenForRestored } from "./clients.ts";
+import { createExplain } from "./explain.ts";
 import { followMaster } from "./sentinels.ts";
 
 /** Fan-out between processes. It is a hint, not the truth: what it loses, the database still has. */
@@ -34,7 +34,6 @@ export type Bus = {
   close(): Promise<void>;
 };
 
-const ANSWER_WITHIN_MS = 1_000;
 /** How long a start waits for Redis; it then goes on without, until Redis is there. */
 const READY_WITHIN_MS = 5_000;
 /** Commands learn by themselves when slots have moved to another node. Who only listens has to ask. */
@@ -67,8 +66,9 @@ export async function connectBus(address: RedisAddress, { onFault, onLost, onLag
     address,
     [commands, subscriber].filter((client) => client instanceof Redis),
   );
+  const explain = createExplain(address);
   for (const client of [commands, subscriber]) {
-    client.on("error", (error: Error) => void explain(error, address).then(onFault));
+    client.on("error", (error: Error) => void explain(error).then(onFault));
   }
 
   const ready = [commands, subscriber].map((client) => new Promise((resolve) => client.once("ready", resolve)));

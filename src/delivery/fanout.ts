@@ -17,14 +17,14 @@ type Parts<Note> = {
   onFault: (error: unknown) => void;
 };
 
-const LINE_BREAK = 0x0a;
-
 export type Fanout<Note> = {
   /** Sends events to an organisation's connections, here and on every other process, all at once. */
   send(organisationId: string, announcements: Announcement[], note: Note, by: string | null): void;
   /** Sends an event to this process's own connections. */
   sendHere(announcement: Announcement): void;
 };
+
+const LINE_BREAK = 0x0a;
 
 /** The format of what goes over the bus is part of its channel's name: processes of two versions pass each other by. */
 const channelOf = (organisationId: string) => `chat:2:${organisationId}`;
