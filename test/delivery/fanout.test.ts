@@ -72,7 +72,8 @@ test("what isn't the service's own on an organisation's channel harms nobody", a
     "x",
     "x\n",
     "x\n{}",
-    "x\n-2 \n{}",
+    // As if its end were its begin.
+    "x\n-5 \n{}",
     `x\n99 org:${organisation.id}:staff\n{}`,
     `x\n4 org:${organisation.id}:staff\nnull`,
     `x\n20 org:${organisation.id}:staff\n{"events":[["e",0]]}`,

@@ -358,15 +358,22 @@ test("a connection that closes while it is told again under another name leaves 
   }
 });
 
-test("a connection that its process doesn't have is found, and its user leaves", async () => {
+/** A process with one connection, of `user`; Redis also has one of `ghost` on it. */
+async function startHaunted() {
   await redis.flushall();
   const presence = createRedisPresence(redis, { graceMs: 0, onFault: fail });
-  const user = someone();
+  const [user, ghost] = [someone(), someone()];
   await presence.touch();
   await presence.join(user, "a");
   const [processId = ""] = await redis.zrange("presence:processes", "0", "-1");
-  const ghost = someone();
-  await redis.hset(`presence:{${user.organisationId}}`, keyOf(ghost), JSON.stringify({ [`${processId}/b`]: 0 }));
+  const hash = `presence:{${user.organisationId}}`;
+  await redis.hset(hash, keyOf(ghost), JSON.stringify({ [`${processId}/b`]: 0 }));
+  const endsOf = async (one: UserRef) => Object.values(JSON.parse((await redis.hget(hash, keyOf(one))) ?? "{}"));
+  return { presence, user, ghost, endsOf };
+}
+
+test("a connection that its process doesn't have is found, and its user leaves", async () => {
+  const { presence, ghost } = await startHaunted();
   const gone: string[] = [];
   const sweepAll = async () => {
     await presence.touch();
@@ -377,19 +384,12 @@ test("a connection that its process doesn't have is found, and its user leaves",
 });
 
 test("a process finds such a connection of its own also when it is another one's turn to sweep", async () => {
-  await redis.flushall();
-  const presence = createRedisPresence(redis, { graceMs: 0, onFault: fail });
-  const user = someone();
-  await presence.touch();
-  await presence.join(user, "a");
-  const [processId = ""] = await redis.zrange("presence:processes", "0", "-1");
-  const [hash, ghost] = [`presence:{${user.organisationId}}`, keyOf(someone())];
-  await redis.hset(hash, ghost, JSON.stringify({ [`${processId}/b`]: 0 }));
+  const { presence, user, ghost, endsOf } = await startHaunted();
   await redis.set("presence:sweeper", "another process", "PX", 60_000);
   for (const _ of [1, 2]) await presence.sweep(fail);
-  const [[ends = 0] = []] = [Object.values(JSON.parse((await redis.hget(hash, ghost)) ?? "{}") as object)];
+  expect(await endsOf(user)).toEqual([0]);
+  const [ends] = await endsOf(ghost);
   expect(ends).toBeGreaterThan(0);
-  expect(Object.values(JSON.parse((await redis.hget(hash, keyOf(user))) ?? "{}"))).toEqual([0]);
 });
 
 test("telling many connections again over a slow network leaves no time to believe the process dead", {
