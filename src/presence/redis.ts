@@ -141,17 +141,21 @@ export function createRedisPresence(
 
   /**
    * Whether it is time to look for them, whoever's turn it is to sweep: only the process itself knows which connections it
-   * has. A leave that Redis has taken is lost again when a replica that hadn't heard of it becomes the master.
+   * has. A leave that Redis has taken is lost again when a replica that hadn't heard of it becomes the master. What is still
+   * to be told is no stray: who has left by choice would get a grace.
    */
   function mayHaveStrays(): boolean {
     const now = performance.now();
-    return now - lastFaultAt <= TROUBLED_MS || strays.size > 0 || now >= nextLookAt;
+    const quietMs = now - lastFaultAt;
+    if (stale || leftUntold.length > 0 || quietMs < LEASE_MS) return false;
+    return quietMs <= TROUBLED_MS || strays.size > 0 || now >= nextLookAt;
   }
 
   /** Who may be gone; the claim decides. Null when another process sweeps. Ends this process's own strays. */
   async function findGone(): Promise<UserRef[] | null> {
     const isTurn = await isMyTurn();
-    if (!isTurn && !mayHaveStrays()) return null;
+    const looksForStrays = mayHaveStrays();
+    if (!isTurn && !looksForStrays) return null;
     const [leases, now] = await Promise.all([reading.leases(), reading.now()]);
     const gone: UserRef[] = [];
     const found = new Set<string>();
@@ -160,7 +164,7 @@ export function createRedisPresence(
       for (const { user, entry } of await reading.users(organisationId)) {
         if (reading.isOnline(entry, leases, now)) counts[user.kind]++;
         else gone.push(user);
-        for (const name of Object.keys(entry)) {
+        for (const name of looksForStrays ? Object.keys(entry) : []) {
           if (entry[name] !== 0 || !name.startsWith(`${processId}/`) || own.has(name.slice(processId.length + 1)))
             continue;
           // Found once, its leave may be under way.
@@ -169,8 +173,10 @@ export function createRedisPresence(
         }
       }
     }
-    strays = found;
-    nextLookAt = performance.now() + STRAYS_INTERVAL_MS;
+    if (looksForStrays) {
+      strays = found;
+      nextLookAt = performance.now() + STRAYS_INTERVAL_MS;
+    }
     if (!isTurn) return null;
     await redis.set(COUNTS, JSON.stringify(counts), "PX", KEEP_COUNTS_MS);
     return gone;

@@ -383,6 +383,32 @@ test("a connection that its process doesn't have is found, and its user leaves",
   await vi.waitFor(sweepAll, { timeout: 8_000, interval: 300 });
 });
 
+test("who has left by choice while Redis was away gets no grace when it is back", async () => {
+  await redis.flushall();
+  const way = await wayTo(redisServer.url);
+  const client = new Redis(way.url, { enableOfflineQueue: false });
+  client.on("error", () => {});
+  await vi.waitFor(() => expect(client.status).toBe("ready"));
+  const presence = createRedisPresence(client, { graceMs: 60_000, onFault: () => {} });
+  const user = someone();
+  await presence.touch();
+  await presence.join(user, "a");
+  await way.close();
+  await vi.waitFor(() => expect(client.status).not.toBe("ready"));
+  await presence.leave(user, "a", 0);
+  await way.open();
+  await vi.waitFor(() => expect(client.status).toBe("ready"), { timeout: 10_000 });
+  for (const _ of [1, 2, 3]) await presence.sweep(async () => {});
+  await presence.touch();
+  const [ends] = Object.values(
+    JSON.parse((await redis.hget(`presence:{${user.organisationId}}`, keyOf(user))) ?? "{}") as Record<string, number>,
+  );
+  expect(ends).toBeGreaterThan(0);
+  expect(ends).toBeLessThan(Date.now() + 30_000);
+  client.disconnect();
+  await way.close();
+});
+
 test("a process finds such a connection of its own also when it is another one's turn to sweep", async () => {
   const { presence, user, ghost, endsOf } = await startHaunted();
   await redis.set("presence:sweeper", "another process", "PX", 60_000);
