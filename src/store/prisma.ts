@@ -17,6 +17,9 @@ export type Database = {
 
 /** How many connections a process has at most. */
 const MAX_CONNECTIONS = 10;
+/** For a connection, and for an answer. */
+const CONNECT_WITHIN_MS = 5_000;
+const ANSWER_WITHIN_MS = 15_000;
 
 /** How the connections of a process are used at the moment; `waiting` are the statements that wait for one. */
 export type PoolUse = { max: number; busy: number; idle: number; waiting: number };
@@ -26,11 +29,11 @@ export function connectPostgres(url: string): Database & { poolUse: () => PoolUs
   const pool = new pg.Pool({
     connectionString: url,
     max: MAX_CONNECTIONS,
-    connectionTimeoutMillis: 5_000,
-    query_timeout: 15_000,
+    connectionTimeoutMillis: CONNECT_WITHIN_MS,
+    query_timeout: ANSWER_WITHIN_MS,
     // Whoever stands still within a transaction must not keep a chat locked, and with it all who write in the same batch.
     idle_in_transaction_session_timeout: 5_000,
-    statement_timeout: 15_000,
+    statement_timeout: ANSWER_WITHIN_MS,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
     application_name: "chat-backend",
@@ -64,6 +67,8 @@ export function openDatabase(factory: SqlDriverAdapterFactory): Database {
   const prisma = new PrismaClient({
     adapter: { provider, adapterName, connect: () => adapter },
     errorFormat: "minimal",
+    // As long as for a statement: a process that stood still for some seconds has a database nevertheless.
+    transactionOptions: { maxWait: CONNECT_WITHIN_MS, timeout: ANSWER_WITHIN_MS },
   });
   return {
     prisma,
