@@ -13,9 +13,11 @@ type Organisation = {
   disputed: Set<string>;
   /** What the last comparison found to be otherwise: an event may still be under way. */
   doubted: Set<string>;
-  /** Who was online, staff and visitors, when that was last known for sure. */
-  known: UserRef[];
+  /** The visitors who were online when that was last known for sure. */
+  visitors: UserRef[];
 };
+/** A look at presence that is under way, and what was heard since it began, by the ids of the staff. */
+type Look = { organisationId: string; heard: Map<string, RosterEvent> };
 
 type Parts = {
   presence: Pick<Presence, "online">;
@@ -40,15 +42,28 @@ export type Roster = {
 /** Keeps true what the staff of this process were told of who is online, whatever the bus loses. */
 export function createRoster({ presence, people, isHere, tell, onHealed }: Parts): Roster {
   const organisations = new Map<string, Organisation>();
+  const looks = new Set<Look>();
+
+  /** Reads presence. What is heard meanwhile is newer than what is read, and goes into it. */
+  async function look(organisationId: string): Promise<{ users: UserRef[]; isSure: boolean }> {
+    const own: Look = { organisationId, heard: new Map() };
+    looks.add(own);
+    try {
+      const { users, isSure } = await presence.online(organisationId);
+      return { users: [...own.heard].reduce(after(organisationId), users), isSure };
+    } finally {
+      looks.delete(own);
+    }
+  }
 
   async function compare(organisationId: string, organisation: Organisation): Promise<void> {
-    const { users, isSure } = await presence.online(organisationId);
+    const { users, isSure } = await look(organisationId);
     const online = new Set(staffOf(users));
     const different = online.symmetricDifference(organisation.told).union(organisation.disputed);
     // While presence isn't sure, a snapshot may have lacked many who are there, and nobody is known to be gone.
     const certain = isSure ? [...different.intersection(organisation.doubted)] : [...different.intersection(online)];
     if (isSure) {
-      organisation.known = users;
+      organisation.visitors = visitorsOf(users);
       organisation.doubted = different;
     }
     if (certain.length === 0) return;
@@ -63,23 +78,29 @@ export function createRoster({ presence, people, isHere, tell, onHealed }: Parts
   }
 
   function heard(event: RosterEvent, { id, organisation_id }: { id: string; organisation_id: string }): void {
+    for (const one of looks) if (one.organisationId === organisation_id) one.heard.set(id, event);
     const organisation = organisations.get(organisation_id);
-    organisation?.doubted.delete(id);
-    organisation?.disputed.delete(id);
-    if (event === "staff_goes_online") organisation?.told.add(id);
-    else organisation?.told.delete(id);
+    if (!organisation) return;
+    organisation.doubted.delete(id);
+    organisation.disputed.delete(id);
+    if (event === "staff_goes_online") organisation.told.add(id);
+    else organisation.told.delete(id);
   }
 
   return {
     heard,
     async online(organisationId) {
-      const { users, isSure } = await presence.online(organisationId);
+      const { users: read, isSure } = await look(organisationId);
       const before = organisations.get(organisationId);
-      const all = isSure ? users : unique([...users, ...(before?.known ?? [])]);
-      const shown = new Set(staffOf(all));
+      const staff = [...(before?.told ?? [])].map((id): UserRef => ({ kind: "staff", id, organisationId }));
+      const users = isSure ? read : unique([...read, ...staff, ...(before?.visitors ?? [])]);
+      const shown = new Set(staffOf(users));
       if (before) for (const id of shown.symmetricDifference(before.told)) before.disputed.add(id);
-      else organisations.set(organisationId, { told: shown, disputed: new Set(), doubted: new Set(), known: all });
-      return all;
+      else {
+        const visitors = visitorsOf(users);
+        organisations.set(organisationId, { told: shown, disputed: new Set(), doubted: new Set(), visitors });
+      }
+      return users;
     },
     async check() {
       for (const [id, organisation] of organisations) {
@@ -90,4 +111,13 @@ export function createRoster({ presence, people, isHere, tell, onHealed }: Parts
   };
 }
 
+/** Who is online after an event. */
+const after =
+  (organisationId: string) =>
+  (users: UserRef[], [id, event]: [id: string, RosterEvent]): UserRef[] => {
+    const others = users.filter((user) => user.kind !== "staff" || user.id !== id);
+    return event === "staff_goes_online" ? [...others, { kind: "staff", id, organisationId }] : others;
+  };
+
 const staffOf = (users: UserRef[]): string[] => users.filter(({ kind }) => kind === "staff").map(({ id }) => id);
+const visitorsOf = (users: UserRef[]): UserRef[] => users.filter(({ kind }) => kind === "visitor");

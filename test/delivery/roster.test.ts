@@ -1,6 +1,9 @@
 import { Redis } from "ioredis";
 import { expect, test } from "vitest";
 import type { ServerPayload } from "../../src/contract/events.ts";
+import type { Staff } from "../../src/contract/models.ts";
+import { createRoster } from "../../src/delivery/roster.ts";
+import { createMemoryPresence } from "../../src/presence/memory.ts";
 import { createRedisPresence } from "../../src/presence/redis.ts";
 import { enter } from "../support/client.ts";
 import { callRedis } from "../support/servers.ts";
@@ -63,4 +66,76 @@ test("whoever connects when Redis has just lost its data is told within seconds 
   } finally {
     await world.stop();
   }
+});
+
+/** A roster over a presence that is slow, or not sure, when told to be, and what it told its connections. */
+async function rosterOf(...online: string[]) {
+  const memory = createMemoryPresence();
+  const organisationId = "o";
+  const refOf = (id: string) => ({ kind: "staff" as const, id, organisationId });
+  for (const id of online) await memory.join(refOf(id), id);
+  await memory.join({ ...refOf("visitor"), kind: "visitor" }, "visitor");
+  const state = { isSure: true, held: Promise.resolve() };
+  const told: string[] = [];
+  const roster = createRoster({
+    presence: {
+      async online(id) {
+        const { users } = await memory.online(id);
+        await state.held;
+        // One that isn't sure has lost what it knew.
+        return { users: state.isSure ? users : [], isSure: state.isSure };
+      },
+    },
+    people: { staff: async (ids) => ids.map((id) => ({ id, organisation_id: organisationId }) as Staff) },
+    isHere: () => true,
+    tell: ({ event, payload }) => told.push(`${event} ${(payload as { user: Staff }).user.id}`),
+    onHealed: () => {},
+  });
+  return {
+    ...{ roster, state, told },
+    look: async () => (await roster.online(organisationId)).map(({ id }) => id).sort(),
+    async leaves(id: string) {
+      await memory.leave(refOf(id), id, 0);
+      await memory.sweep(async () => {}, refOf(id));
+      roster.heard("staff_goes_offline", { id, organisation_id: organisationId });
+    },
+    async comes(id: string) {
+      await memory.join(refOf(id), id);
+      roster.heard("staff_goes_online", { id, organisation_id: organisationId });
+    },
+    async checks() {
+      for (const _ of [1, 2, 3]) await roster.check();
+    },
+  };
+}
+
+test.each(["the first of its organisation here", "one of several"])(
+  "what is heard while a snapshot is read is in it, and told nobody again: %s",
+  async (which) => {
+    const { roster, state, told, look, leaves, comes, checks } = await rosterOf("a", "b");
+    if (which === "one of several") await look();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    state.held = promise;
+    const looking = look();
+    await leaves("b");
+    await comes("c");
+    // Of another organisation.
+    roster.heard("staff_goes_offline", { id: "a", organisation_id: "p" });
+    resolve();
+    expect(await looking).toEqual(["a", "c", "visitor"]);
+    await checks();
+    expect(told).toEqual([]);
+  },
+);
+
+test("while presence isn't sure, a snapshot shows who was there before and hasn't been heard to leave", async () => {
+  const { state, told, look, leaves, comes, checks } = await rosterOf("a", "b");
+  await look();
+  state.isSure = false;
+  await leaves("b");
+  await comes("c");
+  expect(await look()).toEqual(["a", "c", "visitor"]);
+  state.isSure = true;
+  await checks();
+  expect(told).toEqual([]);
 });
