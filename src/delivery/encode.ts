@@ -22,8 +22,11 @@ export function createEncoder(): (payload: object) => string {
   return (payload) => {
     const known = once.get(payload);
     if (known !== undefined) return known;
-    const fields = Object.entries(payload).filter(([, value]) => value !== undefined);
-    const text = `{${fields.map(([key, value]) => `"${key}":${textOf(key, value)}`).join(",")}}`;
+    let fields = "";
+    for (const [key, value] of Object.entries(payload)) {
+      if (value !== undefined) fields += `${fields && ","}"${key}":${textOf(key, value)}`;
+    }
+    const text = `{${fields}}`;
     once.set(payload, text);
     return text;
   };

@@ -2,7 +2,7 @@ import type { Server } from "socket.io";
 import type { Bus } from "../bus/redis.ts";
 import type { Announcement, RoomName } from "../chat/ports.ts";
 import { organisationOf } from "../chat/rooms.ts";
-import { type Packet, packetOf, packetText, send } from "../sockets/packet.ts";
+import { type Packet, packetOf, send } from "../sockets/packet.ts";
 import { createEncoder } from "./encode.ts";
 
 /** An event, which of the payloads it has, and who gets it: everybody in one of the rooms, and in none of the others. */
@@ -45,7 +45,7 @@ export function createFanout<Note>(io: Server, { bus, onHeard, onFault }: Parts<
   const { adapter, sockets } = io.of("/");
   const bundles = new Map<string, string[]>();
 
-  function tell(payload: string, [event, , rooms, except]: Line): void {
+  function tell(payload: string | Buffer, [event, , rooms, except]: Line): void {
     let packet: Packet | undefined;
     const told = new Set<string>();
     for (const room of rooms) {
@@ -55,7 +55,7 @@ export function createFanout<Note>(io: Server, { bus, onHeard, onFault }: Parts<
         const isExcepted = except.some((one) => adapter.sids.get(id)?.has(one));
         if (!socket || isExcepted || told.has(id)) continue;
         told.add(id);
-        packet ??= packetOf(packetText(event, payload));
+        packet ??= packetOf(event, payload);
         send(socket, packet);
       }
     }
@@ -88,9 +88,9 @@ export function createFanout<Note>(io: Server, { bus, onHeard, onFault }: Parts<
       if (headEnd === -1 || !(Number(size) > 0)) throw new Error("What came in over the bus is no bundle of events.");
       at = start + Number(size) + 1;
       if (!rooms.some((room) => adapter.rooms.has(room))) continue;
-      const [sent, ...payloads] = bundle.toString("utf8", start, at - 1).split("\n") as [string, ...string[]];
-      const { note, events } = JSON.parse(sent) as Sent<Note>;
-      for (const line of events) tell(payloads[line[1]] as string, line);
+      const [sent, ...payloads] = linesOf(bundle.subarray(start, at - 1)) as [Buffer, ...Buffer[]];
+      const { note, events } = JSON.parse(sent.toString()) as Sent<Note>;
+      for (const line of events) tell(payloads[line[1]] as Buffer, line);
       onHeard(organisationId, note, rooms);
     }
   }
@@ -130,8 +130,8 @@ export function createFanout<Note>(io: Server, { bus, onHeard, onFault }: Parts<
       const events = announcements.map(({ event, payload, rooms, except }): Line => {
         const json = encode(payload);
         const known = payloads.indexOf(json);
-        const line: Line = [event, known === -1 ? payloads.push(json) - 1 : known, rooms, [...except]];
-        if (by !== null) line[3].push(by);
+        const index = known === -1 ? payloads.push(json) - 1 : known;
+        const line: Line = [event, index, rooms, by === null ? except : [...except, by]];
         tell(json, line);
         return line;
       });
@@ -139,4 +139,14 @@ export function createFanout<Note>(io: Server, { bus, onHeard, onFault }: Parts<
     },
     sendHere: ({ event, payload, rooms, except }) => tell(JSON.stringify(payload), [event, 0, rooms, except]),
   };
+}
+
+function linesOf(text: Buffer): Buffer[] {
+  const lines: Buffer[] = [];
+  for (let start = 0; start <= text.length; ) {
+    const end = text.indexOf(LINE_BREAK, start);
+    lines.push(text.subarray(start, end === -1 ? text.length : end));
+    start = end === -1 ? text.length + 1 : end + 1;
+  }
+  return lines;
 }

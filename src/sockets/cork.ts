@@ -19,14 +19,22 @@ export function corkWebsockets(io: Server): void {
   });
 }
 
+let corked: Connection["transport"][] = [];
+
 /** Engine.io keeps packets while its transport isn't writable, and sends what it has kept when it is "ready" again. */
 function cork({ transport }: Connection): void {
   if (transport.name !== "websocket" || !transport.writable) return;
   transport.writable = false;
-  setImmediate(() => {
+  if (corked.push(transport) === 1) setImmediate(uncork);
+}
+
+function uncork(): void {
+  const transports = corked;
+  corked = [];
+  for (const transport of transports) {
     transport.writable = true;
     transport.emit("ready");
-  });
+  }
 }
 
 /** What engine.io keeps in a websocket transport: the websocket of `ws`, and that one's TCP socket. */

@@ -1,45 +1,52 @@
 import type { Socket } from "socket.io";
 
-/** An event, encoded once for all whom it is sent to. */
-export type Packet = { text: string; frame: Buffer[] };
+/** An event, encoded once for all whom it is sent to: as a websocket's frame, and as the text for whoever polls. */
+export type Packet = { frame: [Buffer]; text(): string };
 
 /** Where all that goes to a connection passes: what is told to many goes past the socket itself. */
 export type Way = { writeToEngine(packets: string[], options: object): void };
 export const wayTo = (socket: Socket): Way => socket.client as unknown as Way;
 
 /**
- * The text of an event for the main namespace, as Socket.IO's encoder makes it.
- * @param payload JSON, without binary data
+ * An event for the main namespace, as Socket.IO's encoder makes it.
+ * @param payload JSON, without binary data; in UTF-8 when it is bytes
  */
-export const packetText = (event: string, payload: string): string => `2["${event}",${payload}]`;
-
-/** @param text as `packetText` makes it */
-export function packetOf(text: string): Packet {
-  // "4" is a message in Engine.IO's protocol.
-  const data = Buffer.from(`4${text}`);
-  return { text, frame: [frameHeader(data.length), data] };
+export function packetOf(event: string, payload: string | Buffer): Packet {
+  // "4" is a message in Engine.IO's protocol, "2" an event in Socket.IO's.
+  const begin = `42["${event}",`;
+  const size = typeof payload === "string" ? Buffer.byteLength(payload) : payload.length;
+  const length = begin.length + size + 1;
+  const headerLength = length < 126 ? 2 : length < 65_536 ? 4 : 10;
+  const frame = Buffer.allocUnsafe(headerLength + length);
+  writeHeader(frame, length);
+  const start = headerLength + frame.write(begin, headerLength, "latin1");
+  if (typeof payload === "string") frame.write(payload, start);
+  else payload.copy(frame, start);
+  frame[frame.length - 1] = CLOSING_BRACKET;
+  return { frame: [frame], text: () => frame.toString("utf8", headerLength + 1) };
 }
 
+const CLOSING_BRACKET = 0x5d;
+
 /** Sends it as Socket.IO's own broadcasts are sent: on a websocket the very bytes, not a copy for each connection. */
-export function send(socket: Socket, { text, frame }: Packet): void {
-  wayTo(socket).writeToEngine([text], { preEncoded: true, wsPreEncodedFrame: frame });
+export function send(socket: Socket, packet: Packet): void {
+  // On a websocket Engine.IO looks at nothing but the frame.
+  const text = socket.conn.transport.name === "websocket" ? "" : packet.text();
+  wayTo(socket).writeToEngine([text], { preEncoded: true, wsPreEncodedFrame: packet.frame });
 }
 
 /** Of an unmasked text frame (RFC 6455, 5.2). */
-function frameHeader(length: number): Buffer {
+function writeHeader(frame: Buffer, length: number): void {
   const FINAL_TEXT = 0x81;
-  if (length < 126) return Buffer.from([FINAL_TEXT, length]);
-  const header = Buffer.alloc(length < 65_536 ? 4 : 10);
-  header[0] = FINAL_TEXT;
-  header[1] = length < 65_536 ? 126 : 127;
-  if (length < 65_536) header.writeUInt16BE(length, 2);
-  else header.writeBigUInt64BE(BigInt(length), 2);
-  return header;
+  frame[0] = FINAL_TEXT;
+  frame[1] = length < 126 ? length : length < 65_536 ? 126 : 127;
+  if (frame[1] === 126) frame.writeUInt16BE(length, 2);
+  if (frame[1] === 127) frame.writeBigUInt64BE(BigInt(length), 2);
 }
 
 /** How many bytes Engine.IO's packet is: to encode a large one anew for each connection takes as long as sending it. */
 export function sizeOf({ data, options }: { data?: unknown; options?: { wsPreEncodedFrame?: Buffer[] } }): number {
-  const payload = options?.wsPreEncodedFrame?.[1];
-  if (payload) return payload.length;
+  const frame = options?.wsPreEncodedFrame;
+  if (frame) return frame.reduce((size, { length }) => size + length, 0);
   return typeof data === "string" ? Buffer.byteLength(data) : 0;
 }

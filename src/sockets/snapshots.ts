@@ -4,7 +4,7 @@ import { activeChats, type OrganisationSnapshot, organisationSnapshots, visitorS
 import type { ServerPayload } from "../contract/events.ts";
 import { gathered } from "../gather.ts";
 import { isUnavailable } from "../store/faults.ts";
-import { type Packet, packetOf, packetText, send } from "./packet.ts";
+import { type Packet, packetOf, send } from "./packet.ts";
 
 /** Of so many staff, visitors or organisations the chats are read by one statement at most. */
 const PEOPLE_READ = 200;
@@ -74,8 +74,7 @@ type Failure = { error: unknown };
 /** The packets of all staff of an organisation: those who serve no chat, as most of a crowd, get the very same one. */
 function share(snapshot: OrganisationSnapshot): Shared {
   const json = JSON.stringify(snapshot).slice(0, -1);
-  const make = (active: ActiveChats) =>
-    packetOf(packetText("staff_init", `${json},"active_chats":${JSON.stringify(active)}}`));
+  const make = (active: ActiveChats) => packetOf("staff_init", `${json},"active_chats":${JSON.stringify(active)}}`);
   const withNone = make([]);
   return { with: (active) => (active.length === 0 ? withNone : make(active)) };
 }

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { Server, type Socket } from "socket.io";
 import { io as connect } from "socket.io-client";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { packetOf, packetText, send } from "../../src/sockets/packet.ts";
+import { packetOf, send } from "../../src/sockets/packet.ts";
 import { watchReading } from "../../src/sockets/reading.ts";
 
 let server: Server;
@@ -30,7 +30,7 @@ test.each(["websocket", "polling"])("a packet of any length arrives as it is, by
   client.on("text", (text) => heard.push(text));
   // Their frames give the length in one, three and nine bytes.
   const texts = ["ü", "ü".repeat(100), "ü".repeat(40_000), ""];
-  for (const text of texts) send(socket, packetOf(packetText("text", JSON.stringify(text))));
+  for (const text of texts) send(socket, packetOf("text", JSON.stringify(text)));
   await expect.poll(() => heard).toEqual(texts);
   client.disconnect();
 });
@@ -43,7 +43,7 @@ test("what is sent in one turn is no sign of not reading, however much; what com
   });
   const { ws } = client.io.engine.transport as unknown as { ws: { pause(): void; terminate(): void } };
   ws.pause();
-  const megabyte = packetOf(packetText("text", JSON.stringify("x".repeat(1_000_000))));
+  const megabyte = packetOf("text", JSON.stringify("x".repeat(1_000_000)));
   for (let n = 0; n < 30; n++) send(socket, megabyte);
   expect(isFull).toBe(false);
   // The system takes some of it.

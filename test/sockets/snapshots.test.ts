@@ -47,7 +47,7 @@ function sentBy(send: (socket: Socket) => void): { snapshot: Record<string, { ro
       sent.frames.push(options.wsPreEncodedFrame);
     },
   };
-  send({ client } as unknown as Socket);
+  send({ client, conn: { transport: { name: "polling" } } } as unknown as Socket);
   const [event, snapshot] = JSON.parse(sent.texts[0]?.slice(1) ?? "[]");
   expect(event).toBe("staff_init");
   return { ...sent, snapshot };
