@@ -10,13 +10,6 @@ export function corkWebsockets(io: Server): void {
   io.engine.on("connection", (conn: Connection) => {
     conn.on("packetCreate", () => cork(conn));
   });
-  // Just before they are sent, all in one loop.
-  io.engine.on("flush", ({ transport }: Connection, packets: unknown[]) => {
-    const tcp = packets.length > 1 ? tcpOf(transport) : undefined;
-    if (!tcp) return;
-    tcp.cork();
-    process.nextTick(() => tcp.uncork());
-  });
 }
 
 let corked: Connection["transport"][] = [];
@@ -32,8 +25,11 @@ function uncork(): void {
   const transports = corked;
   corked = [];
   for (const transport of transports) {
+    const tcp = tcpOf(transport);
+    tcp?.cork();
     transport.writable = true;
     transport.emit("ready");
+    tcp?.uncork();
   }
 }
 
