@@ -19,10 +19,10 @@ const MAX_BATCH = 200;
  * each lookup is a LATERAL of its own, which OFFSET 0 keeps from being turned into a join with a whole table.
  */
 const APPEND = `
-WITH input AS (
-  SELECT ord, ($2::uuid[])[ord] AS organisation_id, ($3::uuid[])[ord] AS sender_id, ($4::uuid[])[ord] AS chat_id,
-         ($5::uuid[])[ord] AS id
-  FROM generate_series(1, ${MAX_BATCH}) ord WHERE ord <= $1::int
+WITH input AS MATERIALIZED (
+  SELECT * FROM ROWS FROM (
+    unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::uuid[]), unnest($4::uuid[]), json_array_elements($5::json), unnest($6::text[])
+  ) WITH ORDINALITY AS given(organisation_id, sender_id, chat_id, id, content, known_version, ord)
 ),
 target AS MATERIALIZED (
   SELECT input.*, coalesce(input.chat_id, open.id) AS target_id, earlier.id IS NOT NULL AS is_resent
@@ -66,7 +66,7 @@ counted AS (
 ),
 added AS (
   INSERT INTO chat_messages (chat_id, sequence_num, id, type_id, sender_id, by_staff, content, created_at)
-  SELECT target_id, num, id, 1, sender_id, chat_id IS NOT NULL, ($6::json[])[ord], at FROM judged WHERE is_accepted
+  SELECT target_id, num, id, 1, sender_id, chat_id IS NOT NULL, content, at FROM judged WHERE is_accepted
 )
 SELECT json_build_object(
   'judged',
@@ -74,7 +74,7 @@ SELECT json_build_object(
    FROM judged),
   'changed',
   (SELECT json_agg(json_build_object('version', version, 'chat', to_json(chat), 'visitor', to_json(visitor), 'staff', to_json(staff)))
-   FROM known WHERE id IN (SELECT target_id FROM judged WHERE is_accepted AND version IS DISTINCT FROM ($7::text[])[ord])
+   FROM known WHERE id IN (SELECT target_id FROM judged WHERE is_accepted AND version IS DISTINCT FROM known_version)
   ),
   'resent',
   (SELECT json_agg(json_build_object('ord', ord, 'message', to_json(message)))
@@ -116,13 +116,12 @@ export function createAppend(
     const startedAt = performance.now();
     const given = messages.map((message) => known.get(keyOf(message)));
     const answer = queryJson<Answer>(APPEND, [
-      messages.length,
-      messages.map((message) => message.organisationId),
-      messages.map((message) => message.senderId),
-      messages.map((message) => message.chatId),
-      messages.map((message) => message.id),
-      messages.map((message) => JSON.stringify(message.content)),
-      given.map((one) => one?.version ?? null),
+      listOf(messages.map((message) => message.organisationId)),
+      listOf(messages.map((message) => message.senderId)),
+      listOf(messages.map((message) => message.chatId)),
+      listOf(messages.map((message) => message.id)),
+      `[${messages.map((message) => JSON.stringify(message.content)).join()}]`,
+      listOf(given.map((one) => one?.version ?? null)),
     ]);
     const {
       judged,
@@ -162,6 +161,9 @@ export function createAppend(
     shouldSplit: (error) => !isUnavailable(error),
   });
 }
+
+/** PostgreSQL's text of a list of ids or numbers, in which nothing has to be escaped. */
+const listOf = (values: (string | null)[]): string => `{${values.map((value) => value ?? "NULL").join()}}`;
 
 /** As it is in the database now; its content needn't come back from there. */
 const toStored = (
