@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { JWT_SECRET } from "../test/support/process.ts";
@@ -31,6 +32,9 @@ export type PodOptions = {
 };
 
 const root = join(import.meta.dirname, "..");
+/** Node's options that the service is started with. */
+const { scripts: npmScripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+const ourOptions = (npmScripts.start as string).split(" ").filter((one) => one.startsWith("--"));
 const READY_WITHIN_MS = 60_000;
 const STOP_WITHIN_MS = 8_000;
 
@@ -43,7 +47,8 @@ process.on("exit", () => {
 export async function startPod(options: PodOptions): Promise<Pod> {
   const { candidate } = options;
   const port = await freePort();
-  const child = spawn(process.execPath, ["--import", "./bench/tell-memory.ts", scripts[candidate]], {
+  const nodeOptions = candidate === "ours" ? ourOptions : [];
+  const child = spawn(process.execPath, [...nodeOptions, "--import", "./bench/tell-memory.ts", scripts[candidate]], {
     cwd: root,
     env: {
       ...{ PATH: process.env.PATH, NODE_ENV: "production", HOST: "127.0.0.1", PORT: `${port}`, JWT_SECRET },

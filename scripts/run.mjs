@@ -1,5 +1,5 @@
 // Runs a TypeScript file of the project, or a tool from node_modules/.bin, on a machine that may have nothing yet:
-//   node scripts/run.mjs src/main.ts [args]      node scripts/run.mjs vitest run
+//   node scripts/run.mjs [node's options] src/main.ts [args]      node scripts/run.mjs vitest run
 // First brings dependencies and the generated database client up to date, when something they come from has changed.
 // Plain JavaScript for Node >= 20.19: it runs before the project's own Node is there. Its messages go to stderr, so that
 // what the program prints stays clean.
@@ -12,7 +12,12 @@ import { delimiter, join } from "node:path";
 
 const root = join(import.meta.dirname, "..");
 const bin = join(root, "node_modules", ".bin");
-const [program, ...args] = process.argv.slice(2);
+const given = process.argv.slice(2);
+const options = given.slice(
+  0,
+  given.findIndex((one) => !one.startsWith("--")),
+);
+const [program, ...args] = given.slice(options.length);
 
 upToDate("dependencies", ["package-lock.json"], () =>
   step("Installing dependencies (the first time takes about a minute)", "npm", [
@@ -30,7 +35,7 @@ upToDate("client", ["package-lock.json", "prisma/schema.prisma"], () =>
 // The devDependency `node` is the version the project runs on, whatever the machine has: first on the PATH.
 const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}` };
 const envFile = existsSync(join(root, ".env")) ? ["--env-file=.env"] : [];
-const command = program.endsWith(".ts") ? ["node", [...envFile, program, ...args]] : [program, args];
+const command = program.endsWith(".ts") ? ["node", [...options, ...envFile, program, ...args]] : [program, args];
 const child = spawn(...command, { cwd: root, env, stdio: "inherit", shell: process.platform === "win32" });
 let isTold = false;
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {

@@ -81,12 +81,14 @@ test("nothing in it belongs to its user, or may be written by everybody", () => 
 });
 
 test("what it says of itself is true", () => {
-  const { name, version, license } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const { name, version, license, scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   const [{ rest: base } = { rest: "" }] = parseDockerfile(readFileSync(join(root, "Dockerfile"), "utf8"));
   const label = (key: string) => image.labels[`org.opencontainers.image.${key}`];
   expect([label("title"), label("version"), label("licenses"), `${label("base.name")} AS base`]).toEqual([
     ...[name, version, license, base],
   ]);
+  // Started as `npm start` does it.
+  expect(image.command.slice(1)).toEqual(scripts.start.split(" ").slice(2));
 });
 
 test("what is sent to the build has no secret, no dependency and no test", () => {
