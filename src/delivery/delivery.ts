@@ -8,6 +8,7 @@ import type { Metrics } from "../metrics.ts";
 import type { Presence } from "../presence/presence.ts";
 import { createFanout } from "./fanout.ts";
 import { createGaps, type Gaps, markOf } from "./gaps.ts";
+import { createLateness } from "./lateness.ts";
 import { createRoster, type Roster, type RosterEvent } from "./roster.ts";
 import type { StepMark } from "./watermarks.ts";
 
@@ -46,12 +47,15 @@ export function createDelivery(io: Server, { bus, chats, people, presence, metri
   const observe = (way: Observe, storedAt: number | undefined) => {
     const seconds = storedAt === undefined ? null : clock.secondsSince(storedAt);
     if (seconds !== null) way(seconds);
+    return seconds;
   };
+  const lateness = createLateness();
   const isHere = (room: RoomName) => adapter.rooms.has(room);
   const fanout = createFanout<Note>(io, {
     ...{ bus, onFault },
     onHeard(organisationId, { step, at, roster: event }, rooms) {
-      observe(overBus, at);
+      const seconds = observe(overBus, at);
+      if (seconds !== null) lateness.note(seconds * 1_000);
       if (step) gaps.heard({ ...step, rooms });
       if (event) roster.heard(event.event, { id: event.id, organisation_id: organisationId });
     },
@@ -60,7 +64,8 @@ export function createDelivery(io: Server, { bus, chats, people, presence, metri
   const onHealed = (what: string) => metrics.healed.inc({ event: what });
   const gaps = createGaps({
     ...{ chats, people, isHere, tell, onFault },
-    busLagMs: bus?.lagMs ?? (() => 0),
+    // Overload shows in what is heard: a process that has stored much may come to telling it late.
+    lagMs: () => Math.max(bus?.lagMs() ?? 0, lateness.worstMs()),
     onFound: (count) => metrics.gaps.inc(count),
     onHealed(what, step) {
       onHealed(what);

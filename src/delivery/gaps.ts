@@ -24,8 +24,8 @@ type Parts = {
   isHere: (room: RoomName) => boolean;
   /** Sends an event to this process's own connections. */
   tell: (announcement: Announcement) => void;
-  /** How long messages take through the bus at the moment. */
-  busLagMs: () => number;
+  /** How long what others have stored takes to come in at the moment. */
+  lagMs: () => number;
   /** Called with how many chats have something that didn't come in. */
   onFound: (count: number) => void;
   /** Called with each event that had to be told from the database. */
@@ -52,7 +52,7 @@ export function markOf(step: Step, { all, next }: Announcements): StepMark {
  * Closes the gaps that the bus leaves: what it loses, or what a process that died no longer published, is told from the
  * database, as the very same events, in order, at the latest some 3 s later, 4 where the bus is slow.
  */
-export function createGaps({ chats, people, isHere, tell, busLagMs, onFound, onHealed, onFault }: Parts): Gaps {
+export function createGaps({ chats, people, isHere, tell, lagMs, onFound, onHealed, onFault }: Parts): Gaps {
   const watermarks = createWatermarks(isHere);
   const followed = new Map<string, Follow>();
   const wanted: Caller[] = [];
@@ -62,7 +62,7 @@ export function createGaps({ chats, people, isHere, tell, busLagMs, onFound, onH
   let lastCheckAt = Date.now();
 
   // Where all is late, what is told from the database would only be told twice, and make it later.
-  const patienceMs = () => Math.min(PATIENCE_MS + 2 * busLagMs(), MAX_PATIENCE_MS);
+  const patienceMs = () => Math.min(PATIENCE_MS + 2 * lagMs(), MAX_PATIENCE_MS);
 
   /** One reading at a time: what one finds is what the next one starts from. */
   function read<T>(work: () => Promise<T>): Promise<T> {
