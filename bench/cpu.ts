@@ -1,4 +1,4 @@
-// What processes have used of the CPU, from Linux's /proc.
+// What processes have used of the CPU, and how often they called the system, from Linux's /proc.
 import { readdirSync, readFileSync } from "node:fs";
 
 /** Microseconds of CPU time. */
@@ -24,6 +24,14 @@ export function cpuOfTree(pid: number): CpuTime {
     system: own.system + own.endedSystem + sum(children.map((child) => child?.system ?? 0)),
   };
 }
+
+/** How often they have read or written so far: calls to the system, however many bytes each. */
+export const callsOf = (pids: number[]): number =>
+  sum(
+    pids.flatMap((pid) =>
+      [...readFileSync(`/proc/${pid}/io`, "utf8").matchAll(/^sysc[rw]: (\d+)$/gm)].map(([, count]) => Number(count)),
+    ),
+  );
 
 export const total = ({ user, system }: CpuTime): number => user + system;
 

@@ -13,7 +13,7 @@ import {
   startOwnPostgres,
   startRedisFrom,
 } from "../test/support/servers.ts";
-import { type CpuTime, cpuOf, cpuOfTree } from "./cpu.ts";
+import { type CpuTime, callsOf, cpuOf, cpuOfTree } from "./cpu.ts";
 import { type Load, startLoad } from "./load/load.ts";
 import { type Candidate, type Pod, startPod } from "./pods.ts";
 import { createWorld, partOf, type World } from "./world.ts";
@@ -29,6 +29,8 @@ export type Cluster = {
   startLoad(): Promise<Load>;
   /** All that was used so far. */
   cpu(): CpuTimes;
+  /** How often the pods have read or written so far. */
+  podCalls(): number;
   stop(): Promise<void>;
 };
 
@@ -99,6 +101,8 @@ export async function startRig({ maxPods, cpuProf }: RigOptions): Promise<Rig> {
     async startCluster(candidate, count, given) {
       await callRedis(redis.url, "FLUSHDB");
       const url = given ?? (await createDatabase());
+      // What making databases has left to be written must not be written while something is measured.
+      await runSql(postgres.url, "CHECKPOINT");
       const one = podOptions(candidate, url, candidate === "ours" ? cpuProf : undefined);
       const pods = await Promise.all(Array.from({ length: count }, () => startPod(one)));
       let load: Load | undefined;
@@ -117,6 +121,7 @@ export async function startRig({ maxPods, cpuProf }: RigOptions): Promise<Rig> {
           redis: redis.pid === undefined ? { user: Number.NaN, system: Number.NaN } : cpuOf([redis.pid]),
           load: cpuOf(load?.pids ?? []),
         }),
+        podCalls: () => callsOf(pods.map(({ pid }) => pid)),
         async stop() {
           await load?.close();
           // A profile is only written by a process that ends by itself.

@@ -34,7 +34,15 @@ test.runIf(process.platform === "linux")(
     const turns = written.figures.throughput as Turn[];
     expect(turns.map(({ candidate }) => candidate)).toEqual(["ours", "relay", "relay-classic", "naive"]);
     for (const turn of turns) {
-      const figures = [turn.perSecond, turn.podUs, turn.podUserUs, turn.ack.p50, turn.ack.p99, turn.delivery.p50];
+      const figures = [
+        turn.perSecond,
+        turn.podUs,
+        turn.podUserUs,
+        turn.podCalls,
+        turn.ack.p50,
+        turn.ack.p99,
+        turn.delivery.p50,
+      ];
       expect(Math.min(...figures), JSON.stringify(turn)).toBeGreaterThan(0);
       expect(turn.postgresUs > 0, turn.candidate).toBe(turn.candidate === "ours" || turn.candidate === "naive");
     }

@@ -21,6 +21,8 @@ export type MessageRun = {
   podUs: number;
   podUserUs: number;
   podSystemUs: number;
+  /** Reads and writes of the pods for each acked message. */
+  podCalls: number;
   postgresUs: number;
   redisUs: number;
   /** How much of one core the load took. */
@@ -60,9 +62,9 @@ async function warmUp(load: Load, messages: number, withinMs: number): Promise<v
 
 async function measure(cluster: Cluster, load: Load, seconds: number): Promise<MessageRun> {
   await load.take();
-  const [before, startedAt] = [cluster.cpu(), performance.now()];
+  const [before, callsBefore, startedAt] = [cluster.cpu(), cluster.podCalls(), performance.now()];
   await delay(seconds * 1_000);
-  const [after, endedAt] = [cluster.cpu(), performance.now()];
+  const [after, callsAfter, endedAt] = [cluster.cpu(), cluster.podCalls(), performance.now()];
   const { acked, ack, delivery, copy } = await load.take();
   const took = (endedAt - startedAt) / 1_000;
   const pods = since(before.pods, after.pods);
@@ -70,6 +72,7 @@ async function measure(cluster: Cluster, load: Load, seconds: number): Promise<M
   return {
     perSecond: acked / took,
     ...{ podUs: each(total(pods)), podUserUs: each(pods.user), podSystemUs: each(pods.system) },
+    podCalls: each(callsAfter - callsBefore),
     postgresUs: each(total(since(before.postgres, after.postgres))),
     redisUs: each(total(since(before.redis, after.redis))),
     loadCores: total(since(before.load, after.load)) / took / 1_000_000,

@@ -46,6 +46,7 @@ export const throughput: Measurement = {
         "pod CPU µs",
         "user",
         "system",
+        "pod calls",
         "PostgreSQL µs",
         "Redis µs",
         "ack p50 ms",
@@ -59,6 +60,7 @@ export const throughput: Measurement = {
           return [
             ...[candidate, `${pods}`, text((turn) => turn.perSecond), text((turn) => turn.podUs)],
             ...[text((turn) => turn.podUserUs), text((turn) => turn.podSystemUs)],
+            text((turn) => turn.podCalls),
             ...[text((turn) => turn.postgresUs), text((turn) => turn.redisUs)],
             ...[text((turn) => turn.ack.p50), text((turn) => turn.ack.p99)],
             ...[text((turn) => turn.delivery.p50), text((turn) => turn.delivery.p99)],
