@@ -53,11 +53,12 @@ export function createDelivery(io: Server, { bus, chats, people, presence, metri
   const isHere = (room: RoomName) => adapter.rooms.has(room);
   const fanout = createFanout<Note>(io, {
     ...{ bus, onFault },
-    onHeard(organisationId, { step, at, roster: event }, rooms) {
+    isNews: (organisationId, { roster: event }) =>
+      !event || roster.heard(event.event, { id: event.id, organisation_id: organisationId }),
+    onHeard({ step, at }, rooms) {
       const seconds = observe(overBus, at);
       if (seconds !== null) lateness.note(seconds * 1_000);
       if (step) gaps.heard({ ...step, rooms });
-      if (event) roster.heard(event.event, { id: event.id, organisation_id: organisationId });
     },
   });
   const tell = fanout.sendHere;
@@ -78,7 +79,6 @@ export function createDelivery(io: Server, { bus, chats, people, presence, metri
   return {
     emit(organisationId, announcement, by) {
       const event = rosterEventOf(announcement);
-      if (event) roster.heard(event.event, { id: event.id, organisation_id: organisationId });
       fanout.send(organisationId, [announcement], event ? { roster: event } : {}, by);
     },
     announce(step, by) {

@@ -12,8 +12,10 @@ type Sent<Note> = { note: Note; events: Line[] };
 
 type Parts<Note> = {
   bus: Pick<Bus, "id" | "publish" | "subscribe" | "unsubscribe" | "onMessage"> | undefined;
+  /** Called with what goes with events before they are told here; false when they are no news to anybody here. */
+  isNews: (organisationId: string, note: Note) => boolean;
   /** Called when what another process has sent has been told here, with what went with it. */
-  onHeard: (organisationId: string, note: Note, rooms: RoomName[]) => void;
+  onHeard: (note: Note, rooms: RoomName[]) => void;
   onFault: (error: unknown) => void;
 };
 
@@ -41,7 +43,7 @@ const channelOf = (organisationId: string) => `chat:2:${organisationId}`;
  *
  * so that a process passes by what concerns nobody here without reading it.
  */
-export function createFanout<Note>(io: Server, { bus, onHeard, onFault }: Parts<Note>): Fanout<Note> {
+export function createFanout<Note>(io: Server, { bus, isNews, onHeard, onFault }: Parts<Note>): Fanout<Note> {
   const { adapter, sockets } = io.of("/");
   const bundles = new Map<string, string[]>();
 
@@ -90,8 +92,8 @@ export function createFanout<Note>(io: Server, { bus, onHeard, onFault }: Parts<
       if (!rooms.some((room) => adapter.rooms.has(room))) continue;
       const [sent, ...payloads] = linesOf(bundle.subarray(start, at - 1)) as [Buffer, ...Buffer[]];
       const { note, events } = JSON.parse(sent.toString()) as Sent<Note>;
-      for (const line of events) tell(payloads[line[1]] as Buffer, line);
-      onHeard(organisationId, note, rooms);
+      if (isNews(organisationId, note)) for (const line of events) tell(payloads[line[1]] as Buffer, line);
+      onHeard(note, rooms);
     }
   }
 
@@ -126,13 +128,14 @@ export function createFanout<Note>(io: Server, { bus, onHeard, onFault }: Parts<
   return {
     send(organisationId, announcements, note, by) {
       const encode = createEncoder();
+      const isToldHere = isNews(organisationId, note);
       const payloads: string[] = [];
       const events = announcements.map(({ event, payload, rooms, except }): Line => {
         const json = encode(payload);
         const known = payloads.indexOf(json);
         const index = known === -1 ? payloads.push(json) - 1 : known;
         const line: Line = [event, index, rooms, by === null ? except : [...except, by]];
-        tell(json, line);
+        if (isToldHere) tell(json, line);
         return line;
       });
       if (bus) publish(organisationId, { note, events }, payloads);

@@ -33,8 +33,11 @@ type Parts = {
 export type Roster = {
   /** Who is online, for a snapshot; while presence isn't sure, those who were before as well. */
   online(organisationId: string): Promise<UserRef[]>;
-  /** Such an event has come in, or was sent. */
-  heard(event: RosterEvent, staff: { id: string; organisation_id: string }): void;
+  /**
+   * Such an event has come in, or is sent.
+   * @returns false when it is no news to anybody here. A failover of Redis can forget that somebody's leave was told: it is told again
+   */
+  heard(event: RosterEvent, staff: { id: string; organisation_id: string }): boolean;
   /** Tells the connections here who came online or went offline without their having heard of it. */
   check(): Promise<void>;
 };
@@ -77,14 +80,17 @@ export function createRoster({ presence, people, isHere, tell, onHealed }: Parts
     }
   }
 
-  function heard(event: RosterEvent, { id, organisation_id }: { id: string; organisation_id: string }): void {
+  function heard(event: RosterEvent, { id, organisation_id }: { id: string; organisation_id: string }): boolean {
     for (const one of looks) if (one.organisationId === organisation_id) one.heard.set(id, event);
     const organisation = organisations.get(organisation_id);
-    if (!organisation) return;
+    if (!organisation) return true;
+    const isOnline = event === "staff_goes_online";
+    const isNews = isOnline !== organisation.told.has(id) || organisation.disputed.has(id);
     organisation.doubted.delete(id);
     organisation.disputed.delete(id);
-    if (event === "staff_goes_online") organisation.told.add(id);
+    if (isOnline) organisation.told.add(id);
     else organisation.told.delete(id);
+    return isNews;
   }
 
   return {

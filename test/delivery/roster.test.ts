@@ -139,3 +139,18 @@ test("while presence isn't sure, a snapshot shows who was there before and hasn'
   await checks();
   expect(told).toEqual([]);
 });
+
+test("what is told again is no news, unless a snapshot has said otherwise meanwhile", async () => {
+  const { roster, look } = await rosterOf("a", "b");
+  const heard = (event: "staff_goes_online" | "staff_goes_offline") =>
+    roster.heard(event, { id: "b", organisation_id: "o" });
+  // Nobody here has seen anything: there is nobody whom it could be told twice.
+  expect(heard("staff_goes_offline")).toBe(true);
+  await look();
+  expect([heard("staff_goes_online"), heard("staff_goes_offline"), heard("staff_goes_offline")]).toEqual([
+    ...[false, true, false],
+  ]);
+  // Presence forgets him a moment after that is told.
+  expect(await look()).toContain("b");
+  expect([heard("staff_goes_offline"), heard("staff_goes_offline")]).toEqual([true, false]);
+});
