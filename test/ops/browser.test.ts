@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { type Browser, chromium } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { enter } from "../support/client.ts";
@@ -80,6 +81,11 @@ test.each([
   for (const tab of tabs) {
     const upgrades: string[] = [];
     tab.on("websocket", (socket) => upgrades.push(socket.url()));
+    // Whoever writes before the login is answered must not be lost.
+    await tab.route("**/anonymous/login", async (route) => {
+      await setTimeout(500);
+      await route.continue();
+    });
     await tab.goto(origin);
     await tab.fill("[name=text]", "Hello?");
     await tab.click("button");
