@@ -32,8 +32,8 @@ export type PodOptions = {
 };
 
 const root = join(import.meta.dirname, "..");
-/** Node's options that the service is started with. */
 const { scripts: npmScripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+/** Node's options that `npm start` starts the service with. */
 const ourOptions = (npmScripts.start as string).split(" ").filter((one) => one.startsWith("--"));
 const READY_WITHIN_MS = 60_000;
 const STOP_WITHIN_MS = 8_000;

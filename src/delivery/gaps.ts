@@ -7,7 +7,7 @@ import { createWatermarks, type StepMark } from "./watermarks.ts";
 
 /** How often every chat is compared with the database. */
 export const CHECK_INTERVAL_MS = 2_000;
-/** How long what is committed, or overtaken, may still be under way through the bus; longer when the bus is slow. */
+/** How long what is committed, or overtaken, may still be under way through the bus; longer when it lately took longer. */
 const PATIENCE_MS = 500;
 const MAX_PATIENCE_MS = 2_000;
 /** A statement may take 15 s, and the processes' clocks may differ by some more. */
@@ -50,7 +50,7 @@ export function markOf(step: Step, { all, next }: Announcements): StepMark {
 
 /**
  * Closes the gaps that the bus leaves: what it loses, or what a process that died no longer published, is told from the
- * database, as the very same events, in order, at the latest some 3 s later, 4 where the bus is slow.
+ * database, as the very same events, in order, at the latest some 3 s later, 4 where all is slow.
  */
 export function createGaps({ chats, people, isHere, tell, lagMs, onFound, onHealed, onFault }: Parts): Gaps {
   const watermarks = createWatermarks(isHere);

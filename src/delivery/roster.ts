@@ -98,8 +98,7 @@ export function createRoster({ presence, people, isHere, tell, onHealed }: Parts
     async online(organisationId) {
       const { users: read, isSure } = await look(organisationId);
       const before = organisations.get(organisationId);
-      const staff = [...(before?.told ?? [])].map((id): UserRef => ({ kind: "staff", id, organisationId }));
-      const users = isSure ? read : unique([...read, ...staff, ...(before?.visitors ?? [])]);
+      const users = isSure || !before ? read : unique([...read, ...lastKnown(organisationId, before)]);
       const shown = new Set(staffOf(users));
       if (before) for (const id of shown.symmetricDifference(before.told)) before.disputed.add(id);
       else {
@@ -122,8 +121,16 @@ const after =
   (organisationId: string) =>
   (users: UserRef[], [id, event]: [id: string, RosterEvent]): UserRef[] => {
     const others = users.filter((user) => user.kind !== "staff" || user.id !== id);
-    return event === "staff_goes_online" ? [...others, { kind: "staff", id, organisationId }] : others;
+    return event === "staff_goes_online" ? [...others, staffRef(organisationId, id)] : others;
   };
+
+/** Who is to be shown while presence isn't sure, besides those whom it has. */
+const lastKnown = (organisationId: string, { told, visitors }: Organisation): UserRef[] => [
+  ...[...told].map((id) => staffRef(organisationId, id)),
+  ...visitors,
+];
+
+const staffRef = (organisationId: string, id: string): UserRef => ({ kind: "staff", id, organisationId });
 
 const staffOf = (users: UserRef[]): string[] => users.filter(({ kind }) => kind === "staff").map(({ id }) => id);
 const visitorsOf = (users: UserRef[]): UserRef[] => users.filter(({ kind }) => kind === "visitor");
