@@ -1,3 +1,4 @@
+import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ServerPayload } from "../../src/contract/events.ts";
 import { enter } from "../support/client.ts";
@@ -84,4 +85,25 @@ test("what isn't the service's own on an organisation's channel harms nobody", a
   await visitor.ok("visitor_first_msg", { n: 1 });
   expect((await agent.next("visitor_unclaimed_msg")).content).toEqual({ n: 1 });
   expect(await faults()).toBeGreaterThan(0);
+});
+
+test("that somebody has gone is told once, though it comes over the bus once more", async () => {
+  const organisation = await world.organisation();
+  const watcher = await enter(world.url(1), tokenOf(organisation.admin));
+  const agent = await enter(world.url(0), tokenOf(organisation.agent));
+  await watcher.next("staff_goes_online");
+  const channel = `chat:2:${organisation.id}`;
+  const [listener, sender] = [new Redis(world.redis?.url ?? ""), new Redis(world.redis?.url ?? "")];
+  const bundles: Buffer[] = [];
+  listener.on("smessageBuffer", (_, bundle: Buffer) => bundles.push(bundle));
+  await listener.ssubscribe(channel);
+  agent.socket.disconnect();
+  await watcher.next("staff_goes_offline");
+  await expect.poll(() => bundles.length).toBe(1);
+  await sender.spublish(channel, bundles[0] as Buffer);
+  // What comes after it.
+  await enter(world.url(0), tokenOf(organisation.otherAgent));
+  await watcher.next("staff_goes_online");
+  expect(watcher.names().filter((name) => name === "staff_goes_offline").length).toBe(1);
+  for (const redis of [listener, sender]) redis.disconnect();
 });
