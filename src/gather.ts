@@ -50,11 +50,16 @@ export function gathered<I, O>(run: (items: I[]) => Promise<O[]>, maxSize: numbe
     });
 }
 
-/** Runs works in rounds, one round after the other: those who come meanwhile are the next, at most `maxSize` of them. */
+/**
+ * Runs works in rounds, one round after the other: those who come meanwhile are the next, at most `maxSize` of them. Each
+ * is done when its own work is: a work may wait for another one of its round.
+ */
 export function inRounds(maxSize: number): (work: () => Promise<void>) => Promise<void> {
   const round = gathered((works: (() => Promise<void>)[]) => Promise.allSettled(works.map((work) => work())), maxSize);
-  return async (work) => {
-    const result = await round(work);
-    if (result.status === "rejected") throw result.reason;
-  };
+  return (work) =>
+    new Promise((resolve, reject) => {
+      void round(async () => {
+        await work().then(resolve, reject);
+      });
+    });
 }

@@ -75,3 +75,12 @@ test("in a round the failure of one is no other's, and the next round begins aft
   expect((await Promise.allSettled(works)).map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
   expect(done).toEqual(["a begins", "b begins", "b ends", "a ends", "c begins", "c ends"]);
 });
+
+test("in a round each is done when its own work is, so that one may wait for another", async () => {
+  const inRound = inRounds(10);
+  const first = inRound(async () => {});
+  const second = inRound(() => first);
+  const never = inRound(() => new Promise(() => {}));
+  await Promise.all([first, second]);
+  expect(await Promise.race([never, "still at work"])).toBe("still at work");
+});

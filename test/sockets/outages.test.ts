@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, expect, test, vi } from "vitest";
 import { refusals } from "../../src/contract/errors.ts";
 import type { ServerPayload } from "../../src/contract/events.ts";
@@ -83,6 +84,31 @@ test("while Redis is frozen sends are acked, connects work, and nothing is told 
   await visitor.ok("visitor_msg", { n: 4 });
   expect(admin.names()).not.toContain("staff_goes_offline");
   expect(visitor.names()).not.toContain("staff_leave");
+});
+
+test("who connects in the moment in which Redis is back is served like everybody else", async () => {
+  world = await startWorld("two pods");
+  const slow = await wayTo(world.databaseUrl, { ms: 100, ifSaid: /./ });
+  const pod = await startPod({ DATABASE_URL: slow.url, REDIS_URL: world.redis?.url ?? "" });
+  const organisation = await world.organisation();
+  const first = await enter(pod.url, tokenOf(organisation.admin));
+  await world.redis?.stop();
+  await expect.poll(async () => (await fetch(`${pod.url}/readyz`)).text(), { timeout: 8_000 }).toContain("down");
+  await world.redis?.startAgain();
+
+  // Some of them have to wait for those before them when everybody is to get a snapshot.
+  const coming: Promise<unknown>[] = [];
+  const come = async () => {
+    const client = await enter(pod.url, tokenOf(await organisation.visitor()));
+    await client.ok("visitor_first_msg", { text: "Hello?" });
+  };
+  while (!first.names().includes("staff_init")) {
+    coming.push(come());
+    await delay(20);
+  }
+  await Promise.all(coming);
+  await pod.stop();
+  await slow.close();
 });
 
 test("a subscription that is dead while its connection looks fine is noticed, and made anew", async () => {

@@ -81,7 +81,14 @@ export async function connect(
     names: () => heard.map(({ event }) => event),
     forget: () => void heard.splice(0),
     send: (event, ...args) =>
-      within(WITHIN_MS, `an ack of ${event}`, (resolve) => socket.emit(event, ...args, (...ack: Ack) => resolve(ack))),
+      within(WITHIN_MS, `an ack of ${event}`, (resolve, reject) => {
+        const fail = (reason: string) => reject(new Error(`Closed (${reason}) before an ack of ${event}`));
+        socket.once("disconnect", fail);
+        socket.emit(event, ...args, (...ack: Ack) => {
+          socket.off("disconnect", fail);
+          resolve(ack);
+        });
+      }),
     async ok(event, ...args) {
       const [result, error, message] = await client.send(event, ...args);
       expect({ event, result, error }).toEqual({ event, result: true, error: null });
@@ -117,12 +124,22 @@ export async function enter(
   return Object.assign(client, { init, isStaff: "online_users" in init });
 }
 
-export function within<T>(ms: number, what: string, start: (resolve: (value: T) => void) => void): Promise<T> {
+export function within<T>(
+  ms: number,
+  what: string,
+  start: (resolve: (value: T) => void, reject: (error: Error) => void) => void,
+): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`Waited ${ms} ms for ${what}`)), ms);
-    start((value) => {
-      clearTimeout(timer);
-      resolve(value);
-    });
+    start(
+      (value) => {
+        clearTimeout(timer);
+        resolve(value);
+      },
+      (error) => {
+        clearTimeout(timer);
+        reject(error);
+      },
+    );
   });
 }
