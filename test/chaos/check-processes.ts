@@ -1,12 +1,14 @@
 import { refusals } from "../../src/contract/errors.ts";
 import { deadline, type Finding, type Result } from "./finding.ts";
 import { type Attempt, type History, of } from "./history.ts";
-import { type Entry, NO_LOG_LINE } from "./ledger.ts";
+import { NO_LOG_LINE } from "./ledger.ts";
 
 /** What a shutdown may take beyond the time to send everybody away. */
 const EXIT_MS = 5_000;
 /** How soon a pod is ready again when the database is back. */
 const READY_MS = 5_000;
+/** How soon what is sent on a connection has its answers again when its pod and the database are well. */
+const ANSWERING_MS = 2_000;
 
 type Find = (what: string, t: number, about: string) => void;
 
@@ -63,8 +65,12 @@ function checkReadiness({ entries, faults, end }: History, find: Find): void {
   }
 }
 
-/** "Internal error" never; "unavailable" only while the database is away; without Redis every message is acked. */
-function checkAnswers({ attempts, faults, connections }: History, find: Find): Record<string, number> {
+/**
+ * "Internal error" never; "unavailable" only while the database is away; without Redis every message is acked; no answer at
+ * all only with an excuse.
+ */
+function checkAnswers(history: History, find: Find): Record<string, number> {
+  const { attempts, faults, connections } = history;
   const ofDatabase = faults.filter(
     ({ of: what, name }) => what === "postgres" || what === "harness" || name.includes("postgres"),
   );
@@ -77,16 +83,30 @@ function checkAnswers({ attempts, faults, connections }: History, find: Find): R
     if (why === refusals.unavailable.sentence && !ofDatabase.some((fault) => isDuring(attempt, fault, READY_MS))) {
       find("unavailable for no reason", answeredAt, about);
     }
+    const isUnanswered = ok === null && why !== null && /timed out/.test(why);
+    if (isUnanswered && !hasExcuse(attempt, history)) find("no answer for no reason", attempt.t, about);
     const fault = ofRedis.find(({ t, end }) => attempt.t >= t && attempt.t <= end);
     if (!attempt.id || !fault) continue;
     withoutRedis++;
-    const isLost = ok === null && why !== null && /timed out/.test(why);
-    if (isLost || why === refusals.internal.sentence || why === refusals.unavailable.sentence) {
+    if (isUnanswered || why === refusals.internal.sentence || why === refusals.unavailable.sentence) {
       find("a failed send without Redis", attempt.t, `${about}: ${why}, ${fault.name}`);
     }
   }
   return { "sends without Redis": withoutRedis };
 }
 
-const isDuring = ({ t, answeredAt }: Attempt, fault: Entry<"fault">, afterMs: number) =>
+/** For no answer: what its pod or the database went through, or that the connection broke, or its client didn't read. */
+function hasExcuse(attempt: Attempt, { connections, faults }: History): boolean {
+  const connection = connections.get(attempt.connection);
+  if (!connection || connection.to <= attempt.answeredAt) return true;
+  const concerned = faults.filter(({ of: what, pods }) =>
+    what === "pods" ? pods.includes(connection.pod) : what !== "redis",
+  );
+  return (
+    concerned.some((fault) => isDuring(attempt, fault, ANSWERING_MS)) ||
+    connection.pauses.some((pause) => isDuring(attempt, pause, 0))
+  );
+}
+
+const isDuring = ({ t, answeredAt }: Attempt, fault: { t: number; end: number }, afterMs: number) =>
   answeredAt >= fault.t && t <= fault.end + afterMs;

@@ -205,6 +205,11 @@ const violations: [promise: string, what: string, doctor: Doctor][] = [
   ],
   [
     "P6",
+    "no answer for no reason",
+    added(40_000, asked("x", "agent#1", "staff_msg"), answered("x", null, "operation has timed out")),
+  ],
+  [
+    "P6",
     "a failed send without Redis",
     added(4_200, asked("x", "visitor#1", "visitor_msg", { id: "m9" }), answered("x", null, "operation has timed out")),
   ],
@@ -270,9 +275,20 @@ const excuses: [why: string, doctor: Doctor][] = [
     ),
   ],
   [
+    "no answer on a connection that then breaks",
+    added(
+      40_000,
+      asked("x", "stranger#1", "staff_msg"),
+      disconnected("stranger#1", "dropped"),
+      answered("x", null, "operation has timed out"),
+      connected("stranger#2", "stranger", "pod2"),
+      snapshot("stranger#2", { online: ["stranger"] }),
+    ),
+  ],
+  [
     "a refusal of a message whose first attempt may have been stored",
     both(
-      changed({ kind: "answered", number: 4 }, { ok: null, why: "operation has timed out" }),
+      changed({ kind: "answered", number: 4 }, { ok: null, why: "socket has been disconnected" }),
       added(9_500, asked("again", "visitor#1", "visitor_msg", { id: "m4", content: '{"text":"message 4"}' })),
       added(9_510, answered("again", false, refusals.roomClosed.sentence)),
       // It had left its client before Redis failed.
