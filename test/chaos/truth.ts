@@ -67,17 +67,25 @@ async function leftInRedis({ redis, pods }: Cluster) {
   for (const node of await redis.masters()) {
     const keys = (await node.call("KEYS", "presence:*")) as string[];
     for (const key of keys.filter((one) => one.startsWith("presence:{"))) {
-      const users = (await node.call("HGETALL", key)) as string[];
-      if (users.length > 0)
+      const users = await ofItsOwn<string[]>(node.call("HGETALL", key));
+      if (users && users.length > 0)
         found.push({ where: "Redis", what: `${users.length / 2} users in ${key}: ${users.join(" ").slice(0, 300)}` });
     }
     if (!keys.includes("presence:processes")) continue;
     const [seconds] = (await node.call("TIME")) as [string];
-    const living = (await node.call("ZCOUNT", "presence:processes", Number(seconds) * 1000, "+inf")) as number;
-    if (living > pods().length)
+    const living = await ofItsOwn<number>(node.call("ZCOUNT", "presence:processes", Number(seconds) * 1000, "+inf"));
+    if (living !== null && living > pods().length)
       found.push({ where: "Redis", what: `${living} processes with a lease, ${pods().length} run` });
   }
   return found;
+}
+
+/** Null when another master has the key: after failovers a node may keep a copy that nobody can read any more. */
+async function ofItsOwn<T>(reply: Promise<unknown>): Promise<T | null> {
+  return reply.catch((error: Error) => {
+    if (error.message.startsWith("MOVED")) return null;
+    throw error;
+  }) as Promise<T | null>;
 }
 
 async function leftInPods({ pods }: Cluster) {
