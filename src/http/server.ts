@@ -58,6 +58,8 @@ export async function createHttpServer({ config, clients, logger, metrics }: Opt
       headersTimeout: HEADERS_WITHIN_MS,
       connectionsCheckingInterval: TIMEOUTS_CHECKED_MS,
       ServerResponse: SecureResponse,
+      // To anything else that a client offers, such as HTTP/2, the answer is that of HTTP/1.
+      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === "websocket",
     },
     clientErrorHandler: refuseUnreadable,
     logController: new LogController({ disableRequestLogging: true }),

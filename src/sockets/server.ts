@@ -130,9 +130,11 @@ function countConnections(io: Server) {
 
 /** Engine.IO would leave the one without an answer, and the other with one that is no JSON. */
 function answerStrayUpgrades(http: HttpServer, io: Server): void {
+  // As Engine.IO has it: an upgrade that is neither its nor ours has nobody who listens when its client is gone.
+  const own = `${io.path()}/`;
   http.on("upgrade", ({ url }, socket) => {
     const { status, message } = new Refusal("notFound");
-    if (!url?.startsWith(io.path())) answerRaw(socket, status, { result: false, error_message: message });
+    if (!url?.startsWith(own)) answerRaw(socket, status, { result: false, error_message: message });
   });
   type Failure = { req: IncomingMessage & { res?: unknown; websocket?: unknown }; code: number; message: string };
   io.engine.on("connection_error", ({ req, code, message }: Failure) => {

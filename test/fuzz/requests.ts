@@ -20,6 +20,7 @@ const header = fc.oneof(
     ...[
       "Connection: close",
       "Connection: Upgrade",
+      `Connection: Upgrade${CRLF}Upgrade: websocket`,
       "Upgrade: websocket",
       "Upgrade: h2c",
       "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA",
@@ -108,6 +109,9 @@ const path = fc.oneof(
       "http://[",
     ],
     ...[
+      "/socket.io",
+      "/socket.io?EIO=4&transport=websocket",
+      "/socket.iox/",
       "/socket.io/",
       "/socket.io/?EIO=4&transport=polling",
       "/socket.io/?EIO=3&transport=polling",

@@ -80,6 +80,8 @@ describe("every answer carries them", () => {
     ["a websocket without token", 401, () => write(upgradeTo(websocket))],
     ["a websocket in no session", 400, () => write(upgradeTo(`${websocket}&sid=none`))],
     ["an upgrade to nothing", 404, () => write(upgradeTo("/nothing"))],
+    ["a websocket without the slash", 404, () => write(upgradeTo("/socket.io?EIO=4&transport=websocket"))],
+    ["a websocket beside it", 404, () => write(upgradeTo("/socket.iox/?EIO=4&transport=websocket"))],
     ["what is no HTTP", 400, () => write("HELLO\r\n\r\n")],
     ["headers of more than 16 KB", 431, () => write(`GET / HTTP/1.1\r\nHost: x\r\nX: ${"x".repeat(17_000)}\r\n\r\n`)],
     ["2,000 headers", 431, () => write(`GET / HTTP/1.1\r\nHost: x\r\n${"Xxxxxx: yy\r\n".repeat(2_000)}\r\n`)],
@@ -114,6 +116,22 @@ test("the page of /docs has a policy of its own, which lets its scripts and styl
 test("CORS' headers are beside them", async () => {
   const answer = await knock(world.url(0), "polling", { authorization: token });
   expect(answer).toMatchObject({ status: 200, headers: expected });
+});
+
+test("who asks for an upgrade, and is gone before he is answered, harms nobody", async () => {
+  const { hostname, port } = new URL(world.url(0));
+  for (const path of ["/socket.io", "/socket.io?EIO=4&transport=websocket", "/socket.io/?EIO=4", "/nothing", "/"]) {
+    const socket = tcp(Number(port), hostname);
+    await once(socket, "connect");
+    socket.write(upgradeTo(path), () => socket.resetAndDestroy());
+    await once(socket, "close");
+    expect((await request(world.url(0), "GET /livez")).status).toBe(200);
+  }
+});
+
+test("who offers another protocol is answered in this one", async () => {
+  const offer = "GET /livez HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\n\r\n";
+  expect(await write(offer)).toMatchObject({ status: 200, headers: expected });
 });
 
 test("who was refused and doesn't hang up is hung up on", async () => {
