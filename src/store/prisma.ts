@@ -40,6 +40,12 @@ export function connectPostgres(url: string): Database & { poolUse: () => PoolUs
     // Plans that are made once: one from when a table was small must not read all of it when it is large.
     options: "-c enable_seqscan=off -c jit=off",
   });
+  // Between the pool and who gets a connection from it for a transaction there is a moment in which nobody else listens.
+  pool.on("connect", (client) => client.on("error", () => {}));
+  pool.on("release", (_error, client) => {
+    // A rollback that had no answer may not even have been sent: who came next would write into that transaction.
+    if (client.getTransactionStatus() !== "I") void client.end();
+  });
   const factory = new PrismaPg(pool, {
     disposeExternalPool: true,
     // Without a listener, an idle connection that PostgreSQL closes would end the process; the next query says it.

@@ -1,0 +1,68 @@
+// What becomes of a process's connections to PostgreSQL when PostgreSQL, or the network to it, fails in the wrong moment.
+import { setTimeout as delay } from "node:timers/promises";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { isUnavailable } from "../../src/store/faults.ts";
+import { connectPostgres } from "../../src/store/prisma.ts";
+import { createLink, type Link } from "../chaos/link.ts";
+import { runSql } from "../support/servers.ts";
+import { createDatabase } from "../support/services.ts";
+
+let database: Awaited<ReturnType<typeof createDatabase>>;
+let link: Link;
+let connected: ReturnType<typeof connectPostgres>;
+beforeEach(async () => {
+  database = await createDatabase();
+  link = await createLink(Number(new URL(database.url).port || 5432));
+  const url = new URL(database.url);
+  url.host = `127.0.0.1:${link.port}`;
+  connected = connectPostgres(url.href);
+});
+afterEach(async () => {
+  vi.useRealTimers();
+  await connected.close();
+  await link.close();
+  await database.drop();
+});
+
+const sleep = () => connected.queryJson("SELECT to_json(pg_sleep(0.1)::text)", []);
+const organisations = () => runSql(database.url, "SELECT name FROM organisations");
+
+test("a connection that PostgreSQL ends in the moment in which a transaction gets it fails that transaction only", async () => {
+  const { max } = connected.poolUse();
+  const ofAll = () => Promise.all(Array.from({ length: max }, sleep));
+  await ofAll();
+  link.stall("client");
+  const answers = ofAll();
+  const transaction = connected.prisma.$transaction((tx) => tx.organisation.count());
+  const failed = expect(transaction).rejects.toSatisfy(isUnavailable);
+  await delay(300);
+  const others = "datname = current_database() AND pid <> pg_backend_pid()";
+  await runSql(database.url, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${others}`);
+  await delay(100);
+  // Both the answers and the end of the connections are there when the process looks.
+  link.resume();
+  await answers;
+  await failed;
+  expect(await connected.prisma.organisation.count()).toBe(0);
+});
+
+test("a connection whose transaction could not be ended serves nobody else", async () => {
+  await sleep();
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+  const transaction = connected.prisma.$transaction(async (tx) => {
+    await tx.organisation.count();
+    link.stall("both");
+    begin();
+    await tx.organisation.create({ data: { id: crypto.randomUUID(), name: "never" } });
+  });
+  const failed = expect(transaction).rejects.toSatisfy(isUnavailable);
+  await begun;
+  // First the statement isn't answered, then the rollback.
+  for (let seconds = 0; seconds < 40; seconds++) await vi.advanceTimersByTimeAsync(1_000);
+  await failed;
+  link.resume();
+  vi.useRealTimers();
+  await connected.prisma.organisation.create({ data: { id: crypto.randomUUID(), name: "acked" } });
+  expect(await organisations()).toEqual([{ name: "acked" }]);
+});
