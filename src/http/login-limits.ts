@@ -53,7 +53,11 @@ export function createLoginLimits(redis: Bus["redis"] | undefined): LoginLimits 
       const [isKnown] = await Promise.all([known.get(here), count(byAddress, address)]);
       const counted = isKnown === null ? account : here;
       await count(byEmail, counted);
-      const result = await login();
+      const result = await login().catch(async (error: unknown) => {
+        // It could not be checked, which is no failed login.
+        await Promise.all([byEmail.reward(counted), byAddress.reward(address)]);
+        throw error;
+      });
       if (result !== null)
         await Promise.all([byEmail.delete(counted), byAddress.reward(address), known.set(here, 1, KNOWN_FOR_S)]);
       return result;

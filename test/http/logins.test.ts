@@ -5,6 +5,7 @@ import { role, type Staff, type Visitor } from "../../src/contract/models.ts";
 import { type Answer, expectRefusal, fields, request } from "../support/http.ts";
 import { startPod } from "../support/pod.ts";
 import { createDatabase, startRedis } from "../support/services.ts";
+import { wayTo } from "../support/way.ts";
 import { type Organisation, startWorld, type World } from "../support/world.ts";
 
 type LoggedIn = { user: Staff & Visitor; access_token: string };
@@ -294,5 +295,21 @@ test("while Redis is away people log in all the same, and failed logins stay lim
     await pod.stop();
     await redis.stop();
     await database.drop();
+  }
+});
+
+test("logins that can't be checked, while PostgreSQL is away, count as none that failed", async () => {
+  const { email, password } = await newStaff();
+  const way = await wayTo(world.databaseUrl);
+  const pod = await startPod({ DATABASE_URL: way.url });
+  const logIn = async () => (await request(pod.url, "POST /login", { body: { email, password } })).status;
+  try {
+    await way.close();
+    for (let n = 0; n < 12; n++) expect(await logIn()).toBe(503);
+    await way.open();
+    await expect.poll(logIn, { timeout: 10_000 }).toBe(200);
+  } finally {
+    await pod.stop();
+    await way.close();
   }
 });
