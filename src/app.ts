@@ -92,7 +92,7 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
     observeStep(step, by);
   };
   const ports: ChatPorts = { chats, emit: delivery.emit, announce, newId: newMessageId };
-  const attendance = createAttendance(presence, accounts, ports, config);
+  const attendance = createAttendance(presence, accounts, ports, { ...config, onFault: fault("presence") });
 
   const readSnapshot = createSnapshots({ chats, people: accounts, online: delivery.online });
   const inRound = inRounds(OPENED_AT_ONCE);

@@ -28,7 +28,7 @@ export function createAttendance(
   presence: Presence,
   people: People,
   ports: ChatPorts,
-  { reconnectGraceMs }: { reconnectGraceMs: number },
+  { reconnectGraceMs, onFault }: { reconnectGraceMs: number; onFault: (error: unknown) => void },
 ): Attendance {
   async function callerOf({ kind, id, organisationId }: UserRef): Promise<Caller | undefined> {
     if (kind === "staff") {
@@ -93,7 +93,11 @@ export function createAttendance(
       const unknown = (await ports.chats.participants()).filter((user) => !known.has(keyOf(user)));
       await presence.expect(unknown, reconnectGraceMs);
     },
-    touch: async () => tellOnline(await presence.touch()),
+    async touch() {
+      const cameOnline = await presence.touch();
+      // The lease must not end because the database, which knows their names, takes its time.
+      void tellOnline(cameOnline).catch(onFault);
+    },
     sweep: () => sweep(),
   };
 }
