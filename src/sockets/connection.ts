@@ -101,7 +101,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
   };
   const gate = createGate(socket, () => {
     log.warn({ ...who(), event: "cut_off" }, "connection closed: its snapshot takes too long");
-    socket.conn.close();
+    sendAway(socket);
   });
   watchReading(socket.conn, cutOffSlowReader);
   const oldAt = performance.now() + drawMaxAge(context.maxAgeMs);
@@ -136,7 +136,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
       // The client tries again.
       onFault(error);
       turnedAway = "unavailable";
-      socket.conn.close();
+      sendAway(socket);
     }
   });
   return {
@@ -184,7 +184,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
     if (hasNewRole) {
       turnedAway = "unavailable";
       // It comes back, and then joins the rooms of its new role.
-      socket.conn.close();
+      sendAway(socket);
       return;
     }
     Object.assign(account, current);

@@ -16,4 +16,6 @@ export function cutOff({ conn }: Connected): void {
   const { socket } = conn.transport as { socket?: { terminate(): void } };
   conn.close(true);
   socket?.terminate();
+  // A transport that waits for the next poll, to say goodbye on it, can't be closed any more, and waits for 30 s.
+  if (conn.readyState !== "closed") conn.transport.emit("close");
 }

@@ -10,6 +10,7 @@ import type { ServerPayload } from "../../src/contract/events.ts";
 import type { Staff, Visitor } from "../../src/contract/models.ts";
 import { connect, enter, type TestClient } from "../support/client.ts";
 import { request } from "../support/http.ts";
+import { readSeries, sumOf } from "../support/metrics.ts";
 import { type Pod, startPod } from "../support/pod.ts";
 import { JWT_SECRET } from "../support/process.ts";
 import { handshakePath, transports } from "../support/raw.ts";
@@ -97,12 +98,7 @@ describe("a client that stops reading is cut off", { timeout: 60_000 }, () => {
 
   test("but not while a polling client has no poll open", async () => {
     const organisation = await world.organisation();
-    const headers = { authorization: tokenOf(organisation.agent) };
-    const address = `${near.url}${handshakePath("polling")}`;
-    const { sid } = JSON.parse((await (await fetch(address, { headers })).text()).slice(1));
-    const poll = async () => (await fetch(`${address}&sid=${sid}`)).text();
-    await fetch(`${address}&sid=${sid}`, { method: "POST", body: "40" });
-    for (let heard = ""; !heard.includes("staff_init"); ) heard = await poll();
+    const { poll } = await pollAs(tokenOf(organisation.agent));
     const visitor = await enter(near.url, tokenOf(await organisation.visitor()));
     await visitor.ok("visitor_first_msg", { text: "x".repeat(100_000) });
     // What is proven is that nothing happens: longer than a websocket would have.
@@ -110,6 +106,16 @@ describe("a client that stops reading is cut off", { timeout: 60_000 }, () => {
     expect(await poll()).toContain("append_unclaimed_chats");
   });
 });
+
+/** Comes in by polling, up to the snapshot, and then polls only when it is told to. */
+async function pollAs(token: string) {
+  const address = `${near.url}${handshakePath("polling")}`;
+  const { sid } = JSON.parse((await (await fetch(address, { headers: { authorization: token } })).text()).slice(1));
+  const poll = async () => (await fetch(`${address}&sid=${sid}`)).text();
+  await fetch(`${address}&sid=${sid}`, { method: "POST", body: "40" });
+  for (let heard = ""; !heard.includes("staff_init"); ) heard = await poll();
+  return { poll };
+}
 
 /** A way to a pod on which answers come at this speed. */
 async function slowWay(url: string, bytesPerSecond: number) {
@@ -150,6 +156,18 @@ describe("a token that expires", { timeout: 40_000 }, () => {
     expect(reasons).not.toContain("io server disconnect");
     expect(await cutOffs(near, "token_expired")).toBe(before + 1);
     expect(other.socket.connected).toBe(true);
+  });
+
+  test("ends also a connection by polling whose client polls no more", async () => {
+    const { agent } = await world.organisation();
+    const polling = async () => sumOf(await readSeries(near.url), "chat_connections", { transport: "polling" });
+    const before = await polling();
+    const exp = Math.floor(Date.now() / 1000) + 3;
+    await pollAs(tokenUntil(agent, exp));
+    expect(await polling()).toBe(Number(before) + 1);
+    await expect.poll(polling, { timeout: 20_000, interval: 100 }).toBe(before);
+    // 5 s to be noticed, and 2 s for the goodbye that it doesn't take.
+    expect(Date.now() - exp * 1_000).toBeLessThan(8_000);
   });
 
   test("is answered 401 when the client comes back with it; with a fresh one in time his chat is still there", async () => {
