@@ -28,6 +28,7 @@ import { type Connection, serveConnection } from "./sockets/connection.ts";
 import { drain } from "./sockets/drain.ts";
 import { createRateLimit } from "./sockets/rate-limit.ts";
 import { READING_INTERVAL_MS } from "./sockets/reading.ts";
+import { createRefresh } from "./sockets/refresh.ts";
 import { createSocketServer } from "./sockets/server.ts";
 import { createSnapshots } from "./sockets/snapshots.ts";
 import { newMessageId, type Store } from "./store/store.ts";
@@ -108,20 +109,11 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
     connections.add(connection);
     void connection.ended.finally(() => connections.delete(connection));
   });
-  const stale = new Set<Connection>();
-  let isRefreshing = false;
+  const refreshAll = createRefresh(connections);
   bus?.onRestored(async () => {
-    for (const connection of connections) stale.add(connection);
     await attendance.touch().catch(fault("presence"));
     await delivery.checkChats({ atOnce: true }).catch(fault("delivery"));
-    if (isRefreshing) return;
-    isRefreshing = true;
-    while (stale.size > 0) {
-      const some = [...stale].filter((connection) => connections.has(connection));
-      stale.clear();
-      await Promise.all(some.map((connection) => connection.refresh()));
-    }
-    isRefreshing = false;
+    await refreshAll();
   });
 
   await registerDocuments(http);

@@ -60,8 +60,8 @@ const answerMs = { token_expired: 1_000, max_age: 5_000 };
 export type Connection = {
   /** Resolves when it is closed and everything of it has been done. */
   ended: Promise<void>;
-  /** Sends the snapshot again, behind what is under way. */
-  refresh(): Promise<void>;
+  /** Sends the snapshot again, behind what is under way. Answers whether it could. */
+  refresh(): Promise<boolean>;
   /**
    * Closes it, in the way that makes its client connect again, when all that it has sent is answered, but after `ms` in
    * any case. Who doesn't take his leave is cut off 2 s later.
@@ -141,12 +141,18 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
   });
   return {
     ended,
-    // First its round, then its turn in the queue: what the client sends meanwhile doesn't wait for the others' rounds.
-    refresh: () =>
-      context.inRound(async () => {
-        queue.enqueue(sendSnapshot);
+    async refresh() {
+      let isDone = false;
+      // First its round, then its turn in the queue: what the client sends meanwhile doesn't wait for the others' rounds.
+      await context.inRound(async () => {
+        queue.enqueue(async () => {
+          await sendSnapshot();
+          isDone = true;
+        });
         await queue.idle();
-      }),
+      });
+      return isDone;
+    },
     sendAway: sendAwayAnswered,
     inspect() {
       if (!socket.connected || isOver) return;

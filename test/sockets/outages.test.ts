@@ -3,6 +3,7 @@ import { afterEach, expect, test, vi } from "vitest";
 import { refusals } from "../../src/contract/errors.ts";
 import type { ServerPayload } from "../../src/contract/events.ts";
 import { enter } from "../support/client.ts";
+import { readSeries, sumOf } from "../support/metrics.ts";
 import { startPod } from "../support/pod.ts";
 import { runSql } from "../support/servers.ts";
 import { wayTo } from "../support/way.ts";
@@ -109,6 +110,26 @@ test("who connects in the moment in which Redis is back is served like everybody
   await Promise.all(coming);
   await pod.stop();
   await slow.close();
+});
+
+test("everybody gets his snapshot also when PostgreSQL is still away as Redis comes back", async () => {
+  world = await startWorld("two pods");
+  const way = await wayTo(world.databaseUrl);
+  const pod = await startPod({ DATABASE_URL: way.url, REDIS_URL: world.redis?.url ?? "" });
+  const agent = await enter(pod.url, tokenOf((await world.organisation()).agent));
+  const redisUp = async () => sumOf(await readSeries(pod.url), "chat_redis_up");
+  await world.redis?.stop();
+  await expect.poll(redisUp, { timeout: 8_000 }).toBe(0);
+  await way.close();
+  await world.redis?.startAgain();
+  await expect.poll(redisUp, { timeout: 8_000 }).toBe(1);
+  // It has had its try.
+  await delay(1_500);
+  expect(agent.names()).not.toContain("staff_init");
+  await way.open();
+  await agent.next("staff_init");
+  await pod.stop();
+  await way.close();
 });
 
 test("a subscription that is dead while its connection looks fine is noticed, and made anew", async () => {
