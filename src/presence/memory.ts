@@ -67,7 +67,9 @@ export function createMemoryPresence(onSwept: SweepObserver = () => {}, now: () 
         gone.map((entry) => entry.user),
         async (one) => {
           const entry = entries.get(keyOf(one));
-          if (entry && (await serve(entry, onGone)) === "back") back.push(one);
+          // Serving those before may have taken a while: he may be back, or another sweep's.
+          if (!entry || entry.leaving || !isGone(entry)) return;
+          if ((await serve(entry, onGone)) === "back") back.push(one);
         },
       );
       if (!user) onSwept((performance.now() - startedAt) / 1_000, gone.length);

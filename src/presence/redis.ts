@@ -25,7 +25,8 @@ const KEEP_COUNTS_MS = 10_000;
 const STRAYS_INTERVAL_MS = 30_000;
 const TROUBLED_MS = 60_000;
 
-/** What `presenceTouch` answers when the lease has ended. */
+/** What `presenceTouch` answers when the lease is running, and when it has ended. */
+const RUNNING = 0;
 const ENDED = 1;
 
 type Options = { graceMs: number; onFault: (error: unknown) => void; onSwept?: SweepObserver };
@@ -71,6 +72,8 @@ export function createRedisPresence(
   }
 
   let leaseEndsAt = Number.NEGATIVE_INFINITY;
+  /** Since when it has had a lease without a break. */
+  let leasedSince = Number.POSITIVE_INFINITY;
 
   async function renewLease(): Promise<"running" | "ended" | "none"> {
     const from = performance.now();
@@ -82,6 +85,7 @@ export function createRedisPresence(
       processId = randomUUID();
       await takeLease(0);
     }
+    if (was !== RUNNING) leasedSince = from;
     leaseEndsAt = from + LEASE_MS;
     return (["running", "ended", "none"] as const)[was] ?? "none";
   }
@@ -129,18 +133,23 @@ export function createRedisPresence(
   const tellLeave = (user: UserRef, connection: string, ms: number) =>
     redis.presenceLeave(hashOf(user.organisationId), keyOf(user), connection, ms);
 
-  /** One process sweeps at a time; after an outage of Redis all need a moment to renew their leases first. */
+  /**
+   * One process sweeps at a time; after an outage of Redis all need a moment to renew their leases first, and who has just
+   * started can't know that there was none.
+   */
   async function isMyTurn(): Promise<boolean> {
-    if (performance.now() - lastFaultAt < LEASE_MS) return false;
+    if (performance.now() - Math.max(lastFaultAt, leasedSince) < LEASE_MS) return false;
     return (await redis.set(SWEEPER, processId, "PX", SWEEP_INTERVAL_MS - 100, "NX")) === "OK";
   }
 
   /** This process's connections that it doesn't have, as its last look found them: whatever the reason, they are ghosts. */
   let strays = new Set<string>();
+  /** Those that it has and has told of, and which weren't there. */
+  let missing = new Set<string>();
   let nextLookAt = 0;
 
   /**
-   * Whether it is time to look for them, whoever's turn it is to sweep: only the process itself knows which connections it
+   * Whether it is time to look for both, whoever's turn it is to sweep: only the process itself knows which connections it
    * has. A leave that Redis has taken is lost again when a replica that hadn't heard of it becomes the master. What is still
    * to be told is no stray: who has left by choice would get a grace.
    */
@@ -148,7 +157,7 @@ export function createRedisPresence(
     const now = performance.now();
     const quietMs = now - lastFaultAt;
     if (stale || leftUntold.length > 0 || quietMs < LEASE_MS) return false;
-    return quietMs <= TROUBLED_MS || strays.size > 0 || now >= nextLookAt;
+    return quietMs <= TROUBLED_MS || strays.size + missing.size > 0 || now >= nextLookAt;
   }
 
   /** Who may be gone; the claim decides. Null when another process sweeps. Ends this process's own strays. */
@@ -159,14 +168,17 @@ export function createRedisPresence(
     const [leases, now] = await Promise.all([reading.leases(), reading.now()]);
     const gone: UserRef[] = [];
     const found = new Set<string>();
+    const unseen = new Set(looksForStrays ? [...own.keys()].filter((id) => own.get(id)?.told === processId) : []);
     const counts: Counts = { staff: 0, visitor: 0 };
     for (const organisationId of await redis.smembers(ORGANISATIONS)) {
       for (const { user, entry } of await reading.users(organisationId)) {
         if (reading.isOnline(entry, leases, now)) counts[user.kind]++;
         else gone.push(user);
         for (const name of looksForStrays ? Object.keys(entry) : []) {
-          if (entry[name] !== 0 || !name.startsWith(`${processId}/`) || own.has(name.slice(processId.length + 1)))
-            continue;
+          if (entry[name] !== 0 || !name.startsWith(`${processId}/`)) continue;
+          const id = name.slice(processId.length + 1);
+          unseen.delete(id);
+          if (own.has(id)) continue;
           // Found once, its leave may be under way.
           if (strays.has(name)) await tellLeave(user, name, graceMs);
           found.add(name);
@@ -175,6 +187,9 @@ export function createRedisPresence(
     }
     if (looksForStrays) {
       strays = found;
+      // Seen in neither of two looks, it isn't merely on its way: all is told again.
+      if ([...unseen].some((id) => missing.has(id) && own.has(id))) stale = true;
+      missing = unseen;
       nextLookAt = performance.now() + STRAYS_INTERVAL_MS;
     }
     if (!isTurn) return null;

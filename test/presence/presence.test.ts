@@ -1,9 +1,11 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { UserRef } from "../../src/chat/ports.ts";
 import { createMemoryPresence } from "../../src/presence/memory.ts";
-import { type Counts, keyOf, type Presence } from "../../src/presence/presence.ts";
+import { type Counts, keyOf, LEASE_MS, type Presence } from "../../src/presence/presence.ts";
 import { createRedisPresence } from "../../src/presence/redis.ts";
+import { hashOf } from "../../src/presence/redis-scripts.ts";
 import type { RedisServer } from "../support/servers.ts";
 import { startRedis } from "../support/services.ts";
 import { wayTo } from "../support/way.ts";
@@ -22,9 +24,12 @@ let redisServer: RedisServer;
 let redis: Redis;
 beforeAll(async () => {
   redisServer = await startRedis();
-  redis = new Redis(redisServer.url);
+  redis = new Redis(redisServer.url).setMaxListeners(100);
 });
+/** A process that lives renews its lease. */
+const touching: NodeJS.Timeout[] = [];
 afterAll(async () => {
+  for (const timer of touching) clearInterval(timer);
   redis.disconnect();
   await redisServer.stop();
 });
@@ -42,6 +47,7 @@ const implementations: [string, () => MakeProcess][] = [
     () => async () => {
       const presence = createRedisPresence(redis, { graceMs: GRACE_MS, onFault: fail });
       await presence.touch();
+      touching.push(setInterval(() => void presence.touch(), 1_000));
       return presence;
     },
   ],
@@ -180,7 +186,7 @@ describe.each(implementations)("presence in %s", (_name, makeService) => {
     await vi.waitFor(async () => {
       await there.sweep(async (user) => void found.push(keyOf(user)));
       expect(found).toContain(keyOf(gone));
-    }, 5_000);
+    }, WAIT);
     expect(found).not.toContain(keyOf(present));
   });
 
@@ -218,6 +224,23 @@ describe.each(implementations)("presence in %s", (_name, makeService) => {
     await here.leave(user, "a", 60_000);
     expect((await sweep(here, user)).gone).toEqual([user]);
   });
+});
+
+test("who is back while those before him are served stays", async () => {
+  const presence = createMemoryPresence();
+  const users = Array.from({ length: 25 }, someone);
+  for (const user of users) {
+    await presence.join(user, "a");
+    await presence.leave(user, "a", 0);
+  }
+  const last = users.at(-1) as UserRef;
+  const served: UserRef[] = [];
+  const back = await presence.sweep(async (user) => {
+    if (served.push(user) === 1) await presence.join(last, "b");
+  });
+  expect(served).toEqual(users.slice(0, -1));
+  expect(back).toEqual([]);
+  expect((await presence.online(last.organisationId)).users).toEqual([last]);
 });
 
 describe("a process that dies", () => {
@@ -371,6 +394,49 @@ async function startHaunted() {
   const endsOf = async (one: UserRef) => Object.values(JSON.parse((await redis.hget(hash, keyOf(one))) ?? "{}"));
   return { presence, user, ghost, endsOf };
 }
+
+test("a process that has just started takes nobody for gone because a lease has ended", {
+  timeout: 40_000,
+}, async () => {
+  const user = someone();
+  const long = createRedisPresence(redis, { graceMs: GRACE_MS, onFault: fail });
+  await long.touch();
+  await long.join(user, "a");
+  // As after an outage of Redis of which the other one can't know.
+  await delay(LEASE_MS + 2 * GRACE_MS);
+  const young = createRedisPresence(redis, { graceMs: GRACE_MS, onFault: fail });
+  await young.touch();
+  const gone: string[] = [];
+  for (let second = 0; second < 9; second++) {
+    await young.sweep(async (one) => void gone.push(keyOf(one)));
+    await delay(1_000);
+    if (second >= 1) await long.touch();
+    await young.touch();
+  }
+  expect(gone).not.toContain(keyOf(user));
+  expect((await young.online(user.organisationId)).users).toEqual([user]);
+  await long.leave(user, "a", 0);
+  const isGone = async () => {
+    await young.touch();
+    await young.sweep(async (one) => void gone.push(keyOf(one)));
+    expect(gone).toContain(keyOf(user));
+  };
+  await vi.waitFor(isGone, WAIT);
+});
+
+test("a connection that Redis has forgotten is told again", async () => {
+  const user = someone();
+  const presence = createRedisPresence(redis, { graceMs: GRACE_MS, onFault: fail });
+  await presence.touch();
+  await presence.join(user, "a");
+  await redis.del(hashOf(user.organisationId));
+  const isBack = async () => {
+    await presence.sweep(async () => {});
+    await presence.touch();
+    expect((await presence.online(user.organisationId)).users).toEqual([user]);
+  };
+  await vi.waitFor(isBack, WAIT);
+});
 
 test("a connection that its process doesn't have is found, and its user leaves", async () => {
   const { presence, ghost } = await startHaunted();
