@@ -57,9 +57,20 @@ export function connect(
   });
 }
 
-/** While a node is away, ioredis would look for it a hundred times a second. */
+/** A Cluster whose subscriptions come back whatever happens. */
 class SubscriberCluster extends Cluster {
   #nextRefreshAt = 0;
+
+  /** In the middle of connecting, ioredis would end that, and then not connect again. */
+  override disconnect(reconnect = false): void {
+    if (reconnect && this.status !== "ready" && this.status !== "connect") return;
+    super.disconnect(reconnect);
+    // It would also wait for ever for a connection that was being made to one of the masters.
+    const { shardedSubscribers } = this as unknown as { shardedSubscribers?: { isResetting: boolean } };
+    if (shardedSubscribers) shardedSubscribers.isResetting = false;
+  }
+
+  /** While a node is away, ioredis would look for it a hundred times a second. */
 
   override refreshSlotsCache(callback?: (error?: Error | null) => void): void {
     const waitMs = this.#nextRefreshAt - performance.now();

@@ -36,6 +36,8 @@ export type Bus = {
 
 /** How long a start waits for Redis; it then goes on without, until Redis is there. */
 const READY_WITHIN_MS = 5_000;
+/** When what Redis has refused is asked for again. */
+const RETRY_MS = 1_000;
 /** Commands learn by themselves when slots have moved to another node. Who only listens has to ask. */
 const SUBSCRIBING = { shardedSubscribers: true, slotsRefreshInterval: 2_000 };
 
@@ -99,13 +101,28 @@ export async function connectBus(address: RedisAddress, { onFault, onLost, onLag
     onLost();
     onFault(error);
   };
+  const wanted = new Set<string>();
+  /** ioredis subscribes again by itself to what it has subscribed to once, but not to what was refused. */
+  const ask = (channel: string): Promise<unknown> =>
+    subscriber.ssubscribe(channel).catch((error: unknown) => {
+      onFault(error);
+      setTimeout(async () => {
+        if (!wanted.has(channel)) return;
+        await ask(channel);
+        isStale = true;
+      }, RETRY_MS).unref();
+    });
   let subscriptions = Promise.resolve();
   function subscribe(channel: string): void {
-    const subscription = subscriber.ssubscribe(channel).catch(onFault);
+    wanted.add(channel);
+    const subscription = ask(channel);
     const before = subscriptions;
     subscriptions = subscription.then(() => before);
   }
-  const unsubscribe = (channel: string) => void subscriber.sunsubscribe(channel).catch(onFault);
+  function unsubscribe(channel: string): void {
+    wanted.delete(channel);
+    subscriber.sunsubscribe(channel).catch(onFault);
+  }
   const forAdapter = {
     // Delivery on this process doesn't wait for Redis, and goes on without it.
     spublish: async (channel: string, payload: string | Buffer) => {
