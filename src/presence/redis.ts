@@ -12,6 +12,7 @@ import {
   type SweepObserver,
   unique,
 } from "./presence.ts";
+import { createLooks } from "./redis-look.ts";
 import { createReading } from "./redis-reading.ts";
 import { COUNTS, EMPTIED, hashOf, ORGANISATIONS, PROCESSES, SWEEPER, withScripts } from "./redis-scripts.ts";
 
@@ -21,9 +22,6 @@ const CLAIM_MS = 5_000;
 const CHUNK = 200;
 const KEEP_ENDED_LEASES_MS = 24 * 60 * 60 * 1000;
 const KEEP_COUNTS_MS = 10_000;
-/** How often a process looks for strays of its own; in the minute after trouble with Redis, with each sweep. */
-const STRAYS_INTERVAL_MS = 30_000;
-const TROUBLED_MS = 60_000;
 
 /** What `presenceTouch` answers when the lease is running, and when it has ended. */
 const RUNNING = 0;
@@ -142,56 +140,35 @@ export function createRedisPresence(
     return (await redis.set(SWEEPER, processId, "PX", SWEEP_INTERVAL_MS - 100, "NX")) === "OK";
   }
 
-  /** This process's connections that it doesn't have, as its last look found them: whatever the reason, they are ghosts. */
-  let strays = new Set<string>();
-  /** Those that it has and has told of, and which weren't there. */
-  let missing = new Set<string>();
-  let nextLookAt = 0;
-
-  /**
-   * Whether it is time to look for both, whoever's turn it is to sweep: only the process itself knows which connections it
-   * has. A leave that Redis has taken is lost again when a replica that hadn't heard of it becomes the master. What is still
-   * to be told is no stray: who has left by choice would get a grace.
-   */
-  function mayHaveStrays(): boolean {
-    const now = performance.now();
-    const quietMs = now - lastFaultAt;
-    if (stale || leftUntold.length > 0 || quietMs < LEASE_MS) return false;
-    return quietMs <= TROUBLED_MS || strays.size + missing.size > 0 || now >= nextLookAt;
+  const looks = createLooks({
+    ...{ own, name: () => processId },
+    end: (user, connection) => tellLeave(user, connection, graceMs),
+    tellAgain() {
+      stale = true;
+    },
+  });
+  /** What is still to be told is no stray: who has left by choice would get a grace. */
+  function isTimeToLook(): boolean {
+    const quietMs = performance.now() - lastFaultAt;
+    return !stale && leftUntold.length === 0 && quietMs >= LEASE_MS && looks.isDue(quietMs);
   }
 
-  /** Who may be gone; the claim decides. Null when another process sweeps. Ends this process's own strays. */
+  /** Who may be gone; the claim decides. Null when another process sweeps. Compares this process's own connections. */
   async function findGone(): Promise<UserRef[] | null> {
     const isTurn = await isMyTurn();
-    const looksForStrays = mayHaveStrays();
-    if (!isTurn && !looksForStrays) return null;
+    const look = isTimeToLook() ? looks.begin() : null;
+    if (!isTurn && !look) return null;
     const [leases, now] = await Promise.all([reading.leases(), reading.now()]);
     const gone: UserRef[] = [];
-    const found = new Set<string>();
-    const unseen = new Set(looksForStrays ? [...own.keys()].filter((id) => own.get(id)?.told === processId) : []);
     const counts: Counts = { staff: 0, visitor: 0 };
     for (const organisationId of await redis.smembers(ORGANISATIONS)) {
       for (const { user, entry } of await reading.users(organisationId)) {
         if (reading.isOnline(entry, leases, now)) counts[user.kind]++;
         else gone.push(user);
-        for (const name of looksForStrays ? Object.keys(entry) : []) {
-          if (entry[name] !== 0 || !name.startsWith(`${processId}/`)) continue;
-          const id = name.slice(processId.length + 1);
-          unseen.delete(id);
-          if (own.has(id)) continue;
-          // Found once, its leave may be under way.
-          if (strays.has(name)) await tellLeave(user, name, graceMs);
-          found.add(name);
-        }
+        if (look) await look.see(user, entry);
       }
     }
-    if (looksForStrays) {
-      strays = found;
-      // Seen in neither of two looks, it isn't merely on its way: all is told again.
-      if ([...unseen].some((id) => missing.has(id) && own.has(id))) stale = true;
-      missing = unseen;
-      nextLookAt = performance.now() + STRAYS_INTERVAL_MS;
-    }
+    look?.end();
     if (!isTurn) return null;
     await redis.set(COUNTS, JSON.stringify(counts), "PX", KEEP_COUNTS_MS);
     return gone;
