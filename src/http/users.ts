@@ -3,7 +3,7 @@ import { hashPassword } from "../accounts/passwords.ts";
 import type { Tokens } from "../accounts/tokens.ts";
 import { Refusal } from "../contract/errors.ts";
 import { ID_PATTERN, isId, RoleId, role, Staff } from "../contract/models.ts";
-import type { Accounts, StaffAccount } from "../store/accounts.ts";
+import type { Accounts } from "../store/accounts.ts";
 import { requireStaff, staffOf } from "./auth.ts";
 import { answers, Email, IdParam, Limit, Listed, Name, NewPassword, page, Single } from "./schemas.ts";
 import type { HttpServer } from "./server.ts";
@@ -48,9 +48,13 @@ export function userRoutes(http: HttpServer, { accounts, tokens, onDisabled, onN
     async (request, reply) => {
       const caller = staffOf(request);
       const { full_name: fullName, display_name: displayName = null, email, password, role_id: roleId } = request.body;
-      if (!mayManage(caller, roleId)) throw new Refusal("notAllowed");
+      if (!mayManage(caller.user, roleId)) throw new Refusal("notAllowed");
       const passwordHash = await hashPassword(password);
       const { organisationId } = caller;
+      // That took its time.
+      const current = await accounts.byId("staff", caller.user.id);
+      if (current?.kind !== "staff" || current.user.disabled || !mayManage(current.user, roleId))
+        throw new Refusal("notAllowed");
       const data = await accounts.createStaff({ organisationId, fullName, displayName, email, roleId, passwordHash });
       if (data === "taken") throw new Refusal("emailTaken");
       return reply.code(201).send({ data });
@@ -86,17 +90,22 @@ export function userRoutes(http: HttpServer, { accounts, tokens, onDisabled, onN
       const target = isId(request.params.id) ? await accounts.byId("staff", request.params.id) : null;
       if (target?.kind !== "staff" || target.organisationId !== caller.organisationId) throw new Refusal("notFound");
 
-      const isOwnAffair = target.user.id === caller.user.id && role_id === undefined && disabled === undefined;
-      const mayAll = mayManage(caller, target.user.role_id) && (role_id === undefined || mayManage(caller, role_id));
-      if (!isOwnAffair && !mayAll) throw new Refusal("notAllowed");
+      const may = (by: Staff, whom: Staff) => {
+        const isOwnAffair = whom.id === by.id && role_id === undefined && disabled === undefined;
+        return isOwnAffair || (mayManage(by, whom.role_id) && (role_id === undefined || mayManage(by, role_id)));
+      };
+      if (!may(caller.user, target.user)) throw new Refusal("notAllowed");
 
-      const updated = await accounts.updateStaff(caller.organisationId, target.user.id, {
+      const changes = {
         ...(full_name !== undefined && { full_name }),
         ...(display_name !== undefined && { display_name }),
         ...(role_id !== undefined && { role_id }),
         ...(disabled !== undefined && { disabled }),
         ...(password !== undefined && { password_hash: await hashPassword(password) }),
-      });
+      };
+      const by = { callerId: caller.user.id, may };
+      const updated = await accounts.updateStaff(caller.organisationId, target.user.id, changes, by);
+      if (updated === "notAllowed") throw new Refusal("notAllowed");
       if (updated === "lastAdmin") throw new Refusal("lastAdmin");
       if (!updated) throw new Refusal("notFound");
       if (updated.disabled) await onDisabled(updated);
@@ -127,5 +136,4 @@ export function userRoutes(http: HttpServer, { accounts, tokens, onDisabled, onN
 }
 
 /** Whom a staff may add or change: lower roles; an admin also admins. */
-const mayManage = ({ user }: StaffAccount, roleId: number): boolean =>
-  user.role_id === role.admin || user.role_id < roleId;
+const mayManage = (caller: Staff, roleId: number): boolean => caller.role_id === role.admin || caller.role_id < roleId;

@@ -47,8 +47,17 @@ export interface Accounts extends People {
   ): Promise<(Extract<Account, { kind: K }> & WithPassword) | null>;
   createStaff(staff: NewStaff): Promise<Staff | "taken">;
   createVisitor(visitor: NewVisitor): Promise<Visitor | "taken">;
-  /** Null when there is no such staff in the organisation, "lastAdmin" when it would be left without one. */
-  updateStaff(organisationId: string, id: string, changes: StaffChanges): Promise<Staff | "lastAdmin" | null>;
+  /**
+   * Null when there is no such staff in the organisation, "lastAdmin" when it would be left without one, "notAllowed" when
+   * the caller, if there is one, may not do it, as both are at that moment: no other change of the organisation's staff is
+   * under way then.
+   */
+  updateStaff(
+    organisationId: string,
+    id: string,
+    changes: StaffChanges,
+    by?: { callerId: string; may: (caller: Staff, target: Staff) => boolean },
+  ): Promise<Staff | "lastAdmin" | "notAllowed" | null>;
   listStaff(organisationId: string, page: { afterId?: string | undefined; take: number }): Promise<Staff[]>;
   /** All of it or nothing. With `ifFirst` only on a database without any organisation, and null on another one. */
   createOrganisation(
@@ -129,18 +138,28 @@ export function createAccounts(prisma: Prisma, newId: () => string): Accounts {
     createVisitor: (visitor) =>
       orTaken(async () => toVisitor(await prisma.visitor.create({ data: visitorData(visitor) }))),
 
-    async updateStaff(organisationId, id, changes) {
+    async updateStaff(organisationId, id, changes, by) {
       return prisma
         .$transaction(async (tx) => {
-          // All changes of an organisation's admins wait for each other, so that two can't remove the last one together.
+          // All changes of an organisation's staff wait for each other: two can't remove the last admins together, and nobody
+          // uses a role that he, or whom he changes, has no more.
           await tx.$queryRaw`SELECT id FROM organisations WHERE id = ${organisationId}::uuid FOR NO KEY UPDATE`;
+          const where = { organisation_id: organisationId };
+          if (by) {
+            const people = await tx.user.findMany({ where: { ...where, id: { in: [by.callerId, id] } } });
+            const [caller, target] = [by.callerId, id].map((one) =>
+              people.map(toStaff).find((staff) => staff.id === one),
+            );
+            if (!target) return null;
+            if (!caller || caller.disabled || !by.may(caller, target)) return "notAllowed" as const;
+          }
           const [row] = await tx.user.updateManyAndReturn({
-            where: { id, organisation_id: organisationId },
+            where: { ...where, id },
             data: { ...changes, updated_at: new Date() },
           });
           if (!row) return null;
           const admins = await tx.user.count({
-            where: { organisation_id: organisationId, role_id: role.admin, disabled: false },
+            where: { ...where, role_id: role.admin, disabled: false },
           });
           if (admins === 0) throw new LastAdmin();
           return toStaff(row);

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { role, type Staff } from "../../src/contract/models.ts";
 import { connect, enter } from "../support/client.ts";
@@ -231,6 +232,39 @@ describe("the last admin", () => {
     expectRefusal(await change(team.admin, team.admin, { role_id: 3 }), 409, lastAdmin);
     expect((await change(team.admin, second, { disabled: false })).status).toBe(200);
     expect((await change(team.admin, team.admin, { role_id: 3 })).status).toBe(200);
+  });
+
+  test("a role that somebody gets while a password is hashed counts: nobody takes his account over", async () => {
+    const agent = await createStaff(organisation, role.agent);
+    const password = "stolen-pass-1";
+    // Each hash waits for those before it.
+    const crowd = Array.from({ length: 60 }, () =>
+      request(world.url(0), "POST /visitors", {
+        body: { name: "V", email: `${crypto.randomUUID()}@example.com`, password, organisation_id: organisation.id },
+      }),
+    );
+    await delay(150);
+    const stealing = change(organisation.supervisor, agent, { password });
+    await delay(150);
+    expect((await change(organisation.admin, agent, { role_id: role.admin })).status).toBe(200);
+    expectRefusal(await stealing, 403, notAllowed);
+    await Promise.all(crowd);
+  });
+
+  test("a role that somebody loses while a password is hashed counts as well", async () => {
+    const own = await world.organisation();
+    const password = "password-1";
+    const crowd = Array.from({ length: 60 }, () =>
+      request(world.url(0), "POST /visitors", {
+        body: { name: "V", email: `${crypto.randomUUID()}@example.com`, password, organisation_id: own.id },
+      }),
+    );
+    await delay(150);
+    const adding = add(own.supervisor, newStaff());
+    await delay(150);
+    expect((await change(own.admin, own.supervisor, { role_id: role.agent })).status).toBe(200);
+    expectRefusal(await adding, 403, notAllowed);
+    await Promise.all(crowd);
   });
 
   test("two admins who disable each other at once: one of them stays", async () => {
