@@ -30,7 +30,7 @@ export function createClients(trusted: readonly string[]): Clients {
       const way = proxyAddr
         .all(request, isTrusted)
         .map(withoutPort)
-        .filter((address) => isIP(address) !== 0);
+        .filter((address) => isIP(address) !== 0 && ipaddr.isValid(address));
       return groupOf(way.at(-1));
     },
     hostOf({ headers, socket }) {

@@ -51,6 +51,8 @@ export function createLog({ logLevel: level, production }: Pick<Config, "logLeve
   // At exit pino calls it, and sonic-boom's own tries again for ever, whatever the error: a process whose stdout had lost
   // its reader would never end. Nothing is lost by it: `flush` comes before an orderly exit.
   stdout.flushSync = () => {};
+  // A full disk is no reason to hang up on everybody: what can't be written isn't.
+  stdout.on("error", () => {});
   return {
     log: pino({ ...options, level }, stdout),
     async flush() {

@@ -1,4 +1,4 @@
-import { mkdtempSync } from "node:fs";
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
@@ -32,6 +32,9 @@ async function logIn({ url }: Pod, path: string, email: string, password = demoP
 describe("the embedded default", { timeout: 60_000 }, () => {
   test("prints demo accounts that work, keeps its data over a restart, and belongs to one process", async () => {
     const dataDir = newDataDir();
+    // As a version before has left it on a full disk.
+    mkdirSync(dataDir);
+    writeFileSync(join(dataDir, "jwt-secret"), "");
     const first = await start(embedded(dataDir));
     for (const { email } of [...demoStaff, demoVisitor]) {
       expect(first.output()).toMatch(new RegExp(`${email} +${demoPassword}`));

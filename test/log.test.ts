@@ -1,11 +1,16 @@
 // Processes at LOG_LEVEL=trace, everything done with them, right and wrong: what they print is for operators.
+import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { closeSync, openSync } from "node:fs";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { connect, enter } from "./support/client.ts";
 import type { Single } from "./support/http.ts";
 import { request } from "./support/http.ts";
+import { JWT_SECRET } from "./support/process.ts";
 import { connectRaw, knock, transports } from "./support/raw.ts";
+import { freePort } from "./support/servers.ts";
 import { type Organisation, startWorld, tokenOf, type World } from "./support/world.ts";
 
 type Line = Record<string, unknown>;
@@ -125,3 +130,22 @@ test("every line is JSON, says what it is about, and has no token, password, or 
   expect(about("fault")).toContainEqual(expect.objectContaining({ level: "warn", part: "redis" }));
   expect(about("POST /users")).toContainEqual(expect.objectContaining({ user: organisation.admin.id, status: 201 }));
 }, 120_000);
+
+test("a full disk under what it prints hangs up on nobody", async () => {
+  const full = openSync("/dev/full", "w");
+  const port = await freePort();
+  const child = spawn(process.execPath, ["src/main.ts"], {
+    env: { PATH: process.env.PATH, DATABASE_URL: world.databaseUrl, JWT_SECRET, PORT: `${port}`, LOG_LEVEL: "trace" },
+    stdio: ["ignore", full, "inherit"],
+  });
+  const ended = once(child, "close");
+  const isAlive = async () => (await request(`http://127.0.0.1:${port}`, "GET /livez")).status;
+  try {
+    await vi.waitFor(async () => expect(await isAlive()).toBe(200), { timeout: 20_000, interval: 100 });
+    for (let n = 0; n < 200; n++) expect(await isAlive()).toBe(200);
+  } finally {
+    child.kill("SIGTERM");
+    closeSync(full);
+  }
+  expect(await ended).toEqual([0, null]);
+});

@@ -22,9 +22,32 @@ function redisState(isUp: boolean | undefined): Static<typeof Ready>["redis"] {
   return isUp ? "up" : "down";
 }
 
+/** However many ask at once, one asks for all: probes have no limit, and must not take the database from everybody else. */
+function shared(ask: () => Promise<void>): () => Promise<void> {
+  let asking: Promise<void> | null = null;
+  return () => {
+    asking ??= ask().finally(() => {
+      asking = null;
+    });
+    return asking;
+  };
+}
+
 /** What Kubernetes and Prometheus ask. Redis away is no reason to be taken out of service: everything still works. */
 export function probeRoutes(http: HttpServer, { store, metrics, isDraining, isRedisUp }: Context): void {
   const options = { config: { rateLimit: false }, schema: { tags: ["Probes"] } } as const;
+  let isReady = true;
+  const ping = shared(async () => {
+    try {
+      await store.ping();
+      isReady = true;
+    } catch (error) {
+      // Said once: the one who asks most often needs no log.
+      if (isReady) http.log.warn({ event: "not_ready", err: error }, "not ready: the database can't be reached");
+      isReady = false;
+      throw error;
+    }
+  });
 
   http.get("/livez", { ...options, schema: { tags: ["Probes"], summary: "200 while the process runs" } }, async () => ({
     status: "ok",
@@ -38,18 +61,15 @@ export function probeRoutes(http: HttpServer, { store, metrics, isDraining, isRe
         response: { 200: Ready, 503: ErrorBody },
       },
     },
-    async (request, reply) => {
+    async (_, reply) => {
+      const refuse = (reason: string) => reply.code(503).send({ result: false, error_message: reason });
+      if (isDraining()) return refuse("This process is shutting down.");
       try {
-        if (isDraining()) throw new Error("the process is shutting down");
-        await store.ping();
-        return { status: "ok" as const, redis: redisState(isRedisUp?.()) };
-      } catch (error) {
-        // That it shuts down has been said once.
-        if (!isDraining())
-          request.log.warn({ event: "not_ready", err: error }, "not ready: the database can't be reached");
-        const reason = isDraining() ? "This process is shutting down." : "The database can't be reached.";
-        return reply.code(503).send({ result: false, error_message: reason });
+        await ping();
+      } catch {
+        return refuse(isDraining() ? "This process is shutting down." : "The database can't be reached.");
       }
+      return { status: "ok" as const, redis: redisState(isRedisUp?.()) };
     },
   );
   http.get("/metrics", { ...options, schema: { tags: ["Probes"], summary: "Prometheus text" } }, async (_, reply) =>

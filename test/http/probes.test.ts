@@ -45,6 +45,23 @@ describe("while all is well", () => {
   });
 });
 
+test("however many ask whether it is ready, the database is asked by one for all of them", async () => {
+  const database = await createDatabase();
+  let asked = 0;
+  const count = () => () => void asked++;
+  const way = await wayTo(database.url, { ms: 100, ifSaid: /SELECT 1/ }, count);
+  const pod = await startPod({ DATABASE_URL: way.url });
+  asked = 0;
+  const answers = await Promise.all(Array.from({ length: 300 }, () => request(pod.url, "GET /readyz")));
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+  // The process asks for itself as well, now and then.
+  expect(asked).toBeGreaterThan(0);
+  expect(asked).toBeLessThan(100);
+  await pod.stop();
+  await way.close();
+  await database.drop();
+});
+
 describe("while the database can't be reached", () => {
   let database: Awaited<ReturnType<typeof createDatabase>>;
   let way: Awaited<ReturnType<typeof wayTo>>;

@@ -97,6 +97,15 @@ describe("TRUST_PROXY", () => {
     expect(await requests(pod(), (n) => `198.51.100.${n}`)).toContain(429);
   });
 
+  test("what no address can be is none", async () => {
+    for (const from of ["::1%a.b", "::1%", "1.2.3.4%x", "::ffff:1.2.3.4%0:0", "fe80::1%eth0"]) {
+      const answer = await request(byDefault.url, "POST /login", {
+        ...{ headers: { "X-Forwarded-For": from }, body: { email: crypto.randomUUID(), password: "wrong-123" } },
+      });
+      expect({ from, status: answer.status }).toEqual({ from, status: 401 });
+    }
+  });
+
   test("a chain of proxies: the first address before them counts", async () => {
     const through = (n: number) => `198.51.100.1, 203.0.113.${n}`;
     expect(await requests(chain, through)).toContain(429);
