@@ -20,6 +20,10 @@ It uses the database of the environment (DATABASE_URL, JWT_SECRET). On the embed
 
 class UsageError extends Error {}
 
+// Without these a container's only process wouldn't even hear a signal.
+process.on("SIGTERM", () => process.exit(143));
+process.on("SIGINT", () => process.exit(130));
+
 try {
   await run();
   process.exit(0); // the embedded database would keep the process alive

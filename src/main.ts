@@ -22,6 +22,11 @@ const CLOSE_MS = 1_000;
 /** What comes so soon after the first signal is the same one, passed on by npm or a shell as well. */
 const SAME_SIGNAL_MS = 250;
 
+const signals = ["SIGTERM", "SIGINT"] as const;
+/** Until it serves, nothing has to be tidied up. Without it a container's only process wouldn't even hear a signal. */
+const endAtOnce = (signal: NodeJS.Signals) => process.exit(signal === "SIGINT" ? 130 : 143);
+for (const signal of signals) process.on(signal, endAtOnce);
+
 try {
   await start(readConfig(process.env));
 } catch (error) {
@@ -92,8 +97,7 @@ async function start(config: Config): Promise<void> {
     await flush();
     process.exit(0);
   };
-  process.on("SIGTERM", stop);
-  process.on("SIGINT", stop);
+  for (const signal of signals) process.off(signal, endAtOnce).on(signal, stop);
 
   await app.ready();
   await app.http.listen({ port: config.port, host: config.host });

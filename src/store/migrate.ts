@@ -16,6 +16,8 @@ const FOLDER = join(import.meta.dirname, "../../prisma/migrations");
 const LOCK = 72707369;
 /** A migration that waits for a lock makes everybody else wait behind it: better to fail, and be tried again. */
 const LOCK_TIMEOUT = "5s";
+/** So long another process may migrate. One whose machine is gone holds its lock for as long as PostgreSQL believes in it. */
+const TURN_TIMEOUT = "10min";
 /** Prisma's own table, so that its command line tool can go on with the database. */
 const TABLE = `CREATE TABLE _prisma_migrations (
   id VARCHAR(36) PRIMARY KEY NOT NULL,
@@ -28,8 +30,9 @@ const TABLE = `CREATE TABLE _prisma_migrations (
   applied_steps_count INTEGER NOT NULL DEFAULT 0
 )`;
 
-/** PostgreSQL's code for what a user may not do. */
+/** PostgreSQL's codes for what a user may not do, and for a lock that it didn't get in time. */
 const DENIED = "42501";
+const LOCKED = "55P03";
 
 /**
  * Whether a migration, by its name, takes something away that the version before it still uses. Any other only adds, and
@@ -39,19 +42,31 @@ export const isContraction = (name: string): boolean => /^\d+_contract_/.test(na
 
 /**
  * Brings a PostgreSQL up to date with `prisma/migrations`; of several processes that start at once one does, the others
- * wait. Returns the names of the migrations it applied. Where none is missing, the user needs no right to change the schema.
- * @throws MigrationError when the database is too new for this code, a migration has failed half-way before, or the user
- * may not apply what is missing.
+ * wait. Returns the names of the migrations it applied. Where none is missing, it waits for nobody, and the user needs no
+ * right to change the schema.
+ * @throws MigrationError when the database is too new for this code, a migration has failed half-way before, the user may
+ * not apply what is missing, or another process takes too long
  */
 export async function migrate(databaseUrl: string): Promise<string[]> {
   const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 10_000 });
   await client.connect();
+  const connection: MigrationConnection = {
+    exec: (sql) => client.query(sql),
+    query: async <T>(sql: string, values?: unknown[]) => (await client.query(sql, values)).rows as T[],
+  };
   try {
-    await client.query("SELECT pg_advisory_lock($1)", [LOCK]);
-    return await applyMigrations({
-      exec: (sql) => client.query(sql),
-      query: async <T>(sql: string, values?: unknown[]) => (await client.query(sql, values)).rows as T[],
+    // What is wrong now may be right when it is its turn.
+    const missing = await findMissing(connection, FOLDER).catch(() => undefined);
+    if (missing?.length === 0) return [];
+    await client.query(`SET lock_timeout = '${TURN_TIMEOUT}'`);
+    await client.query("SELECT pg_advisory_lock($1)", [LOCK]).catch((error: unknown) => {
+      if (!(error instanceof pg.DatabaseError && error.code === LOCKED)) throw error;
+      throw new MigrationError(
+        `Another process has been bringing the database up to date for ${TURN_TIMEOUT}. If there is none any more, end ` +
+          `its connection: SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = ${LOCK}`,
+      );
     });
+    return await applyMigrations(connection);
   } catch (error) {
     if (!(error instanceof pg.DatabaseError && error.code === DENIED)) throw error;
     throw new MigrationError(
@@ -63,13 +78,12 @@ export async function migrate(databaseUrl: string): Promise<string[]> {
   }
 }
 
-/** The same on a connection that nobody else can have. */
-export async function applyMigrations({ exec, query }: MigrationConnection, folder = FOLDER): Promise<string[]> {
-  // CREATE TABLE IF NOT EXISTS wants the right to create it even where it exists.
+/** Null where there is no table of them yet. */
+async function findMissing({ query }: Pick<MigrationConnection, "query">, folder: string): Promise<string[] | null> {
   const [{ exists } = {}] = await query<{ exists: boolean }>(
     "SELECT to_regclass('_prisma_migrations') IS NOT NULL AS exists",
   );
-  if (!exists) await exec(TABLE);
+  if (!exists) return null;
   type Applied = { migration_name: string; finished_at: unknown };
   const applied = await query<Applied>(
     "SELECT migration_name, finished_at FROM _prisma_migrations WHERE rolled_back_at IS NULL",
@@ -87,7 +101,17 @@ export async function applyMigrations({ exec, query }: MigrationConnection, fold
     );
   }
 
-  const missing = known.filter((name) => !applied.some(({ migration_name }) => migration_name === name));
+  return known.filter((name) => !applied.some(({ migration_name }) => migration_name === name));
+}
+
+/** The same on a connection that nobody else can have. */
+export async function applyMigrations({ exec, query }: MigrationConnection, folder = FOLDER): Promise<string[]> {
+  let missing = await findMissing({ query }, folder);
+  if (missing === null) {
+    // CREATE TABLE IF NOT EXISTS wants the right to create it even where it exists.
+    await exec(TABLE);
+    missing = (await findMissing({ query }, folder)) ?? [];
+  }
   for (const name of missing) {
     const sql = readFileSync(join(folder, name, "migration.sql"), "utf8");
     const checksum = createHash("sha256").update(sql).digest("hex");

@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
+import pg from "pg";
 import { describe, expect, test } from "vitest";
 import { contractions, schemaChanges } from "../../scripts/schema-changes.ts";
 import { isContraction, MigrationError, migrate } from "../../src/store/migrate.ts";
 import { runUntilExit, startPod } from "../support/pod.ts";
-import { runAdmin } from "../support/process.ts";
+import { runAdmin, runMain } from "../support/process.ts";
 import { runSql } from "../support/servers.ts";
 import { createDatabase, startRedis } from "../support/services.ts";
 
@@ -155,3 +156,28 @@ test("a user who may not change the schema serves once it is up to date, and els
   await runSql(database.url, `DROP OWNED BY ${name}; DROP ROLE ${name}`);
   await database.drop();
 });
+
+test("a start waits for another one that migrates only if something is missing, and ends at SIGTERM while it waits", async () => {
+  const [upToDate, empty] = [await createDatabase(), await emptied()];
+  const holders = await Promise.all(
+    [upToDate, empty].map(async ({ url }) => {
+      const client = new pg.Client({ connectionString: url });
+      await client.connect();
+      await client.query("SELECT pg_advisory_lock(72707369)");
+      return client;
+    }),
+  );
+  try {
+    const pod = await startPod({ DATABASE_URL: upToDate.url });
+    expect(await pod.stop()).toBe(0);
+    const waiting = runMain({ DATABASE_URL: empty.url });
+    const locks =
+      "SELECT 1 FROM pg_locks JOIN pg_database ON oid = database WHERE datname = current_database() AND NOT granted";
+    await expect.poll(() => runSql(empty.url, locks), { timeout: 20_000 }).toHaveLength(1);
+    waiting.child.kill("SIGTERM");
+    expect(await waiting.ended).toBe(143);
+  } finally {
+    for (const holder of holders) await holder.end();
+    for (const database of [upToDate, empty]) await database.drop();
+  }
+}, 60_000);
