@@ -143,6 +143,9 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   const problems = [...wrongValues(Environment, values), ...missingOnes(values)];
   if (problems.length > 0) throw new ConfigError([...new Set(problems)].join("\n"));
 
+  // Who has switched the limits off has none that he didn't ask for.
+  const limit = (name: "CONNECT_RATE_PER_SECOND" | "MAX_CONNECTIONS_PER_USER") =>
+    values.RATE_LIMIT_PER_SECOND === 0 && !env[name] ? 0 : values[name];
   const { ADMIN_EMAIL: email, ADMIN_PASSWORD: password, CORS_ORIGINS: origins } = values;
   return {
     port: values.PORT,
@@ -164,8 +167,8 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     allowEio3: values.ALLOW_EIO3,
     maxContentBytes: values.MAX_CONTENT_BYTES,
     rateLimit: { perSecond: values.RATE_LIMIT_PER_SECOND, burst: values.RATE_LIMIT_BURST },
-    connectRate: values.CONNECT_RATE_PER_SECOND,
-    maxConnectionsPerUser: values.MAX_CONNECTIONS_PER_USER,
+    connectRate: limit("CONNECT_RATE_PER_SECOND"),
+    maxConnectionsPerUser: limit("MAX_CONNECTIONS_PER_USER"),
     maxConnectionAgeMs: msOf(values.MAX_CONNECTION_AGE),
     drainMs: values.DRAIN_MS,
     logLevel: values.LOG_LEVEL,

@@ -131,7 +131,14 @@ describe("a good value is read", () => {
     [{ ALLOW_EIO3: "true" }, { allowEio3: true }],
     [{ ALLOW_EIO3: "false" }, { allowEio3: false }],
     [{ MAX_CONTENT_BYTES: "900000" }, { maxContentBytes: 900_000 }],
-    [{ RATE_LIMIT_PER_SECOND: "0", RATE_LIMIT_BURST: "1" }, { rateLimit: { perSecond: 0, burst: 1 } }],
+    [
+      { RATE_LIMIT_PER_SECOND: "0", RATE_LIMIT_BURST: "1" },
+      { rateLimit: { perSecond: 0, burst: 1 }, connectRate: 0, maxConnectionsPerUser: 0 },
+    ],
+    [
+      { RATE_LIMIT_PER_SECOND: "0", CONNECT_RATE_PER_SECOND: "7", MAX_CONNECTIONS_PER_USER: "8" },
+      { rateLimit: { perSecond: 0, burst: 60 }, connectRate: 7, maxConnectionsPerUser: 8 },
+    ],
     [{ CONNECT_RATE_PER_SECOND: "0" }, { connectRate: 0 }],
     [{ MAX_CONNECTIONS_PER_USER: "0" }, { maxConnectionsPerUser: 0 }],
     [{ MAX_CONNECTION_AGE: "0" }, { maxConnectionAgeMs: 0 }],

@@ -13,7 +13,7 @@ import { within } from "../time.ts";
 import { drawMaxAge } from "./age.ts";
 import { bindEvents } from "./bind.ts";
 import { createGate } from "./gate.ts";
-import { cutOff, GOODBYE_MS, sendAway } from "./goodbye.ts";
+import { cutOff, GOODBYE_MS, hasSaidGoodbye, sendAway } from "./goodbye.ts";
 import { createQueue } from "./queue.ts";
 import { createRateLimit } from "./rate-limit.ts";
 import { isStalled, watchReading } from "./reading.ts";
@@ -123,7 +123,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
         metrics.cutOffs.inc({ reason: "disabled" });
         setTimeout(() => cutOff(socket), GOODBYE_MS).unref();
       }
-      const graceMs = byChoice.has(reason) ? 0 : config.reconnectGraceMs;
+      const graceMs = hasSaidGoodbye(socket) || byChoice.has(reason) ? 0 : config.reconnectGraceMs;
       queue.enqueue(() => attendance.lose(refOf(caller), socket.id, graceMs));
       resolve(queue.idle());
     });

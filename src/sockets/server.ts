@@ -12,7 +12,7 @@ import { answerRaw } from "../http/raw-answer.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Account } from "../store/accounts.ts";
 import { corkWebsockets } from "./cork.ts";
-import { cutOff, sendAway } from "./goodbye.ts";
+import { cutOff, listenForGoodbyes, sendAway } from "./goodbye.ts";
 import { type Admission, authenticateHandshakes } from "./handshake.ts";
 import { watchReading } from "./reading.ts";
 import { nameSessions } from "./session-ids.ts";
@@ -69,6 +69,7 @@ export function createSocketServer(
     });
   });
   corkWebsockets(io);
+  listenForGoodbyes(io);
   nameSessions(io);
   authenticateHandshakes(io, {
     ...{ config, tokens, clients, admission, log },

@@ -112,10 +112,23 @@ async function pollAs(token: string) {
   const address = `${near.url}${handshakePath("polling")}`;
   const { sid } = JSON.parse((await (await fetch(address, { headers: { authorization: token } })).text()).slice(1));
   const poll = async () => (await fetch(`${address}&sid=${sid}`)).text();
-  await fetch(`${address}&sid=${sid}`, { method: "POST", body: "40" });
+  const say = (body: string) => fetch(`${address}&sid=${sid}`, { method: "POST", body });
+  await say("40");
   for (let heard = ""; !heard.includes("staff_init"); ) heard = await poll();
-  return { poll };
+  return { poll, say };
 }
+
+test("who says goodbye and closes the connection in one breath has left by choice", async () => {
+  const organisation = await world.organisation();
+  const admin = await enter(far.url, tokenOf(organisation.admin));
+  const { say } = await pollAs(tokenOf(organisation.agent));
+  await admin.next("staff_goes_online");
+  // The first is Socket.IO's DISCONNECT, the second Engine.IO's CLOSE.
+  await say("41\x1e1");
+  const isGone = () => expect(admin.names()).toContain("staff_goes_offline");
+  // Long before the grace would end.
+  await vi.waitFor(isGone, { timeout: 4_000, interval: 50 });
+});
 
 /** A way to a pod on which answers come at this speed. */
 async function slowWay(url: string, bytesPerSecond: number) {
