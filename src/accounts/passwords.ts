@@ -1,16 +1,35 @@
 import { hash, verify } from "@node-rs/argon2";
+import { Refusal } from "../contract/errors.ts";
 
-let lastHash: Promise<unknown> = Promise.resolve();
+/** So many strangers' hashes may wait: some seconds. */
+const MAX_WAITING = 500;
 
 /**
  * argon2id with the library's parameters (19 MiB, 2 passes): what OWASP recommends. One at a time, so that a flood of
  * registrations leaves the other threads to those who log in.
  */
-export function hashPassword(password: string): Promise<string> {
-  const hashed = lastHash.then(() => hash(password));
-  lastHash = hashed.catch(() => {});
-  return hashed;
+export function oneAtATime(maxWaiting: number): (password: string) => Promise<string> {
+  let last: Promise<unknown> = Promise.resolve();
+  let waiting = 0;
+  return async (password) => {
+    if (waiting >= maxWaiting) throw new Refusal("busy");
+    waiting++;
+    const hashed = last
+      .then(() => hash(password))
+      .finally(() => {
+        waiting--;
+      });
+    last = hashed.catch(() => {});
+    return hashed;
+  };
 }
+
+export const hashPassword = oneAtATime(Number.POSITIVE_INFINITY);
+/**
+ * For whoever registers himself: staff don't wait behind a crowd of those.
+ * @throws Refusal busy
+ */
+export const hashStrangersPassword = oneAtATime(MAX_WAITING);
 
 let dummy: Promise<string> | undefined;
 

@@ -1,5 +1,5 @@
 import Type from "typebox";
-import { hashPassword } from "../accounts/passwords.ts";
+import { hashStrangersPassword } from "../accounts/passwords.ts";
 import type { Config } from "../config.ts";
 import { Refusal } from "../contract/errors.ts";
 import { Visitor } from "../contract/models.ts";
@@ -26,7 +26,7 @@ export function visitorRoutes(http: HttpServer, { accounts, config }: Context): 
       const organisationId = await organisationOrOldest(accounts, organisation_id);
       // Before the expensive part; the insert has the last word.
       if (await accounts.byEmail("visitor", email)) throw new Refusal("emailTaken");
-      const passwordHash = await hashPassword(password);
+      const passwordHash = await hashStrangersPassword(password);
       const data = await accounts.createVisitor({ organisationId, name, email, passwordHash });
       if (data === "taken") throw new Refusal("emailTaken");
       return reply.code(201).send({ data });

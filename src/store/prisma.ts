@@ -21,6 +21,16 @@ const MAX_CONNECTIONS = 10;
 const CONNECT_WITHIN_MS = 5_000;
 const ANSWER_WITHIN_MS = 15_000;
 
+/** Told on each connection, not at its start: a pooler such as PgBouncer would refuse it then, or lose them unnoticed. */
+const SETTINGS = [
+  `SET statement_timeout = ${ANSWER_WITHIN_MS}`,
+  // Whoever stands still within a transaction must not keep a chat locked, and with it all who write in the same batch.
+  "SET idle_in_transaction_session_timeout = 5000",
+  // Plans that are made once: one from when a table was small must not read all of it when it is large.
+  "SET enable_seqscan = off",
+  "SET jit = off",
+].join(";");
+
 /** How the connections of a process are used at the moment; `waiting` are the statements that wait for one. */
 export type PoolUse = { max: number; busy: number; idle: number; waiting: number };
 
@@ -31,14 +41,11 @@ export function connectPostgres(url: string): Database & { poolUse: () => PoolUs
     max: MAX_CONNECTIONS,
     connectionTimeoutMillis: CONNECT_WITHIN_MS,
     query_timeout: ANSWER_WITHIN_MS,
-    // Whoever stands still within a transaction must not keep a chat locked, and with it all who write in the same batch.
-    idle_in_transaction_session_timeout: 5_000,
-    statement_timeout: ANSWER_WITHIN_MS,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
     application_name: "chat-backend",
-    // Plans that are made once: one from when a table was small must not read all of it when it is large.
-    options: "-c enable_seqscan=off -c jit=off",
+    // The pool waits for what it answers, whatever its type says.
+    onConnect: (client) => client.query(SETTINGS) as unknown as undefined,
   });
   // Between the pool and who gets a connection from it for a transaction there is a moment in which nobody else listens.
   pool.on("connect", (client) => client.on("error", () => {}));

@@ -207,7 +207,7 @@ const firing = 'count by (alertname) (ALERTS{alertstate="firing"})';
 /** What fires at each of these times. */
 const at = (times: [minutes: number, alert: string | null][]) =>
   times.map(([minutes, alert]) => ({
-    ...{ expr: firing, eval_time: `${minutes}m` },
+    ...{ expr: firing, eval_time: `${minutes * 60}s` },
     exp_samples: alert === null ? [] : [{ labels: `{alertname="${alert}"}`, value: 1 }],
   }));
 const input = (changes: Record<string, string>) =>
@@ -271,6 +271,15 @@ test("also the first 500 that a route ever answers is seen", () => {
   ]);
   const tests = [{ ...common, input_series: first, promql_expr_test: times }];
   const all = { rule_files: ["rules.yaml"], evaluation_interval: "1m", tests };
+  expect(promtool(["test", "rules", "all.yaml"], { "all.yaml": all }).output).toContain("SUCCESS");
+});
+
+test("a drain that goes well is none that is stuck, at no moment of it", () => {
+  const long = input({ [series("chat_drain_remaining")]: `0x${BEFORE} 400-20x20 0x${ALL}` });
+  // Two scrapes after it has begun, and then each minute half.
+  const times = at(Array.from({ length: 12 }, (_, n): [number, null] => [30.5 + n / 2, null]));
+  const tests = [{ ...common, input_series: long, promql_expr_test: times }];
+  const all = { rule_files: ["rules.yaml"], evaluation_interval: `${INTERVAL_S}s`, tests };
   expect(promtool(["test", "rules", "all.yaml"], { "all.yaml": all }).output).toContain("SUCCESS");
 });
 

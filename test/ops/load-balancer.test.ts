@@ -103,6 +103,7 @@ describe("with STICKY=none", () => {
     const organisation = await farm.organisation();
     const token = tokenOf(organisation.agent);
     const agent = await connect(farm.url, undefined, { ...ways, auth: { token } });
+    await agent.next("staff_init");
     const visitorToken = tokenOf(await organisation.visitor());
     const visitor = await connect(farm.url, undefined, { ...ways, auth: { token: visitorToken } });
     await visitor.ok("visitor_first_msg", { n: 0 });

@@ -95,11 +95,15 @@ export async function connect(
       return message;
     },
     next: (event) =>
-      within(WITHIN_MS, `${event} (heard: ${client.names()})`, (resolve) => {
-        const already = [...heard, ...sentinels].find((one) => one.event === event);
-        if (already) resolve(already.payload as never);
-        else waiting.push({ event, resolve });
-      }),
+      within(
+        WITHIN_MS,
+        () => `${event} (heard: ${client.names()})`,
+        (resolve) => {
+          const already = [...heard, ...sentinels].find((one) => one.event === event);
+          if (already) resolve(already.payload as never);
+          else waiting.push({ event, resolve });
+        },
+      ),
     nextSentinel: async (id) => void (await client.next(`staff_goes_online ${id}` as ServerEventName)),
     close: () => void socket.disconnect(),
     lose: () => void socket.io.engine.close(),
@@ -126,11 +130,14 @@ export async function enter(
 
 export function within<T>(
   ms: number,
-  what: string,
+  what: string | (() => string),
   start: (resolve: (value: T) => void, reject: (error: Error) => void) => void,
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`Waited ${ms} ms for ${what}`)), ms);
+    const timer = setTimeout(
+      () => reject(new Error(`Waited ${ms} ms for ${typeof what === "string" ? what : what()}`)),
+      ms,
+    );
     start(
       (value) => {
         clearTimeout(timer);

@@ -30,10 +30,13 @@ export async function startConversation(
   wayOf: (who: Who) => { url: string; options?: ConnectOptions },
 ): Promise<Conversation> {
   const organisation = await world.organisation();
-  const enter = (who: Who, user: Parameters<typeof tokenOf>[0]) => {
+  const enter = async (who: Who, user: Parameters<typeof tokenOf>[0]) => {
     const { url, options } = wayOf(who);
     const stays = { reconnection: true, reconnectionDelay: 200, reconnectionDelayMax: 1_000 };
-    return connect(url, tokenOf(user), { ...stays, ...options });
+    const client = await connect(url, tokenOf(user), { ...stays, ...options });
+    // What happens before it may be in the snapshot, and in no event.
+    await client.next(who === "visitor" ? "visitor_init" : "staff_init");
+    return client;
   };
   const supervisor = await enter("supervisor", organisation.supervisor);
   const agent = await enter("agent", organisation.agent);

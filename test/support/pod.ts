@@ -1,4 +1,4 @@
-import { afterAll } from "vitest";
+import { afterAll, afterEach } from "vitest";
 import { type Main, runMain } from "./process.ts";
 
 export type Pod = {
@@ -13,6 +13,17 @@ export type Pod = {
 };
 
 const running = new Set<Main>();
+
+/** All that ran during a test. */
+const seen = new Set<Main>();
+
+/** What its pods printed last may say why a test has failed that doesn't fail again. */
+afterEach(({ task }) => {
+  if (task.result?.state === "fail") {
+    for (const { child, output } of seen) console.log(`pod ${child.pid} printed last:\n${output().slice(-3_000)}`);
+  }
+  for (const main of seen) if (!running.has(main)) seen.delete(main);
+});
 
 /** A test that fails may leave pods behind: none outlives its file. */
 afterAll(() => {
@@ -47,6 +58,7 @@ export async function runUntilExit(env: Record<string, string>): Promise<{ code:
 function run(env: Record<string, string>, folder?: string): Main {
   const main = runMain(env, folder);
   running.add(main);
+  seen.add(main);
   void main.ended.then(() => running.delete(main));
   return main;
 }
