@@ -32,7 +32,7 @@ try {
 } catch (error) {
   // What the operator can mend needs no stack.
   const isTheirs = [ConfigError, DataDirInUse, MigrationError].some((type) => error instanceof type);
-  if (isTheirs || isListenError(error)) console.error((error as Error).message);
+  if (isTheirs) console.error((error as Error).message);
   else if (process.env.NODE_ENV !== "production") console.error(error);
   else {
     const { log, flush } = createLog({ logLevel: "fatal", production: true });
@@ -42,9 +42,13 @@ try {
   process.exit(1);
 }
 
-/** PORT is taken, or HOST is no address of this machine: the message says which. */
-function isListenError(error: unknown): boolean {
-  return (error as { syscall?: string } | null)?.syscall === "listen";
+/** What of HOST and PORT keeps it from listening; null when it is neither. */
+function whyNotListening({ code, message }: NodeJS.ErrnoException, { host, port }: Config): string | null {
+  if (code === "EADDRINUSE") return `PORT: found ${port}, expected one that is free (${message})`;
+  if (code === "EACCES") return `PORT: found ${port}, expected one that this user may listen on (${message})`;
+  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND" || code === "EAI_AGAIN")
+    return `HOST: found ${JSON.stringify(host)}, expected an address of this machine (${message})`;
+  return null;
 }
 
 async function start(config: Config): Promise<void> {
@@ -100,7 +104,10 @@ async function start(config: Config): Promise<void> {
   for (const signal of signals) process.off(signal, endAtOnce).on(signal, stop);
 
   await app.ready();
-  await app.http.listen({ port: config.port, host: config.host });
+  await app.http.listen({ port: config.port, host: config.host }).catch((error: NodeJS.ErrnoException) => {
+    const why = whyNotListening(error, config);
+    throw why === null ? error : new ConfigError(why);
+  });
 
   const { port } = app.http.server.address() as AddressInfo;
   const url = `http://${config.host === "0.0.0.0" || config.host === "::" ? "localhost" : config.host}:${port}`;

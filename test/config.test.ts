@@ -336,5 +336,19 @@ test("a port that is taken stops the start with one line", { timeout: 60_000 }, 
   const { code, output } = await runUntilExit({ PORT: String(port) });
   server.close();
   expect(code).toBe(1);
-  expect(output.trim().split("\n")).toEqual([`listen EADDRINUSE: address already in use 127.0.0.1:${port}`]);
+  expect(output.trim().split("\n")).toEqual([
+    `PORT: found ${port}, expected one that is free (listen EADDRINUSE: address already in use 127.0.0.1:${port})`,
+  ]);
+});
+
+test.each([
+  [{ HOST: "203.0.113.9" }, "HOST", "an address of this machine"],
+  [{ HOST: "no.such.host.invalid" }, "HOST", "an address of this machine"],
+  [{ DATA_DIR: import.meta.filename }, "DATA_DIR", "a folder that can be written"],
+])("what this machine hasn't stops the start with one line: %j", { timeout: 60_000 }, async (env, name, expected) => {
+  const { code, output } = await runUntilExit(env);
+  expect({ code, lines: output.trim().split("\n") }).toEqual({
+    code: 1,
+    lines: [expect.stringMatching(new RegExp(`^${name}: found "[^"]+", expected ${expected} \\(.+\\)$`))],
+  });
 });

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, realpathSync, rmSync } from "node:fs";
+import { accessSync, constants, mkdirSync, realpathSync, rmSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ConfigError } from "../config.ts";
 
 export class DataDirInUse extends Error {
   constructor(dataDir: string) {
@@ -14,10 +15,18 @@ export class DataDirInUse extends Error {
  * Makes the folder, and keeps it for this process until the returned lock is closed or the process ends. A socket that
  * nobody talks to is the lock: the system takes it away from a process that dies, however it dies. On Linux its name is
  * an abstract one, on Windows a pipe; elsewhere it is a file, which a killed process leaves behind.
- * @throws DataDirInUse
+ * @throws DataDirInUse, ConfigError
  */
 export async function lockDataDir(dataDir: string): Promise<Server> {
-  mkdirSync(dataDir, { recursive: true });
+  try {
+    mkdirSync(dataDir, { recursive: true });
+    accessSync(dataDir, constants.W_OK);
+  } catch (error) {
+    const { message } = error as Error;
+    throw new ConfigError(
+      `DATA_DIR: found ${JSON.stringify(dataDir)}, expected a folder that can be written (${message})`,
+    );
+  }
   const name = `chat-backend-${createHash("sha256").update(realpathSync(dataDir)).digest("hex").slice(0, 32)}`;
   const path =
     { linux: `\0${name}`, win32: `\\\\.\\pipe\\${name}` }[process.platform as string] ?? join(tmpdir(), name);
