@@ -103,15 +103,16 @@ export async function connectBus(address: RedisAddress, { onFault, onLost, onLag
   };
   const wanted = new Set<string>();
   /** ioredis subscribes again by itself to what it has subscribed to once, but not to what was refused. */
-  const ask = (channel: string): Promise<unknown> =>
-    subscriber.ssubscribe(channel).catch((error: unknown) => {
+  async function ask(channel: string, isFirst = true): Promise<void> {
+    try {
+      await subscriber.ssubscribe(channel);
+      // What was sent until now didn't come in.
+      if (!isFirst) isStale = true;
+    } catch (error) {
       onFault(error);
-      setTimeout(async () => {
-        if (!wanted.has(channel)) return;
-        await ask(channel);
-        isStale = true;
-      }, RETRY_MS).unref();
-    });
+      setTimeout(() => wanted.has(channel) && ask(channel, false), RETRY_MS).unref();
+    }
+  }
   let subscriptions = Promise.resolve();
   function subscribe(channel: string): void {
     wanted.add(channel);
@@ -153,6 +154,7 @@ export async function connectBus(address: RedisAddress, { onFault, onLost, onLag
     },
     async close() {
       canary.stop();
+      wanted.clear();
       stopFollowing();
       commands.disconnect();
       subscriber.disconnect();

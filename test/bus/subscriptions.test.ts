@@ -34,3 +34,26 @@ test("a subscription that was refused is asked for again", async () => {
     await server.stop();
   }
 });
+
+test("while a subscription is refused nobody is told to begin anew; once it is there, what was missed is", async () => {
+  const server = await startRedis();
+  const bus = await connectBus(readRedisUrl(server.url), quietly);
+  let restored = 0;
+  bus.onRestored(() => void restored++);
+  const admin = new Redis(server.url);
+  try {
+    await expect.poll(bus.isUp, { timeout: 5_000 }).toBe(true);
+    await admin.acl("SETUSER", "default", "-ssubscribe");
+    const before = restored;
+    bus.subscribe("chat:a");
+    // Some tries long.
+    await delay(3_500);
+    expect(restored).toBe(before);
+    await admin.acl("SETUSER", "default", "+ssubscribe");
+    await expect.poll(() => restored, { timeout: 8_000 }).toBe(before + 1);
+  } finally {
+    admin.disconnect();
+    await bus.close();
+    await server.stop();
+  }
+});
