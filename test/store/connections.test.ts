@@ -6,6 +6,7 @@ import { connectPostgres } from "../../src/store/prisma.ts";
 import { createLink, type Link } from "../chaos/link.ts";
 import { runSql } from "../support/servers.ts";
 import { createDatabase } from "../support/services.ts";
+import { wayTo } from "../support/way.ts";
 
 let database: Awaited<ReturnType<typeof createDatabase>>;
 let link: Link;
@@ -65,4 +66,19 @@ test("a connection whose transaction could not be ended serves nobody else", asy
   vi.useRealTimers();
   await connected.prisma.organisation.create({ data: { id: crypto.randomUUID(), name: "acked" } });
   expect(await organisations()).toEqual([{ name: "acked" }]);
+});
+
+test("a connection has its settings, and doesn't ask for them as it begins: a pooler would refuse that", async () => {
+  let said = "";
+  const way = await wayTo(database.url, undefined, () => (chunk) => {
+    said ||= chunk.toString("latin1");
+  });
+  const through = connectPostgres(way.url);
+  const names = ["statement_timeout", "idle_in_transaction_session_timeout", "enable_seqscan", "jit"];
+  const settings = names.map((name) => `current_setting('${name}')`).join();
+  expect(await through.queryJson(`SELECT json_build_array(${settings})`, [])).toEqual(["15s", "5s", "off", "off"]);
+  expect(said).toContain("application_name");
+  for (const name of names) expect(said).not.toContain(name);
+  await through.close();
+  await way.close();
 });
