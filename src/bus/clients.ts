@@ -71,7 +71,6 @@ class SubscriberCluster extends Cluster {
   }
 
   /** While a node is away, ioredis would look for it a hundred times a second. */
-
   override refreshSlotsCache(callback?: (error?: Error | null) => void): void {
     const waitMs = this.#nextRefreshAt - performance.now();
     if (waitMs > 0) {

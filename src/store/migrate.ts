@@ -63,7 +63,7 @@ export async function migrate(databaseUrl: string): Promise<string[]> {
       if (!(error instanceof pg.DatabaseError && error.code === LOCKED)) throw error;
       throw new MigrationError(
         `Another process has been bringing the database up to date for ${TURN_TIMEOUT}. If there is none any more, end ` +
-          `its connection: SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = ${LOCK}`,
+          `its connection: SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = ${LOCK} AND granted`,
       );
     });
     return await applyMigrations(connection);
