@@ -29,7 +29,6 @@ beforeAll(async () => {
 /** A process that lives renews its lease. */
 const touching: NodeJS.Timeout[] = [];
 afterAll(async () => {
-  for (const timer of touching) clearInterval(timer);
   redis.disconnect();
   await redisServer.stop();
 });
@@ -77,6 +76,9 @@ describe.each(implementations)("presence in %s", (_name, makeService) => {
     const makeProcess = makeService();
     here = await makeProcess();
     there = await makeProcess();
+  });
+  afterAll(() => {
+    for (const timer of touching.splice(0)) clearInterval(timer);
   });
 
   test("the first connection brings a user online, further ones on any process don't", async () => {
@@ -446,7 +448,8 @@ test("a connection that its process doesn't have is found, and its user leaves",
     await presence.sweep(async ({ id }) => void gone.push(id));
     expect(gone).toEqual([ghost.id]);
   };
-  await vi.waitFor(sweepAll, { timeout: 8_000, interval: 300 });
+  // A process that has just started sweeps after 6 s only.
+  await vi.waitFor(sweepAll, { timeout: 15_000, interval: 300 });
 });
 
 test("who has left by choice while Redis was away gets no grace when it is back", async () => {
