@@ -3,6 +3,7 @@ import { Value } from "typebox/value";
 import { isPublicKey, MIN_SECRET_BYTES, splitPublicKeys, splitSecrets } from "./accounts/keys.ts";
 import { BadAddress, type RedisAddress, readRedisUrl } from "./bus/address.ts";
 import { createClients } from "./client-address.ts";
+import { BadOrigin, readOrigins } from "./origins.ts";
 import { readTexts } from "./text-values.ts";
 
 const int = (minimum: number, maximum: number, initial: number, description: string) =>
@@ -65,10 +66,12 @@ export const Environment = Type.Object({
   }),
   ORGANISATION_NAME: text("a name", { description: "that admin's organisation" }),
   RECONNECT_GRACE_MS: int(0, 3_600_000, 10_000, "how long a user whose connection was lost stays online"),
-  CORS_ORIGINS: text("a comma list of origins such as https://shop.example, or *", {
-    pattern: "^(\\*|https?://[^/,\\s]+(,\\s*https?://[^/,\\s]+)*)$",
-    description: "origins of the web sites that may connect; unset: same origin only",
-  }),
+  CORS_ORIGINS: Type.Optional(
+    Type.String({
+      description:
+        "origins of the web sites and apps that may connect, such as https://shop.example,https://*.shop.example,capacitor://localhost; unset: same origin only",
+    }),
+  ),
   TRUST_PROXY: Type.String({
     default: "loopback, linklocal, uniquelocal",
     description: "whose X-Forwarded-For and X-Forwarded-Host are believed: addresses, CIDRs, these names, or none",
@@ -112,7 +115,7 @@ export type Config = {
   accessTokenTtl: string;
   firstAdmin: { email: string; password: string; organisationName: string } | undefined;
   reconnectGraceMs: number;
-  /** True for every origin, false for none but the same. */
+  /** As `readOrigins` has them; true for every origin, false for none but the same. */
   corsOrigins: string[] | boolean;
   /** Addresses, CIDRs and names of them; none: no proxy is believed. */
   trustProxy: string[];
@@ -161,7 +164,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
         ? { email, password, organisationName: values.ORGANISATION_NAME ?? "My organisation" }
         : undefined,
     reconnectGraceMs: values.RECONNECT_GRACE_MS,
-    corsOrigins: origins === "*" ? true : origins !== undefined && list(origins),
+    corsOrigins: origins !== undefined && readOrigins(origins),
     trustProxy: proxyList(values.TRUST_PROXY),
     allowAuthPayload: values.ALLOW_AUTH_PAYLOAD,
     allowEio3: values.ALLOW_EIO3,
@@ -220,6 +223,7 @@ function missingOnes(values: Environment): string[] {
     missing("DATABASE_URL", "but required with REDIS_URL: the embedded database serves a single process");
   }
   if (values.REDIS_URL) problems.push(...wrongAddress(values.REDIS_URL));
+  if (values.CORS_ORIGINS) problems.push(...wrongOrigins(values.CORS_ORIGINS));
   if (values.JWT_SECRET && Buffer.byteLength(values.JWT_SECRET) < MIN_SECRET_BYTES)
     problems.push(problem("JWT_SECRET", values.JWT_SECRET));
   // A key is taken as it stands: with the space it is another key, and everybody whose token it signed is logged out.
@@ -245,6 +249,16 @@ function wrongAddress(url: string): string[] {
     return [];
   } catch (error) {
     if (error instanceof BadAddress) return [`REDIS_URL: ${error.message}`];
+    throw error;
+  }
+}
+
+function wrongOrigins(origins: string): string[] {
+  try {
+    readOrigins(origins);
+    return [];
+  } catch (error) {
+    if (error instanceof BadOrigin) return [`CORS_ORIGINS: ${error.message}`];
     throw error;
   }
 }

@@ -161,7 +161,6 @@ describe("a good value is read", () => {
 describe("a bad value is one line that names the variable, what was found and what is expected", () => {
   const redis =
     "redis://host:port, rediss://host:port, or a comma list of them; or redis+sentinel://host:port,host:port/master, or rediss+sentinel://…";
-  const origins = "a comma list of origins such as https://shop.example, or *";
   const proxies = "a comma list of addresses, CIDRs, loopback, linklocal and uniquelocal, or none";
   const ttl = "a number with s, m, h or d, such as 12h";
   const age = "a number with s, m, h or d, such as 1h, or 0";
@@ -186,9 +185,12 @@ describe("a bad value is one line that names the variable, what was found and wh
     ["MAX_CONNECTION_AGE", "0h", age],
     ["MAX_CONNECTION_AGE", "1.5h", age],
     ["ADMIN_EMAIL", "a b", "a text without spaces, at most 254 characters"],
-    ["CORS_ORIGINS", "shop.example", origins],
-    ["CORS_ORIGINS", "https://shop.example/", origins],
-    ["CORS_ORIGINS", "https://a.example,*", origins],
+    ["CORS_ORIGINS", "shop.example", "an origin such as https://shop.example or capacitor://localhost"],
+    [
+      ...["CORS_ORIGINS", "https://shop.example/"],
+      "scheme, host and port only, without a slash or anything else behind them",
+    ],
+    ["CORS_ORIGINS", "null", "an origin of its own: every sandboxed frame and local file has this one"],
     ...["all", "10.0.0.0/33", "10.0.0.0/x", "10.0.0.1,", "none, 10.0.0.1", "0.0.0.0/0"].map(
       (value) => ["TRUST_PROXY", value, proxies] as const,
     ),

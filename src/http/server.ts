@@ -11,6 +11,7 @@ import type { Clients } from "../client-address.ts";
 import type { Config } from "../config.ts";
 import { RETRY_AFTER_S, Refusal } from "../contract/errors.ts";
 import type { Metrics } from "../metrics.ts";
+import { corsOrigin } from "../origins.ts";
 import { toRefusal } from "../refusals.ts";
 import type { Account } from "../store/accounts.ts";
 import { readTexts } from "../text-values.ts";
@@ -92,7 +93,7 @@ export async function createHttpServer({ config, clients, logger, metrics }: Opt
     request.log.debug({ ...aboutRequest(request), ...result }, "request");
   });
 
-  await http.register(cors, { origin: config.corsOrigins, methods: ["GET", "HEAD", "POST", "PATCH"] });
+  await http.register(cors, { origin: corsOrigin(config.corsOrigins), methods: ["GET", "HEAD", "POST", "PATCH"] });
   if (config.rateLimit.perSecond > 0) {
     await http.register(rateLimit, {
       max: (HTTP_FACTOR * config.rateLimit.perSecond * HTTP_WINDOW_MS) / 1000,

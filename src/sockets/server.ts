@@ -10,6 +10,7 @@ import type { Config } from "../config.ts";
 import { Refusal } from "../contract/errors.ts";
 import { answerRaw } from "../http/raw-answer.ts";
 import type { Metrics } from "../metrics.ts";
+import { corsOrigin } from "../origins.ts";
 import type { Account } from "../store/accounts.ts";
 import { corkWebsockets } from "./cork.ts";
 import { cutOff, listenForGoodbyes, sendAway } from "./goodbye.ts";
@@ -56,7 +57,7 @@ export function createSocketServer(
     // Credentials are a load balancer's cookie, which a browser sends to another site only where this is allowed. Not for
     // every origin: a proxy that knows who somebody is by his cookie would let any page speak in his name.
     ...(config.corsOrigins !== false && {
-      cors: { origin: config.corsOrigins, credentials: Array.isArray(config.corsOrigins) },
+      cors: { origin: corsOrigin(config.corsOrigins), credentials: Array.isArray(config.corsOrigins) },
     }),
     ...(bus && { adapter: bus.adapter as never }),
   });

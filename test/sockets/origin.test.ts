@@ -19,7 +19,10 @@ beforeAll(async () => {
   world = await startWorld("one process");
   const start = (env: Record<string, string>) => startPod({ DATABASE_URL: world.databaseUrl, ...env });
   [shop, open, unproxied] = await Promise.all([
-    start({ CORS_ORIGINS: SHOP, ALLOW_AUTH_PAYLOAD: "true" }),
+    start({
+      CORS_ORIGINS: "https://Shop.Example:443, https://bücher.example,https://*.help.example,capacitor://localhost",
+      ALLOW_AUTH_PAYLOAD: "true",
+    }),
     start({ CORS_ORIGINS: "*" }),
     start({ TRUST_PROXY: "none" }),
   ]);
@@ -65,6 +68,24 @@ describe.each(transports)("on %s", (transport) => {
   ])("%j isn't in the list, and not the service's own", async (origin) => {
     expect(await statusOf(shop, { origin })).toBe(403);
   });
+
+  test.each(["https://xn--bcher-kva.example", "https://www.help.example", "capacitor://localhost"])(
+    "%s is in the list as it was written, for the socket and for CORS",
+    async (origin) => {
+      expect(await statusOf(shop, { origin })).toBe(letIn);
+      const { headers } = await fetch(`${shop.url}/openapi.json`, { headers: { origin } });
+      expect(headers.get("Access-Control-Allow-Origin")).toBe(origin);
+    },
+  );
+
+  test.each(["https://help.example", "https://evilhelp.example", "capacitor://shop.example"])(
+    "%s isn't, for neither",
+    async (origin) => {
+      expect(await statusOf(shop, { origin, host: "shop.example" })).toBe(403);
+      const { headers } = await fetch(`${shop.url}/openapi.json`, { headers: { origin } });
+      expect(headers.get("Access-Control-Allow-Origin")).toBeNull();
+    },
+  );
 
   test("a site in the list, the service's own, and who names none are let in", async () => {
     expect(await statusOf(shop, { origin: SHOP })).toBe(letIn);
