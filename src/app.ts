@@ -15,7 +15,7 @@ import { chatRoutes } from "./http/chats.ts";
 import { registerDocuments } from "./http/documents.ts";
 import { createLoginLimits } from "./http/login-limits.ts";
 import { loginRoutes } from "./http/logins.ts";
-import { probeRoutes } from "./http/probes.ts";
+import { probeRoutes, READY_INTERVAL_MS } from "./http/probes.ts";
 import { createHttpServer, type HttpServer } from "./http/server.ts";
 import { userRoutes } from "./http/users.ts";
 import { visitorRoutes } from "./http/visitors.ts";
@@ -128,7 +128,7 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
     onNewRole: (staff) => reconnectUser(staffRef(staff)),
   });
   chatRoutes(http, { lists, tokens });
-  probeRoutes(http, { store, metrics, isDraining: () => isDraining, isRedisUp: bus?.isUp });
+  const { checkReady } = probeRoutes(http, { store, metrics, isDraining: () => isDraining, isRedisUp: bus?.isUp });
 
   const takeCensus = createCensus({ statistics, presence, clock, metrics });
   const stopSweeping = every(SWEEP_INTERVAL_MS, () => attendance.sweep().catch(fault("sweep")));
@@ -143,6 +143,8 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
       await attendance.touch().catch(fault("presence"));
     }),
     every(CENSUS_INTERVAL_MS, () => takeCensus().catch(fault("database"))),
+    // Its failure is said where it is found; it shows in `chat_ready`.
+    every(READY_INTERVAL_MS, () => checkReady().catch(() => {})),
     every(CHECK_INTERVAL_MS, () => delivery.checkChats().catch(fault("delivery"))),
     every(ROSTER_INTERVAL_MS, () => delivery.checkRoster().catch(fault("delivery"))),
     every(READING_INTERVAL_MS, () => {

@@ -33,10 +33,20 @@ function shared(ask: () => Promise<void>): () => Promise<void> {
   };
 }
 
-/** What Kubernetes and Prometheus ask. Redis away is no reason to be taken out of service: everything still works. */
-export function probeRoutes(http: HttpServer, { store, metrics, isDraining, isRedisUp }: Context): void {
+/** How often a process that nobody probes asks the database: `chat_ready` must be true also without probes. */
+export const READY_INTERVAL_MS = 5_000;
+
+/**
+ * What Kubernetes and Prometheus ask. Redis away is no reason to be taken out of service: everything still works.
+ * @returns what asks the database anew whether this process is ready; it rejects when it isn't
+ */
+export function probeRoutes(
+  http: HttpServer,
+  { store, metrics, isDraining, isRedisUp }: Context,
+): { checkReady: () => Promise<void> } {
   const options = { config: { rateLimit: false }, schema: { tags: ["Probes"] } } as const;
   let isReady = true;
+  metrics.ready.from(() => [{ labels: {}, value: isReady && !isDraining() ? 1 : 0 }]);
   const ping = shared(async () => {
     try {
       await store.ping();
@@ -78,4 +88,5 @@ export function probeRoutes(http: HttpServer, { store, metrics, isDraining, isRe
       .serializer(String)
       .send(await metrics.registry.metrics()),
   );
+  return { checkReady: ping };
 }

@@ -21,6 +21,10 @@ export const partMetrics = (define: Define) => ({
     [0.0025, 0.01, 0.05, 0.25, 1, 5, 20],
   ),
   gone: define.counter("chat_presence_gone_total", "Users who were gone, and whom this process has let leave"),
+  ready: define.live(
+    "chat_ready",
+    "1 while this process may get connections, as GET /readyz says, else 0. When none has a 1, nobody can connect or write",
+  ),
   databaseUp: define.live(
     "chat_database_up",
     "1 when PostgreSQL has answered this process's last question, which it asks every 15 s, else 0",

@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { enter } from "../support/client.ts";
 import { expectRefusal, request } from "../support/http.ts";
+import { readSeries, sumOf } from "../support/metrics.ts";
 import { type Pod, startPod } from "../support/pod.ts";
 import { createDatabase } from "../support/services.ts";
 import { wayTo } from "../support/way.ts";
@@ -88,5 +89,15 @@ describe("while the database can't be reached", () => {
     expect((await request(pod.url, "GET /livez")).status).toBe(200);
     await way.open();
     expect((await request(pod.url, "GET /readyz")).status).toBe(200);
+  });
+
+  test("chat_ready follows, though nobody probes", async () => {
+    const expectReady = (value: number) =>
+      vi.waitFor(async () => expect(sumOf(await readSeries(pod.url), "chat_ready")).toBe(value), 20_000);
+    await expectReady(1);
+    await way.close();
+    await expectReady(0);
+    await way.open();
+    await expectReady(1);
   });
 });

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { createMetrics } from "../../src/metrics.ts";
 import { the } from "./objects.ts";
-import { k8s, render } from "./render.ts";
+import { k8s, render, renderEdited } from "./render.ts";
 
 const production = render("overlays/production");
 const page = readFileSync(join(k8s, "../docs/OPERATIONS.md"), "utf8");
@@ -19,6 +19,14 @@ describe("the autoscaler", () => {
     expect(autoscaler.minReplicas).toBeGreaterThan(1);
     expect(autoscaler.maxReplicas).toBeGreaterThan(autoscaler.minReplicas);
     expect(spec).not.toHaveProperty("replicas");
+  });
+
+  test("is no condition for three pods: without it the Deployment says how many", () => {
+    const overlay = "overlays/production";
+    const without = (text: string) => text.replace("  - ../../components/autoscaling\n", "");
+    const objects = renderEdited(overlay, `${overlay}/kustomization.yaml`, without);
+    expect(objects.map(({ kind }) => kind)).not.toContain("HorizontalPodAutoscaler");
+    expect(the(objects, "Deployment").spec.replicas).toBe(autoscaler.minReplicas);
   });
 
   test("asks for what the service measures, as the adapter names it", async () => {

@@ -138,3 +138,14 @@ describe("what is public", () => {
     });
   });
 });
+
+test("what Prometheus reads in production has the label by which kube-prometheus-stack finds it", () => {
+  const objects = rendered["production with Ingress"] ?? [];
+  const read = objects.filter(({ apiVersion }) => apiVersion.startsWith("monitoring.coreos.com/"));
+  expect(read.map(({ kind, metadata }) => [kind, metadata.labels?.release])).toEqual([
+    ["PodMonitor", "kube-prometheus-stack"],
+    ["PrometheusRule", "kube-prometheus-stack"],
+  ]);
+  const others = objects.filter((one) => !read.includes(one));
+  expect(others.filter(({ metadata }) => metadata.labels?.release)).toEqual([]);
+});

@@ -1,7 +1,7 @@
 // Each alert on what Prometheus would have scraped: it comes when it should, alone, and doesn't when things are just well.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { alerts, monitoring, promtool } from "../support/promtool.ts";
 
 /** Scrapes in an hour and a half, and those before something changes: 30 minutes. */
@@ -51,6 +51,8 @@ const healthy: Record<string, string> = {
   [series("chat_gaps_total")]: rate(0),
   [series("chat_faults_total", 'part="presence"')]: rate(0),
   [series("chat_presence_sweep_seconds_count")]: rate(1),
+  [series("chat_ready")]: always(1),
+  [series("chat_ready", "", "b")]: always(1),
   [series("chat_database_up")]: always(1),
   [series("chat_database_up", "", "b")]: always(1),
   [series("chat_database_waiting")]: always(0),
@@ -75,6 +77,10 @@ const cases: Record<string, Case> = {
   ChatNoPods: {
     wrong: { [series("up")]: thenGone(1), [series("up", "", "b")]: thenGone(1) },
     almost: { [series("up", "", "b")]: `1x${BEFORE} 0x2 1x${ALL}` },
+  },
+  ChatNotReady: {
+    wrong: { [series("chat_ready")]: then(1, 0), [series("chat_ready", "", "b")]: then(1, 0) },
+    almost: { [series("chat_ready")]: then(1, 0) },
   },
   ChatTooFewPods: {
     wrong: { [series("up", "", "b")]: thenGone(1) },
@@ -156,6 +162,10 @@ const cases: Record<string, Case> = {
   ChatGapsHealing: {
     wrong: { [series("chat_gaps_total")]: thenRate(0, 0.2) },
     almost: { [series("chat_gaps_total")]: thenRate(0, 0.04) },
+  },
+  ChatDeliveryFailing: {
+    wrong: { [series("chat_faults_total", 'part="delivery"')]: thenRate(0, 0.2) },
+    almost: { [series("chat_faults_total", 'part="delivery"')]: thenRate(0, 0.04) },
   },
   ChatPresenceFailing: {
     wrong: { [series("chat_faults_total", 'part="presence"')]: thenRate(0, 0.2) },
@@ -272,6 +282,82 @@ test("also the first 500 that a route ever answers is seen", () => {
   const tests = [{ ...common, input_series: first, promql_expr_test: times }];
   const all = { rule_files: ["rules.yaml"], evaluation_interval: "1m", tests };
   expect(promtool(["test", "rules", "all.yaml"], { "all.yaml": all }).output).toContain("SUCCESS");
+});
+
+describe("at night, when hardly anybody tries", () => {
+  /** Nobody connects, nobody writes, nothing is delivered: every rate is 0. */
+  const night = Object.fromEntries(
+    Object.entries(healthy).map(([name, values]) => [name, /_total|_bucket/.test(name) ? rate(0) : values]),
+  );
+  const twice = (values: (name: string) => Record<string, string>) => ({ ...values("a"), ...values("b") });
+  const expectAlerts = (changes: Record<string, string>, times: [minutes: number, alerts: string[]][]) => {
+    const input_series = Object.entries({ ...night, ...changes }).map(([name, values]) => ({ series: name, values }));
+    const promql_expr_test = times.map(([minutes, names]) => ({
+      ...{ expr: firing, eval_time: `${minutes * 60}s` },
+      exp_samples: names.map((name) => ({ labels: `{alertname="${name}"}`, value: 1 })),
+    }));
+    const tests = [{ ...common, input_series, promql_expr_test }];
+    const all = { rule_files: ["rules.yaml"], evaluation_interval: "1m", tests };
+    expect(promtool(["test", "rules", "all.yaml"], { "all.yaml": all }).output).toContain("SUCCESS");
+  };
+
+  test("nothing comes while all is well", () => {
+    expectAlerts({}, [
+      [29, []],
+      [85, []],
+    ]);
+  });
+
+  test("PostgreSQL away from everybody is critical within 3 minutes, though no request fails", () => {
+    const away = twice((name) => ({
+      [series("chat_ready", "", name)]: then(1, 0),
+      [series("chat_database_up", "", name)]: then(1, 0),
+    }));
+    // What is read from it is gone as well.
+    const gone = { [series("chat_queue_oldest_seconds")]: thenGone(0) };
+    expectAlerts({ ...away, ...gone }, [
+      [29, []],
+      [33, ["ChatDatabaseDown", "ChatNotReady"]],
+      [85, ["ChatDatabaseDown", "ChatNotReady"]],
+    ]);
+    expect(alerts.find(({ alert }) => alert === "ChatNotReady")?.labels.severity).toBe("critical");
+  });
+
+  test("the pods of one of two installations are missed, also when they are gone without a trace", () => {
+    const other = { 'up{namespace="other",pod="z",instance="z:3000",job="chat-backend"}': always(1) };
+    const others = { 'up{namespace="other",pod="y",instance="y:3000",job="chat-backend"}': always(1) };
+    const gone = twice((name) => ({
+      [series("up", "", name)]: thenGone(1),
+      [series("chat_ready", "", name)]: thenGone(1),
+      [series("chat_database_up", "", name)]: thenGone(1),
+      [series("chat_redis_up", "", name)]: thenGone(1),
+      [series("chat_build_info", "", name)]: thenGone(1),
+    }));
+    const sweeps = { [series("chat_presence_sweep_seconds_count")]: `0+15x${BEFORE} stale _x${ALL - BEFORE}` };
+    expectAlerts({ ...other, ...others, ...gone, ...sweeps }, [
+      [29, []],
+      [33, ["ChatNoPods"]],
+      [85, ["ChatNoPods"]],
+    ]);
+  });
+
+  test("one client that is refused each half minute is enough", () => {
+    expectAlerts({ [refused("unavailable")]: thenRate(0, 1 / 30) }, [
+      [29, []],
+      [LATE, ["ChatConnectsFailing"]],
+    ]);
+    expectAlerts({ [refused("invalidToken")]: thenRate(0, 1 / 30) }, [
+      [29, []],
+      [LATE, ["ChatTokensRefused"]],
+    ]);
+  });
+
+  test("a message every three minutes that isn't stored is enough", () => {
+    expectAlerts({ [result("unavailable")]: thenRate(0, 1 / 180) }, [
+      [29, []],
+      [LATE, ["ChatEventsFailing"]],
+    ]);
+  });
 });
 
 test("a drain that goes well is none that is stuck, at no moment of it", () => {
