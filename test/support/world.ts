@@ -42,13 +42,20 @@ const sign = createSigner({ key: JWT_SECRET, algorithm: "HS256", expiresIn: "1h"
 export const tokenOf = (user: Staff | Visitor): string =>
   sign({ sub: user.id, type: "role_id" in user ? "staff" : "visitor" });
 
-/** Starts the product on a database and a Redis of its own, unless `env` has them. */
-export async function startWorld(topology: Topology, env: Record<string, string> = {}): Promise<World> {
+/**
+ * Starts the product on a database and a Redis of its own, unless `env` has them.
+ * @param folder where another version of it is
+ */
+export async function startWorld(
+  topology: Topology,
+  env: Record<string, string> = {},
+  folder?: string,
+): Promise<World> {
   const database = env.DATABASE_URL ? { url: env.DATABASE_URL, drop: async () => {} } : await createDatabase();
   const count = topology === "two pods" ? 2 : 1;
   const redis = count > 1 && !env.REDIS_URL ? await startRedis() : undefined;
   const podEnv = { DATABASE_URL: database.url, ...(redis && { REDIS_URL: redis.url }), ...env };
-  const pods = await Promise.all(Array.from({ length: count }, () => startPod(podEnv)));
+  const pods = await Promise.all(Array.from({ length: count }, () => startPod(podEnv, folder)));
   const connected = connectPostgres(database.url);
   const store = createStore(connected);
 
