@@ -4,13 +4,22 @@ import { hashPassword } from "./passwords.ts";
 
 /** The accounts that an empty embedded database starts with; they are printed at start, and no secret. */
 export const demoPassword = "demo-1234";
+/** Fixed, so that the examples in the API's documents work. */
+const demoId = (number: number) => `019000000000700080000000000000${String(number).padStart(2, "0")}`;
+export const demoIds = {
+  ada: demoId(1),
+  sam: demoId(2),
+  alex: demoId(3),
+  robin: demoId(4),
+  vera: demoId(5),
+};
 export const demoStaff = [
-  { fullName: "Ada Admin", email: "admin@demo.example", roleId: role.admin },
-  { fullName: "Sam Supervisor", email: "supervisor@demo.example", roleId: role.supervisor },
-  { fullName: "Alex Agent", email: "agent1@demo.example", roleId: role.agent },
-  { fullName: "Robin Agent", email: "agent2@demo.example", roleId: role.agent },
+  { id: demoIds.ada, fullName: "Ada Admin", email: "admin@demo.example", roleId: role.admin },
+  { id: demoIds.sam, fullName: "Sam Supervisor", email: "supervisor@demo.example", roleId: role.supervisor },
+  { id: demoIds.alex, fullName: "Alex Agent", email: "agent1@demo.example", roleId: role.agent },
+  { id: demoIds.robin, fullName: "Robin Agent", email: "agent2@demo.example", roleId: role.agent },
 ] as const;
-export const demoVisitor = { name: "Vera Visitor", email: "visitor@demo.example" } as const;
+export const demoVisitor = { id: demoIds.vera, name: "Vera Visitor", email: "visitor@demo.example" } as const;
 
 /** Fills an empty database. */
 export async function createDemoOrganisation(accounts: Accounts): Promise<void> {

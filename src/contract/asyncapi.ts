@@ -1,71 +1,128 @@
+import type { TSchema } from "typebox";
 import { refusals } from "./errors.ts";
 import { type ClientEvent, clientEvents, type ServerEvent, serverEvents } from "./events.ts";
+import { exampleOf } from "./examples.ts";
 import { ChatMessage } from "./models.ts";
+import { createSchemaNames } from "./named-schemas.ts";
 
 const channel = { $ref: "#/channels/socket" };
-const message = (name: string) => ({ $ref: `#/channels/socket/messages/${name}` });
+const inChannel = (name: string) => ({ $ref: `#/channels/socket/messages/${name}` });
+const inComponents = (name: string) => ({ $ref: `#/components/messages/${name}` });
+
+const description = `Socket.IO v4 on \`/socket.io/\`. The access token goes into the \`Authorization\` header of the handshake.
+
+An event that the service receives carries \`payload\` as its first argument, and \`x-second-argument\`, where there is one, as its
+second. The service answers it by the ack. An event that the service sends carries \`payload\` as its only argument.`;
 
 /** The socket protocol as an AsyncAPI 3 document (https://www.asyncapi.com/docs/reference/specification/v3.0.0). */
 export function asyncApiDocument(version: string): Record<string, unknown> {
   const received = Object.entries<ClientEvent>(clientEvents);
   const sent = Object.entries<ServerEvent>(serverEvents);
+  const { schemas, refer, name } = createSchemaNames();
+
+  /** A schema without a name of its own is named after its event. */
+  const named = (event: string, schema: TSchema): unknown => {
+    const referred = refer(schema) as { $ref?: string };
+    return referred.$ref ? referred : name(inPascalCase(event), referred);
+  };
+  const message = (event: string, summary: string, payload: TSchema) => ({
+    ...{ name: event, title: event, summary, payload: named(event, payload) },
+    examples: [{ name: event, payload: exampleOf(payload as never) }],
+  });
+  const messages: Record<string, object> = {
+    ...Object.fromEntries(
+      received.map(([event, { summary, data, options }]) => [
+        event,
+        { ...message(event, summary, data), ...(options && { "x-second-argument": refer(options) }) },
+      ]),
+    ),
+    ...Object.fromEntries(sent.map(([event, { summary, payload }]) => [event, message(event, summary, payload)])),
+    ack: {
+      ...{ name: "ack", title: "ack" },
+      summary: "`(true, null)`, or `(false, why)`; a client that gave an id gets the stored message as a third value.",
+      payload: name("Ack", {
+        type: "array",
+        items: [{ type: "boolean" }, { anyOf: [{ type: "null" }, { type: "string" }] }, refer(ChatMessage)],
+        minItems: 2,
+        maxItems: 3,
+      }),
+      examples: [
+        { name: "done", payload: [true, null] },
+        { name: "refused", payload: [false, refusals.alreadyClaimed.sentence] },
+        { name: "stored", payload: [true, null, exampleOf(ChatMessage as never)] },
+      ],
+      "x-refusals": Object.values(refusals).map(({ sentence }) => sentence),
+    },
+  };
+
   return {
     asyncapi: "3.0.0",
+    id: "urn:chat-backend:socket",
     info: {
       title: "Chat backend: socket events",
       version,
-      description:
-        "Socket.IO v4 on `/socket.io`. The access token goes into the `Authorization` header of the handshake. An event " +
-        "that the service receives carries `payload` as its first argument, and `x-second-argument`, where there is one, " +
-        "as its second; it is answered by the ack. An event that the service sends carries `payload` as its only one.",
+      description,
+      license: { name: "MIT", url: "https://opensource.org/license/mit" },
+      tags: [{ name: "chat", description: "Conversations between visitors and staff." }],
     },
     defaultContentType: "application/json",
+    servers: {
+      service: {
+        host: "{host}",
+        protocol: "wss",
+        description: "This service, behind TLS. Without TLS the protocol is ws.",
+        variables: { host: { description: "host, and port where there is one", default: "localhost:3000" } },
+        security: [{ $ref: "#/components/securitySchemes/token" }],
+      },
+    },
     channels: {
       socket: {
-        address: "/socket.io",
-        messages: {
-          ...Object.fromEntries(
-            received.map(([name, { summary, data, options }]) => [
-              name,
-              { name, summary, payload: data, ...(options && { "x-second-argument": options }) },
-            ]),
-          ),
-          ...Object.fromEntries(sent.map(([name, { summary, payload }]) => [name, { name, summary, payload }])),
-          ack: {
-            name: "ack",
-            summary:
-              "`(true, null)`, or `(false, why)`; a client that gave an id gets the stored message as a third value.",
-            payload: {
-              type: "array",
-              items: [
-                { type: "boolean" },
-                { anyOf: [{ type: "null" }, { type: "string" }] },
-                { ...ChatMessage, description: "only for a client that gave an id" },
-              ],
-              minItems: 2,
-              maxItems: 3,
-            },
-            "x-refusals": Object.values(refusals).map(({ sentence }) => sentence),
-          },
-        },
+        address: "/socket.io/",
+        title: "Socket.IO",
+        description: "The one connection that carries all events.",
+        messages: Object.fromEntries(Object.keys(messages).map((event) => [event, inComponents(event)])),
+        servers: [{ $ref: "#/servers/service" }],
       },
     },
     operations: {
       ...Object.fromEntries(
-        received.map(([name, { summary, from }]) => [
-          name,
+        received.map(([event, { summary, from }]) => [
+          event,
           {
-            ...{ action: "receive", channel, summary, description: `Sent by: ${from}`, messages: [message(name)] },
-            reply: { channel, messages: [message("ack")] },
+            ...{ action: "receive", channel, title: event, summary, description: `Sent by: ${from}` },
+            messages: [inChannel(event)],
+            reply: { channel, messages: [inChannel("ack")] },
           },
         ]),
       ),
       ...Object.fromEntries(
-        sent.map(([name, { summary, to }]) => [
-          name,
-          { action: "send", channel, summary, description: `Heard by: ${to}`, messages: [message(name)] },
+        sent.map(([event, { summary, to }]) => [
+          event,
+          {
+            ...{ action: "send", channel, title: event, summary, description: `Received by: ${to}` },
+            messages: [inChannel(event)],
+          },
         ]),
       ),
     },
+    components: {
+      schemas,
+      messages,
+      securitySchemes: {
+        token: {
+          type: "httpApiKey",
+          in: "header",
+          name: "Authorization",
+          description: "the access token, with or without `Bearer`",
+        },
+      },
+    },
   };
 }
+
+/** `staff_init` → `StaffInit` */
+const inPascalCase = (event: string) =>
+  event
+    .split("_")
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .join("");

@@ -1,14 +1,19 @@
 import Type, { type Static, type TSchema } from "typebox";
 import type { RefusalCode } from "./errors.ts";
-import { ChatMessage, Content, ID_PATTERN, nullable, Room, Staff, Visitor } from "./models.ts";
+import { ChatMessage, Content, ID_EXAMPLE, ID_PATTERN, nullable, Room, Staff, Visitor } from "./models.ts";
 
 const MessageId = Type.String({
   pattern: "^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$",
   description: "a UUID chosen by the client: sending it again stores nothing new and answers as the first time",
+  examples: ["9f1c4b7e-2d3a-4c5b-8e6f-708192a3b4c5"],
 });
-const RoomId = Type.String({ pattern: ID_PATTERN, description: "the chat's id" });
+const RoomId = Type.String({
+  pattern: ID_PATTERN,
+  description: "the chat's id",
+  examples: [ID_EXAMPLE],
+});
 const InRoom = Type.Object({ room: RoomId });
-const MessageOptions = Type.Object({ id: Type.Optional(MessageId) });
+const MessageOptions = Type.Object({ id: Type.Optional(MessageId) }, { title: "MessageOptions" });
 const Nothing = Type.Unknown();
 
 /**
@@ -97,9 +102,12 @@ const History = Type.Array(ChatMessage, { description: "system messages included
 const Contents = Type.Array(Content, { description: "at most the last 100, and 256 KB of them beside the last one" });
 const MessagesBeside = Type.Array(ChatMessage, { description: "matches `contents` one by one" });
 
-const QueuedChat = Type.Object({ ...ofVisitor, ...inRoom, contents: Contents, messages: MessagesBeside });
-const ActiveChat = Type.Object({ ...ofVisitor, ...inRoom, messages: History });
-const FlaggedChat = Type.Object({ ...ofVisitor, ...inRoom });
+const QueuedChat = Type.Object(
+  { ...ofVisitor, ...inRoom, contents: Contents, messages: MessagesBeside },
+  { title: "QueuedChat" },
+);
+const ActiveChat = Type.Object({ ...ofVisitor, ...inRoom, messages: History }, { title: "ActiveChat" });
+const FlaggedChat = Type.Object({ ...ofVisitor, ...inRoom }, { title: "FlaggedChat" });
 
 export type ServerEvent = {
   /** Who hears it. */

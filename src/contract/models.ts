@@ -1,20 +1,27 @@
 import Type, { type Static } from "typebox";
 
 export const ID_PATTERN = "^[0-9a-f]{32}$";
+export const ID_EXAMPLE = "019ac1f2e3b47c5d8e6f708192a3b4c5";
 
 /** 32 hex digits, time-ordered (a UUIDv7 without dashes). */
-const Id = Type.String({ pattern: ID_PATTERN, description: "32 hex digits, time-ordered" });
+const Id = Type.String({
+  pattern: ID_PATTERN,
+  description: "32 hex digits, time-ordered",
+  examples: [ID_EXAMPLE],
+});
 
 /** Tells whether `text` can be an id at all, so that the database is never asked about anything else. */
 export const isId = (text: string): boolean => idPattern.test(text);
 const idPattern = new RegExp(ID_PATTERN);
 
 /** Milliseconds since 1970. */
-const Time = Type.Integer({ description: "milliseconds since 1970" });
+const Time = Type.Integer({ description: "milliseconds since 1970", examples: [1764547200000] });
 export const nullable = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 
 export const role = { admin: 1, supervisor: 2, agent: 3 } as const;
-export const RoleId = Type.Union([Type.Literal(1), Type.Literal(2), Type.Literal(3)], {
+export const RoleId = Type.Enum([1, 2, 3], {
+  type: "integer",
+  title: "RoleId",
   description: "1 admin, 2 supervisor, 3 agent",
   expected: "1 (admin), 2 (supervisor) or 3 (agent)",
 });
@@ -23,9 +30,9 @@ export type RoleId = Static<typeof RoleId>;
 export const Staff = Type.Object(
   {
     id: Id,
-    full_name: Type.String(),
-    display_name: nullable(Type.String()),
-    email: Type.String(),
+    full_name: Type.String({ examples: ["Alex Agent"] }),
+    display_name: nullable(Type.String({ examples: ["Alex"] })),
+    email: Type.String({ examples: ["agent1@demo.example"] }),
     role_id: RoleId,
     organisation_id: Id,
     disabled: Type.Boolean(),
@@ -39,8 +46,8 @@ export type Staff = Static<typeof Staff>;
 export const Visitor = Type.Object(
   {
     id: Id,
-    name: Type.String(),
-    email: nullable(Type.String({ description: "null for an anonymous visitor" })),
+    name: Type.String({ examples: ["Vera Visitor"] }),
+    email: nullable(Type.String({ description: "null for an anonymous visitor", examples: ["visitor@demo.example"] })),
     is_anonymous: Type.Boolean(),
     disabled: Type.Boolean(),
     created_at: Time,
@@ -55,8 +62,8 @@ export const Room = Type.Object(
   {
     id: Id,
     visitor_id: Id,
-    tags: Type.Array(Type.String()),
-    severity_level: Type.Integer({ description: "0 = not flagged" }),
+    tags: Type.Array(Type.String(), { examples: [[]] }),
+    severity_level: Type.Integer({ description: "0 = not flagged", examples: [0] }),
     created_at: Time,
     updated_at: nullable(Time),
   },
@@ -65,7 +72,7 @@ export const Room = Type.Object(
 export type Room = Static<typeof Room>;
 
 export const statuses = ["unclaimed", "claimed", "closed"] as const;
-export const ChatStatus = Type.Enum(statuses);
+export const ChatStatus = Type.Enum(statuses, { type: "string", title: "ChatStatus" });
 export type ChatStatus = Static<typeof ChatStatus>;
 
 /** What a message says: a non-empty JSON object, its form is the front-end's affair. Kept to the letter. */
@@ -74,6 +81,7 @@ export const Content = Type.Unsafe<Record<string, unknown>>({
   minProperties: 1,
   title: "Content",
   description: "a non-empty JSON object, kept and passed on to the letter",
+  examples: [{ content: "Hello?" }],
 });
 export type Content = Static<typeof Content>;
 
@@ -81,9 +89,14 @@ export const ChatMessage = Type.Object(
   {
     id: Id,
     chat_id: Id,
-    sequence_num: Type.Integer({ description: "from 1 within the chat, without gaps" }),
-    type_id: Type.Integer({ description: "1 message, 0 system message" }),
-    sender: nullable(Type.String({ description: "the staff's id; null for the visitor" })),
+    sequence_num: Type.Integer({ description: "from 1 within the chat, without gaps", examples: [1] }),
+    type_id: Type.Integer({ description: "1 message, 0 system message", examples: [1] }),
+    sender: nullable(
+      Type.String({
+        description: "the staff's id; null for the visitor",
+        examples: [ID_EXAMPLE],
+      }),
+    ),
     content: Content,
     created_at: Time,
     updated_at: nullable(Time),

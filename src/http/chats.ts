@@ -1,29 +1,58 @@
 import Type from "typebox";
+import { demoIds } from "../accounts/demo.ts";
 import type { Tokens } from "../accounts/tokens.ts";
 import { Refusal } from "../contract/errors.ts";
-import { ChatMessage, ChatStatus, ID_PATTERN, isId, Room, Staff, statuses, Visitor } from "../contract/models.ts";
+import {
+  ChatMessage,
+  ChatStatus,
+  ID_EXAMPLE,
+  ID_PATTERN,
+  isId,
+  Room,
+  Staff,
+  statuses,
+  Visitor,
+} from "../contract/models.ts";
 import type { Account } from "../store/accounts.ts";
 import type { Lists } from "../store/lists.ts";
 import { requireUser, userOf } from "./auth.ts";
-import { answers, IdParam, Limit, Listed, page } from "./schemas.ts";
+import { AfterId, answers, IdParam, Limit, Listed, page } from "./schemas.ts";
 import type { HttpServer } from "./server.ts";
 
 const tags = ["Chats"];
 const security = [{ token: [] }];
-const optional = (expected: string, pattern: string) => Type.Optional(Type.String({ pattern, expected }));
-const anId = optional("an id", ID_PATTERN);
 const oneStatus = `(${statuses.join("|")})`;
-const SequenceNum = Type.Optional(Type.Integer({ minimum: 0, maximum: 2_147_483_647, expected: "a sequence number" }));
+const Statuses = Type.Optional(
+  Type.String({
+    pattern: `^${oneStatus}(,${oneStatus})*$`,
+    expected: `a comma list of ${statuses.join(", ")}`,
+    description: `a comma list of ${statuses.join(", ")}`,
+    examples: ["unclaimed,claimed"],
+  }),
+);
+const VisitorId = Type.Optional(
+  Type.String({ pattern: ID_PATTERN, expected: "an id", description: "one visitor's chats", examples: [demoIds.vera] }),
+);
+const sequenceNum = (example: number) =>
+  Type.Optional(
+    Type.Integer({
+      ...{ minimum: 0, maximum: 2_147_483_647, expected: "a sequence number" },
+      ...{ description: "a `sequence_num`", examples: [example] },
+    }),
+  );
 const nullableTime = Type.Union([Type.Integer(), Type.Null()], { description: "milliseconds since 1970" });
 
-const ListedChat = Type.Object({
-  room: Room,
-  user: Visitor,
-  staff: Type.Union([Staff, Type.Null()], { description: "who serves the chat, or served it last" }),
-  status: ChatStatus,
-  claimed_at: nullableTime,
-  closed_at: nullableTime,
-});
+const ListedChat = Type.Object(
+  {
+    room: Room,
+    user: Visitor,
+    staff: Type.Union([Staff, Type.Null()], { description: "who serves the chat, or served it last" }),
+    status: ChatStatus,
+    claimed_at: nullableTime,
+    closed_at: nullableTime,
+  },
+  { title: "Chat" },
+);
 
 /** Staff see their organisation, a visitor his own chats; the rest doesn't exist for them. */
 const scopeOf = ({ kind, organisationId, user }: Account) => ({
@@ -42,16 +71,12 @@ export function chatRoutes(http: HttpServer, { lists, tokens }: { lists: Lists; 
         ...{
           tags,
           security,
+          operationId: "listChats",
           summary: "Chats, newest first",
           description: "Staff: the organisation's; a visitor: his own.",
         },
-        querystring: Type.Object({
-          status: optional(`a comma list of ${statuses.join(", ")}`, `^${oneStatus}(,${oneStatus})*$`),
-          visitor_id: anId,
-          after_id: anId,
-          limit: Limit,
-        }),
-        response: answers(200, Listed(ListedChat), 400, 401),
+        querystring: Type.Object({ status: Statuses, visitor_id: VisitorId, after_id: AfterId, limit: Limit }),
+        response: answers(200, Listed(ListedChat), 401),
       },
     },
     async (request) => {
@@ -80,12 +105,13 @@ export function chatRoutes(http: HttpServer, { lists, tokens }: { lists: Lists; 
         ...{
           tags,
           security,
+          operationId: "listMessages",
           summary: "A chat's messages, in sequence order",
           description: "`after` goes forward; `before` alone gives the nearest messages below, and goes backward.",
         },
-        params: IdParam,
-        querystring: Type.Object({ after: SequenceNum, before: SequenceNum, limit: Limit }),
-        response: answers(200, Listed(ChatMessage), 400, 401, 404),
+        params: IdParam("the chat's id: `GET /chats` lists them", ID_EXAMPLE),
+        querystring: Type.Object({ after: sequenceNum(0), before: sequenceNum(100), limit: Limit }),
+        response: answers(200, Listed(ChatMessage), 401, 404),
       },
     },
     async (request) => {

@@ -3,11 +3,20 @@ import { join } from "node:path";
 import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import { asyncApiDocument } from "../contract/asyncapi.ts";
+import { completeOpenApi } from "./openapi.ts";
 import type { HttpServer } from "./server.ts";
 
 const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "../../package.json"), "utf8")) as {
   version: string;
 };
+
+const tags = [
+  { name: "Access tokens", description: "Log in: the token opens the socket, and all calls that need one." },
+  { name: "Chats", description: "What was written, beyond what the socket's snapshots have." },
+  { name: "Probes", description: "What an orchestrator and Prometheus ask." },
+  { name: "Staff", description: "Agents, supervisors and admins." },
+  { name: "Visitors", description: "People on the web site." },
+];
 
 /** Both documents and the page, from the schemas that requests and events are checked with. To be called before the routes. */
 export async function registerDocuments(http: HttpServer): Promise<void> {
@@ -18,7 +27,10 @@ export async function registerDocuments(http: HttpServer): Promise<void> {
         title: "Chat backend: HTTP",
         version,
         description: "The socket events are described in [/asyncapi.json](/asyncapi.json) (AsyncAPI 3).",
+        license: { name: "MIT", identifier: "MIT" },
       },
+      servers: [{ url: "/", description: "this service" }],
+      tags,
       components: {
         securitySchemes: {
           token: {
@@ -30,6 +42,7 @@ export async function registerDocuments(http: HttpServer): Promise<void> {
         },
       },
     },
+    transformObject: (made) => completeOpenApi((made as { openapiObject: object }).openapiObject),
   });
   await http.register(swaggerUi, {
     routePrefix: "/docs",

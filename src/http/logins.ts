@@ -1,4 +1,5 @@
 import Type from "typebox";
+import { demoPassword, demoStaff, demoVisitor } from "../accounts/demo.ts";
 import { checkPassword } from "../accounts/passwords.ts";
 import type { Tokens } from "../accounts/tokens.ts";
 import type { Clients } from "../client-address.ts";
@@ -20,9 +21,17 @@ type Context = {
   config: Pick<Config, "rateLimit">;
 };
 
-const Credentials = Type.Object({ email: Email, password: Password });
+const credentials = { email: Email, password: Password };
+const StaffCredentials = Type.Object(credentials, {
+  title: "StaffCredentials",
+  examples: [{ email: demoStaff[0].email, password: demoPassword }],
+});
+const VisitorCredentials = Type.Object(credentials, {
+  title: "VisitorCredentials",
+  examples: [{ email: demoVisitor.email, password: demoPassword }],
+});
 const LoggedIn = <T extends typeof Staff | typeof Visitor>(user: T) =>
-  Type.Object({ user, access_token: Type.String() });
+  Type.Object({ user, access_token: Type.String() }, { title: `${(user as { title?: string }).title}Login` });
 const tags = ["Access tokens"];
 
 /** The three ways to an access token. */
@@ -56,10 +65,9 @@ export function loginRoutes(http: HttpServer, { accounts, tokens, clients, limit
     "/login",
     {
       schema: {
-        tags,
-        summary: "Staff log in",
-        body: Credentials,
-        response: answers(200, LoggedIn(Staff), 400, 401, 413),
+        ...{ tags, operationId: "logInStaff", summary: "Staff log in" },
+        body: StaffCredentials,
+        response: answers(200, LoggedIn(Staff), 401),
       },
     },
     async (request) => logIn("staff", request.body, clients.addressOf(request.raw)),
@@ -68,10 +76,9 @@ export function loginRoutes(http: HttpServer, { accounts, tokens, clients, limit
     "/visitor/login",
     {
       schema: {
-        tags,
-        summary: "A visitor logs in",
-        body: Credentials,
-        response: answers(200, LoggedIn(Visitor), 400, 401, 413),
+        ...{ tags, operationId: "logInVisitor", summary: "A visitor logs in" },
+        body: VisitorCredentials,
+        response: answers(200, LoggedIn(Visitor), 401),
       },
     },
     async (request) => logIn("visitor", request.body, clients.addressOf(request.raw)),
@@ -81,9 +88,12 @@ export function loginRoutes(http: HttpServer, { accounts, tokens, clients, limit
     {
       config: newVisitorsLimit(config.rateLimit),
       schema: {
-        ...{ tags, summary: "Makes an anonymous visitor" },
-        body: Type.Object({ name: Name, organisation_id: OrganisationId }),
-        response: answers(200, LoggedIn(Visitor), 400, 404, 413),
+        ...{ tags, operationId: "createAnonymousVisitor", summary: "Makes an anonymous visitor" },
+        body: Type.Object(
+          { name: Name, organisation_id: OrganisationId },
+          { title: "NewAnonymousVisitor", examples: [{ name: "Vera" }] },
+        ),
+        response: answers(200, LoggedIn(Visitor), 404),
       },
     },
     async (request) => {

@@ -11,12 +11,16 @@ type Context = {
   isRedisUp?: (() => boolean) | undefined;
 };
 
-const Ready = Type.Object({
-  status: Type.Literal("ok"),
-  redis: Type.Union([Type.Literal("up"), Type.Literal("down"), Type.Literal("none")], {
-    description: "none: a single process without Redis; down: the process goes on without it, until it is back",
-  }),
-});
+const Alive = Type.Object({ status: Type.Literal("ok") }, { title: "Alive" });
+const Ready = Type.Object(
+  {
+    status: Type.Literal("ok"),
+    redis: Type.Union([Type.Literal("up"), Type.Literal("down"), Type.Literal("none")], {
+      description: "none: a single process without Redis; down: the process goes on without it, until it is back",
+    }),
+  },
+  { title: "Ready" },
+);
 function redisState(isUp: boolean | undefined): Static<typeof Ready>["redis"] {
   if (isUp === undefined) return "none";
   return isUp ? "up" : "down";
@@ -59,15 +63,23 @@ export function probeRoutes(
     }
   });
 
-  http.get("/livez", { ...options, schema: { tags: ["Probes"], summary: "200 while the process runs" } }, async () => ({
-    status: "ok",
-  }));
+  http.get(
+    "/livez",
+    {
+      ...options,
+      schema: {
+        ...{ tags: ["Probes"], operationId: "isAlive", summary: "200 while the process runs" },
+        response: { 200: Alive },
+      },
+    },
+    async () => ({ status: "ok" as const }),
+  );
   http.get(
     "/readyz",
     {
       ...options,
       schema: {
-        ...{ tags: ["Probes"], summary: "503 while draining, or without a database" },
+        ...{ tags: ["Probes"], operationId: "isReady", summary: "503 while draining, or without a database" },
         response: { 200: Ready, 503: ErrorBody },
       },
     },
@@ -82,11 +94,20 @@ export function probeRoutes(
       return { status: "ok" as const, redis: redisState(isRedisUp?.()) };
     },
   );
-  http.get("/metrics", { ...options, schema: { tags: ["Probes"], summary: "Prometheus text" } }, async (_, reply) =>
-    reply
-      .type(metrics.registry.contentType)
-      .serializer(String)
-      .send(await metrics.registry.metrics()),
+  http.get(
+    "/metrics",
+    {
+      ...options,
+      schema: {
+        ...{ tags: ["Probes"], operationId: "getMetrics", summary: "Prometheus text" },
+        response: { 200: { content: { "text/plain": { schema: Type.String() } } } },
+      },
+    },
+    async (_, reply) =>
+      reply
+        .type(metrics.registry.contentType)
+        .serializer(String)
+        .send(await metrics.registry.metrics()),
   );
   return { checkReady: ping };
 }

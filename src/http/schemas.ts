@@ -1,4 +1,6 @@
 import Type, { type TSchema } from "typebox";
+import { demoIds } from "../accounts/demo.ts";
+import { ID_PATTERN } from "../contract/models.ts";
 
 /** What requests are made of; `expected` is what an error says after "must be". */
 const someText = (maxLength: number) =>
@@ -25,21 +27,34 @@ export const Password = Type.String({ expected: "a text" });
 export const OrganisationId = Type.Optional(
   Type.String({ description: "default: the oldest organisation", expected: "an organisation's id" }),
 );
-export const IdParam = Type.Object({ id: Type.String() });
+export const IdParam = (description: string, example: string) =>
+  Type.Object({ id: Type.String({ description, examples: [example] }) });
+/** For a list: the page that begins after this one. */
+export const AfterId = Type.Optional(
+  Type.String({
+    pattern: ID_PATTERN,
+    description: "the last id of the page before",
+    expected: "an id",
+    examples: [demoIds.ada],
+  }),
+);
 export const Limit = Type.Integer({ minimum: 1, maximum: 100, default: 15, expected: "an integer from 1 to 100" });
 
 export const ErrorBody = Type.Object(
   { result: Type.Literal(false), error_message: Type.String() },
-  { description: "refused: the sentence says why" },
+  { title: "Error", description: "refused: the sentence says why" },
 );
-export const Single = <T extends TSchema>(data: T) => Type.Object({ data });
-export const Listed = <T extends TSchema>(item: T) =>
-  Type.Object({
-    data: Type.Array(item),
-    links: Type.Object({ next: Type.Union([Type.String(), Type.Null()], { description: "the next page, or null" }) }),
-  });
+const Links = Type.Object(
+  { next: Type.Union([Type.String(), Type.Null()], { description: "the next page, or null" }) },
+  { title: "Links" },
+);
+/** `data` needs a title: the document names this answer after it. */
+export const Single = <T extends TSchema & { title?: string }>(data: T) =>
+  Type.Object({ data }, { title: `Single${data.title}` });
+export const Listed = <T extends TSchema & { title?: string }>(item: T) =>
+  Type.Object({ data: Type.Array(item), links: Links }, { title: `${item.title}Page` });
 
-/** The answers of a route, for the OpenAPI document. */
+/** The answers of a route, for the OpenAPI document, which adds what every call may be answered (openapi.ts). */
 export const answers = <T extends TSchema>(success: 200 | 201, schema: T, ...errors: number[]) => ({
   [success]: schema,
   ...Object.fromEntries([...errors, 429, 503].map((status) => [status, ErrorBody])),

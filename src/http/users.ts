@@ -1,11 +1,12 @@
 import Type from "typebox";
+import { demoIds } from "../accounts/demo.ts";
 import { hashPassword } from "../accounts/passwords.ts";
 import type { Tokens } from "../accounts/tokens.ts";
 import { Refusal } from "../contract/errors.ts";
-import { ID_PATTERN, isId, RoleId, role, Staff } from "../contract/models.ts";
+import { isId, RoleId, role, Staff } from "../contract/models.ts";
 import type { Accounts } from "../store/accounts.ts";
 import { requireStaff, staffOf } from "./auth.ts";
-import { answers, Email, IdParam, Limit, Listed, Name, NewPassword, page, Single } from "./schemas.ts";
+import { AfterId, answers, Email, IdParam, Limit, Listed, Name, NewPassword, page, Single } from "./schemas.ts";
 import type { HttpServer } from "./server.ts";
 
 type Context = {
@@ -32,17 +33,24 @@ export function userRoutes(http: HttpServer, { accounts, tokens, onDisabled, onN
         ...{
           tags,
           security,
+          operationId: "createStaff",
           summary: "Adds a staff to the caller's organisation",
           description: "Admins and supervisors; only roles below their own, an admin also admins.",
         },
-        body: Type.Object({
-          full_name: Name,
-          email: Email,
-          password: NewPassword,
-          role_id: RoleId,
-          display_name: Type.Optional(NullableName),
-        }),
-        response: answers(201, Single(Staff), 400, 401, 403, 409, 413),
+        body: Type.Object(
+          {
+            full_name: Name,
+            email: Email,
+            password: NewPassword,
+            role_id: RoleId,
+            display_name: Type.Optional(NullableName),
+          },
+          {
+            title: "NewStaff",
+            examples: [{ full_name: "Kim Agent", email: "kim@demo.example", password: "demo-1234", role_id: 3 }],
+          },
+        ),
+        response: answers(201, Single(Staff), 401, 403, 409),
       },
     },
     async (request, reply) => {
@@ -69,19 +77,23 @@ export function userRoutes(http: HttpServer, { accounts, tokens, onDisabled, onN
         ...{
           tags,
           security,
+          operationId: "changeStaff",
           summary: "Changes a staff",
           description:
             "As above; everybody may change his own names and password. A disabled staff's connections are closed.",
         },
-        params: IdParam,
-        body: Type.Object({
-          full_name: Type.Optional(Name),
-          display_name: Type.Optional(NullableName),
-          role_id: Type.Optional(RoleId),
-          disabled: Type.Optional(Type.Boolean({ expected: "true or false" })),
-          password: Type.Optional(NewPassword),
-        }),
-        response: answers(200, Single(Staff), 400, 401, 403, 404, 409, 413),
+        params: IdParam("the staff's id", demoIds.robin),
+        body: Type.Object(
+          {
+            full_name: Type.Optional(Name),
+            display_name: Type.Optional(NullableName),
+            role_id: Type.Optional(RoleId),
+            disabled: Type.Optional(Type.Boolean({ expected: "true or false" })),
+            password: Type.Optional(NewPassword),
+          },
+          { title: "StaffChanges", examples: [{ display_name: "Robin" }] },
+        ),
+        response: answers(200, Single(Staff), 401, 403, 404, 409),
       },
     },
     async (request) => {
@@ -119,12 +131,12 @@ export function userRoutes(http: HttpServer, { accounts, tokens, onDisabled, onN
     {
       onRequest,
       schema: {
-        ...{ tags, security, summary: "The staff of the caller's organisation" },
+        ...{ tags, security, operationId: "listStaff", summary: "The staff of the caller's organisation" },
         querystring: Type.Object({
-          after_id: Type.Optional(Type.String({ pattern: ID_PATTERN, expected: "an id" })),
+          after_id: AfterId,
           limit: Limit,
         }),
-        response: answers(200, Listed(Staff), 400, 401, 403),
+        response: answers(200, Listed(Staff), 401, 403),
       },
     },
     async (request) => {

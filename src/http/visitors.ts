@@ -16,9 +16,12 @@ export function visitorRoutes(http: HttpServer, { accounts, config }: Context): 
     {
       config: newVisitorsLimit(config.rateLimit),
       schema: {
-        ...{ tags: ["Visitors"], summary: "Registers a visitor" },
-        body: Type.Object({ name: Name, email: Email, password: NewPassword, organisation_id: OrganisationId }),
-        response: answers(201, Single(Visitor), 400, 404, 409, 413),
+        ...{ tags: ["Visitors"], operationId: "registerVisitor", summary: "Registers a visitor" },
+        body: Type.Object(
+          { name: Name, email: Email, password: NewPassword, organisation_id: OrganisationId },
+          { title: "NewVisitor", examples: [{ name: "Nora", email: "nora@demo.example", password: "demo-1234" }] },
+        ),
+        response: answers(201, Single(Visitor), 404, 409),
       },
     },
     async (request, reply) => {

@@ -13,6 +13,8 @@ export type Account = StaffAccount | VisitorAccount;
 type WithPassword = { passwordHash: string | null };
 
 export type NewStaff = {
+  /** A new one, if it isn't given. */
+  id?: string;
   organisationId: string;
   fullName: string;
   displayName: string | null;
@@ -28,7 +30,7 @@ export type NewOrganisation = {
   ifFirst?: boolean;
 };
 /** An anonymous visitor has neither email nor password. */
-export type NewVisitor = { organisationId: string; name: string; email?: string; passwordHash?: string };
+export type NewVisitor = { id?: string; organisationId: string; name: string; email?: string; passwordHash?: string };
 export type StaffChanges = {
   full_name?: string;
   display_name?: string | null;
@@ -84,12 +86,20 @@ export function createAccounts(prisma: Prisma, newId: () => string): Accounts {
     user: toVisitor(row),
     organisationId: toId(row.organisation_id),
   });
-  const staffData = ({ organisationId, fullName, displayName, email, roleId, passwordHash }: NewStaff) => ({
-    ...{ id: newId(), organisation_id: organisationId, email, email_key: keyOf(email), role_id: roleId },
+  const staffData = ({
+    id = newId(),
+    organisationId,
+    fullName,
+    displayName,
+    email,
+    roleId,
+    passwordHash,
+  }: NewStaff) => ({
+    ...{ id, organisation_id: organisationId, email, email_key: keyOf(email), role_id: roleId },
     ...{ full_name: fullName, display_name: displayName, password_hash: passwordHash },
   });
-  const visitorData = ({ organisationId, name, email, passwordHash }: NewVisitor) => ({
-    ...{ id: newId(), organisation_id: organisationId, name, is_anonymous: email === undefined },
+  const visitorData = ({ id = newId(), organisationId, name, email, passwordHash }: NewVisitor) => ({
+    ...{ id, organisation_id: organisationId, name, is_anonymous: email === undefined },
     ...(email !== undefined && { email, email_key: keyOf(email), password_hash: passwordHash ?? null }),
   });
   const findByEmail = async (

@@ -1,17 +1,32 @@
-import asyncApiSpecs from "@asyncapi/specs";
-import { Validator } from "@seriousme/openapi-schema-validator";
-import { Ajv } from "ajv";
+import { Compile } from "typebox/schema";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { clientEvents, serverEvents } from "../../src/contract/events.ts";
+import { createSchemaNames } from "../../src/contract/named-schemas.ts";
 import { request } from "../support/http.ts";
+import { lint, lintAsyncApi } from "../support/lint.ts";
 import { startWorld, type World } from "../support/world.ts";
 
-type Route = { security?: unknown[]; summary?: string; responses: Record<string, unknown> };
-type OpenApi = { openapi: string; paths: Record<string, Record<string, Route>> };
-type Message = { name: string; summary: string; payload: unknown; "x-second-argument"?: unknown };
+type Json = Record<string, unknown>;
+type Route = {
+  operationId: string;
+  security?: unknown[];
+  summary?: string;
+  tags: string[];
+  parameters?: { name: string; example?: unknown; schema: Json }[];
+  requestBody?: { content: { "application/json": { schema: Json; example?: unknown } } };
+  responses: Record<string, { $ref?: string; content?: Record<string, { schema: Json }> }>;
+};
+type OpenApi = {
+  openapi: string;
+  tags: { name: string; description: string }[];
+  paths: Record<string, Record<string, Route>>;
+  components: { schemas: Record<string, Json>; responses: Record<string, Json> };
+};
+type Message = { summary: string; payload: Json; examples: { payload: unknown }[]; "x-second-argument"?: Json };
 type AsyncApi = {
-  channels: { socket: { messages: Record<string, Message> } };
+  channels: { socket: { messages: Record<string, Json> } };
   operations: Record<string, { action: string; reply?: unknown; messages: { $ref: string }[] }>;
+  components: { schemas: Record<string, Json>; messages: Record<string, Message> };
 };
 
 let world: World;
@@ -26,83 +41,137 @@ async function get<Body>(path: string): Promise<Body> {
   return body;
 }
 
-describe("GET /openapi.json", () => {
-  test("is a valid OpenAPI 3.1 document", async () => {
-    const document = await get<OpenApi>("/openapi.json");
-    expect(document.openapi).toBe("3.1.0");
-    const { valid, errors } = await new Validator().validate(document);
-    expect({ valid, errors }).toEqual({ valid: true, errors: undefined });
+/** A schema of a document with each `$ref` replaced by what it names, so that it can be compiled or compared. */
+function inlined(value: unknown, document: object): unknown {
+  if (Array.isArray(value)) return value.map((one) => inlined(one, document));
+  if (typeof value !== "object" || value === null) return value;
+  if ("$ref" in value) return inlined(at(value.$ref as string, document), document);
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, inlined(one, document)]));
+}
+
+const at = (reference: string, document: object) =>
+  reference
+    .slice(2)
+    .split("/")
+    .reduce<unknown>((part, key) => (part as Json | undefined)?.[key], document);
+
+const problemsOf = (schema: Json, value: unknown, document: object) =>
+  Compile(inlined(schema, document) as never).Errors(value)[1];
+
+describe.each(["/openapi.json", "/asyncapi.json"])("GET %s", (path) => {
+  test("passes the linters, and every reference in it resolves", { timeout: 120_000 }, async () => {
+    const document = await get<Json>(path);
+    expect(await lint(path, document)).toEqual([]);
+    const references = [...JSON.stringify(document).matchAll(/"\$ref":"(#\/[^"]+)"/g)].map(([, one]) => one as string);
+    expect(references.length).toBeGreaterThan(50);
+    for (const reference of references)
+      expect({ reference, target: at(reference, document) }).toEqual({ reference, target: expect.any(Object) });
   });
 
+  test("has no keyword that only the service's own messages use", async () => {
+    expect(JSON.stringify(await get(path))).not.toContain('"expected"');
+  });
+});
+
+describe("GET /openapi.json", () => {
+  const always = [400, 408, 431, 500];
+  const withBody = [...always, 413, 415];
   const routes = {
-    "POST /login": { answers: [200, 400, 401, 413, 429, 503] },
-    "POST /visitor/login": { answers: [200, 400, 401, 413, 429, 503] },
-    "POST /anonymous/login": { answers: [200, 400, 404, 413, 429, 503] },
-    "POST /visitors": { answers: [201, 400, 404, 409, 413, 429, 503] },
-    "POST /users": { answers: [201, 400, 401, 403, 409, 413, 429, 503], token: true },
-    "PATCH /users/{id}": { answers: [200, 400, 401, 403, 404, 409, 413, 429, 503], token: true },
-    "GET /users": { answers: [200, 400, 401, 403, 429, 503], token: true },
-    "GET /chats": { answers: [200, 400, 401, 429, 503], token: true },
-    "GET /chats/{id}/messages": { answers: [200, 400, 401, 404, 429, 503], token: true },
-    "GET /livez": { answers: [200] },
-    "GET /readyz": { answers: [200, 503] },
-    "GET /metrics": { answers: [200] },
+    "POST /login": { id: "logInStaff", answers: [200, 401, 429, 503, ...withBody] },
+    "POST /visitor/login": { id: "logInVisitor", answers: [200, 401, 429, 503, ...withBody] },
+    "POST /anonymous/login": { id: "createAnonymousVisitor", answers: [200, 404, 429, 503, ...withBody] },
+    "POST /visitors": { id: "registerVisitor", answers: [201, 404, 409, 429, 503, ...withBody] },
+    "POST /users": { id: "createStaff", answers: [201, 401, 403, 409, 429, 503, ...withBody], token: true },
+    "PATCH /users/{id}": { id: "changeStaff", answers: [200, 401, 403, 404, 409, 429, 503, ...withBody], token: true },
+    "GET /users": { id: "listStaff", answers: [200, 401, 403, 429, 503, ...always], token: true },
+    "GET /chats": { id: "listChats", answers: [200, 401, 429, 503, ...always], token: true },
+    "GET /chats/{id}/messages": { id: "listMessages", answers: [200, 401, 404, 429, 503, ...always], token: true },
+    "GET /livez": { id: "isAlive", answers: [200, ...always] },
+    "GET /readyz": { id: "isReady", answers: [200, 503, ...always] },
+    "GET /metrics": { id: "getMetrics", answers: [200, ...always] },
   };
 
-  test("lists every route there is, with its answers and whether it needs a token", async () => {
-    const { paths } = await get<OpenApi>("/openapi.json");
+  test("lists every route there is, with its id, its answers and whether it needs a token", async () => {
+    const { openapi, paths } = await get<OpenApi>("/openapi.json");
+    expect(openapi).toBe("3.1.0");
     const listed = Object.entries(paths).flatMap(([path, methods]) =>
-      Object.entries(methods).map(([method, { summary, security, responses }]) => {
+      Object.entries(methods).map(([method, { operationId: id, summary, security, responses }]) => {
         expect(summary).toMatch(/./);
+        expect(security).toEqual(expect.any(Array));
         const answers = Object.keys(responses).map(Number);
-        return [`${method.toUpperCase()} ${path}`, { answers, ...(security && { token: true }) }] as const;
+        return [`${method.toUpperCase()} ${path}`, { id, answers, ...(security?.length && { token: true }) }] as const;
       }),
     );
-    expect(Object.fromEntries(listed)).toEqual(routes);
+    const sorted = Object.entries(routes).map(([route, given]) => {
+      const answers = given.answers.toSorted((a, b) => a - b);
+      return [route, { ...given, answers }] as const;
+    });
+    expect(Object.fromEntries(listed)).toEqual(Object.fromEntries(sorted));
+  });
+
+  test("names every body, every answer and every refusal, and describes every tag", async () => {
+    const document = await get<OpenApi>("/openapi.json");
+    for (const { operationId, tags, requestBody, responses } of Object.values(document.paths).flatMap((path) =>
+      Object.values(path),
+    )) {
+      for (const tag of tags)
+        expect(document.tags).toContainEqual({ name: tag, description: expect.stringMatching(/./) });
+      if (requestBody) expect(requestBody.content["application/json"].schema, operationId).toHaveProperty("$ref");
+      for (const [status, response] of Object.entries(responses)) {
+        if (Number(status) >= 400) expect(response.$ref, status).toMatch(/^#\/components\/responses\//);
+        else if (operationId !== "getMetrics")
+          expect(response.content?.["application/json"]?.schema, operationId).toHaveProperty("$ref");
+      }
+    }
+    const names = ["Staff", "Visitor", "Room", "ChatMessage", "Error", "StaffPage", "ChatPage", "ChatMessagePage"];
+    expect(Object.keys(document.components.schemas)).toEqual(expect.arrayContaining(names));
   });
 });
 
 describe("GET /asyncapi.json", () => {
-  test("is a valid AsyncAPI 3.0 document, every reference in it resolves", async () => {
-    const document = await get<AsyncApi>("/asyncapi.json");
-    // The schemas with ids contain draft-07 itself, which Ajv has already.
-    const validate = new Ajv({ strict: false, validateFormats: false }).compile(
-      asyncApiSpecs.schemasWithoutId["3.0.0"] as object,
-    );
-    validate(document);
-    expect(validate.errors).toBeNull();
-    expect(validate({ ...document, operations: { x: { action: "whisper" } } })).toBe(false);
-
-    const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)].map(
-      ([, path]) => path as string,
-    );
-    expect(references.length).toBeGreaterThan(50);
-    for (const path of references) {
-      const target = path.split("/").reduce<unknown>((at, key) => (at as Record<string, unknown>)?.[key], document);
-      expect({ path, target }).toEqual({ path, target: expect.any(Object) });
-    }
+  test("is what AsyncAPI's own parser accepts, with a named schema for each message", async () => {
+    const { problems, anonymous } = await lintAsyncApi(await get("/asyncapi.json"));
+    expect({ problems, anonymous }).toEqual({ problems: [], anonymous: [] });
   });
 
-  test("lists every event, what it carries and who sends it", async () => {
-    const { channels, operations } = await get<AsyncApi>("/asyncapi.json");
-    const { ack, ...messages } = channels.socket.messages;
-    expect(ack).toBeDefined();
-    const asJson = (value: unknown) => JSON.parse(JSON.stringify(value));
-    const received = Object.entries(clientEvents).map(([name, event]) => ({
-      ...{ name, summary: event.summary, payload: asJson(event.data) },
-      ...("options" in event && { "x-second-argument": asJson(event.options) }),
+  test("lists every event, what it carries, by an example too, and who sends it", async () => {
+    const document = await get<AsyncApi>("/asyncapi.json");
+    const { ack, ...messages } = document.components.messages;
+    const documented = Object.entries(messages).map(([event, { summary, payload, "x-second-argument": second }]) => ({
+      ...{ event, summary, payload: inlined(payload, document) },
+      ...(second && { second: inlined(second, document) }),
     }));
-    const sent = Object.entries(serverEvents).map(([name, { summary, payload }]) => ({
-      ...{ name, summary, payload: asJson(payload) },
+    const received = Object.entries(clientEvents).map(([event, { summary, data, ...rest }]) => ({
+      ...{ event, summary, payload: asJson(data) },
+      ...("options" in rest && { second: asJson(rest.options) }),
     }));
-    expect(Object.values(messages)).toEqual([...received, ...sent]);
-    expect(
-      Object.entries(operations).map(([name, { action, reply }]) => ({ name, action, acked: reply !== undefined })),
-    ).toEqual([
-      ...received.map(({ name }) => ({ name, action: "receive", acked: true })),
-      ...sent.map(({ name }) => ({ name, action: "send", acked: false })),
+    const sent = Object.entries(serverEvents).map(([event, { summary, payload }]) => ({
+      ...{ event, summary, payload: asJson(payload) },
+    }));
+    expect(documented).toEqual([...received, ...sent]);
+    expect(Object.keys(document.channels.socket.messages)).toEqual([...documented.map(({ event }) => event), "ack"]);
+    for (const [event, { payload, examples }] of Object.entries(messages)) {
+      expect(examples.length, event).toBeGreaterThan(0);
+      for (const example of examples) expect(problemsOf(payload, example.payload, document), event).toEqual([]);
+    }
+    expect(ack?.examples.map(({ payload }) => (payload as unknown[]).length)).toEqual([2, 2, 3]);
+    const operations = Object.entries(document.operations).map(([event, { action, reply }]) => ({
+      ...{ event, action, acked: reply !== undefined },
+    }));
+    expect(operations).toEqual([
+      ...received.map(({ event }) => ({ event, action: "receive", acked: true })),
+      ...sent.map(({ event }) => ({ event, action: "send", acked: false })),
     ]);
   });
+
+  const asJson = (schema: unknown) =>
+    JSON.parse(JSON.stringify(schema), (key, value) => (key === "expected" ? undefined : value));
+});
+
+test("two different schemas of one name are a mistake that shows at once", () => {
+  const { refer } = createSchemaNames();
+  expect(refer({ title: "A", type: "string" })).toEqual({ $ref: "#/components/schemas/A" });
+  expect(() => refer({ title: "A", type: "integer" })).toThrow("two schemas are named A");
 });
 
 describe("GET /docs", () => {
