@@ -1,11 +1,34 @@
 // That the pods are as safe, and end as gently, as the pages promise.
+import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { configOf, podOf, serviceContainer, the, workloads } from "./objects.ts";
 import { k8s, variants } from "./render.ts";
 
+/** The most that the heap takes with the options of the image, as Node.js itself has it. */
+function heapLimit(): number {
+  const dockerfile = readFileSync(join(k8s, "../Dockerfile"), "utf8");
+  const command = JSON.parse(/^CMD (\[.*\])$/m.exec(dockerfile)?.[1] ?? "[]") as string[];
+  const options = command.filter((one) => one.startsWith("--"));
+  expect(options).toContainEqual(expect.stringMatching(/^--max-old-space-size=\d+$/));
+  const script = "process.stdout.write(String(require('node:v8').getHeapStatistics().heap_size_limit))";
+  return Number(execFileSync(process.execPath, [...options, "-e", script], { encoding: "utf8" }));
+}
+
+/** In bytes: "1Gi". */
+const bytesOf = (quantity: string) =>
+  Number.parseInt(quantity, 10) * (quantity.endsWith("Gi") ? 2 ** 30 : quantity.endsWith("Mi") ? 2 ** 20 : Number.NaN);
+
 describe.each(Object.entries(variants()))("%s", (_, objects) => {
+  test("a pod's memory has room for its heap, and for 300 MB outside of it", () => {
+    const { command, resources } = serviceContainer(objects);
+    expect(command, "the image's own command has the heap's limit").toBeUndefined();
+    const limit = bytesOf(resources.limits.memory);
+    expect(heapLimit()).toBeGreaterThan(0.4 * limit);
+    expect(heapLimit()).toBeLessThan(limit - 300e6);
+  });
+
   const pods = workloads(objects).map(podOf);
 
   test("a pod has the time to send its connections away", () => {
