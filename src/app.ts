@@ -31,6 +31,7 @@ import { READING_INTERVAL_MS } from "./sockets/reading.ts";
 import { createRefresh } from "./sockets/refresh.ts";
 import { createSocketServer } from "./sockets/server.ts";
 import { createSnapshots } from "./sockets/snapshots.ts";
+import { createWaitingBudget } from "./sockets/waiting.ts";
 import { newMessageId, type Store } from "./store/store.ts";
 import { every } from "./time.ts";
 
@@ -97,13 +98,17 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
 
   const readSnapshot = createSnapshots({ chats, people: accounts, online: delivery.online });
   const inRound = inRounds(OPENED_AT_ONCE);
+  const waiting = createWaitingBudget();
+  metrics.budgets.from(() => [{ labels: { budget: "events" }, value: waiting.used() }]);
+  metrics.budgetLimits.from(() => [{ labels: { budget: "events" }, value: waiting.total }]);
   const connections = new Set<Connection>();
   // Who is sent away is to find another process, and not to be taken for gone.
   const maxAgeMs = bus && config.reconnectGraceMs > 0 ? config.maxConnectionAgeMs : 0;
   const subscribed = () => bus?.subscribed() ?? Promise.resolve();
   io.on("connection", (socket) => {
     const connection = serveConnection(socket, {
-      ...{ config, ports, accounts, attendance, delivery, readSnapshot, inRound, subscribed, maxAgeMs, metrics, log },
+      ...{ config, ports, accounts, attendance, delivery, readSnapshot, waiting, inRound, subscribed },
+      ...{ maxAgeMs, metrics, log },
       onFault: fault("connection"),
     });
     connections.add(connection);

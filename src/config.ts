@@ -82,6 +82,12 @@ export const Environment = Type.Object({
   MAX_CONTENT_BYTES: int(2, 900_000, 65_536, "largest `content` as JSON text"),
   RATE_LIMIT_PER_SECOND: int(0, 1_000_000, 20, "client events a second and connection; 0 = off, the HTTP limits too"),
   RATE_LIMIT_BURST: int(1, 1_000_000, 60, "how many of them at once"),
+  RATE_LIMIT_BYTES_PER_SECOND: int(
+    0,
+    1_000_000_000,
+    65_536,
+    "bytes of client events a second and connection, eight times as many at once; 0 = no limit",
+  ),
   CONNECT_RATE_PER_SECOND: int(0, 100_000, 200, "new connections a second that a process takes; 0 = no limit"),
   MAX_CONNECTIONS_PER_USER: int(0, 100_000, 100, "connections of one user that a process takes; 0 = no limit"),
   MAX_CONNECTION_AGE: Type.String({
@@ -123,6 +129,8 @@ export type Config = {
   allowEio3: boolean;
   maxContentBytes: number;
   rateLimit: { perSecond: number; burst: number };
+  /** Of bytes; 0 a second is no limit. */
+  byteRateLimit: { perSecond: number; burst: number };
   /** New connections a second; 0 is no limit. */
   connectRate: number;
   /** On this process; 0 is no limit. */
@@ -133,6 +141,9 @@ export type Config = {
   logLevel: string;
   production: boolean;
 };
+
+/** So many seconds' bytes may come at once. */
+const BYTE_BURST_S = 8;
 
 export class ConfigError extends Error {}
 
@@ -147,8 +158,9 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   if (problems.length > 0) throw new ConfigError([...new Set(problems)].join("\n"));
 
   // Who has switched the limits off has none that he didn't ask for.
-  const limit = (name: "CONNECT_RATE_PER_SECOND" | "MAX_CONNECTIONS_PER_USER") =>
+  const limit = (name: "CONNECT_RATE_PER_SECOND" | "MAX_CONNECTIONS_PER_USER" | "RATE_LIMIT_BYTES_PER_SECOND") =>
     values.RATE_LIMIT_PER_SECOND === 0 && !env[name] ? 0 : values[name];
+  const bytesPerSecond = limit("RATE_LIMIT_BYTES_PER_SECOND");
   const { ADMIN_EMAIL: email, ADMIN_PASSWORD: password, CORS_ORIGINS: origins } = values;
   return {
     port: values.PORT,
@@ -170,6 +182,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     allowEio3: values.ALLOW_EIO3,
     maxContentBytes: values.MAX_CONTENT_BYTES,
     rateLimit: { perSecond: values.RATE_LIMIT_PER_SECOND, burst: values.RATE_LIMIT_BURST },
+    byteRateLimit: { perSecond: bytesPerSecond, burst: BYTE_BURST_S * bytesPerSecond },
     connectRate: limit("CONNECT_RATE_PER_SECOND"),
     maxConnectionsPerUser: limit("MAX_CONNECTIONS_PER_USER"),
     maxConnectionAgeMs: msOf(values.MAX_CONNECTION_AGE),

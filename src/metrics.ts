@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { collectDefaultMetrics, Registry } from "prom-client";
+import { budgetMetrics } from "./metrics/budgets.ts";
 import { chatMetrics } from "./metrics/chats.ts";
 import { connectionMetrics } from "./metrics/connections.ts";
 import { definer } from "./metrics/define.ts";
@@ -27,6 +28,7 @@ export function createMetrics() {
     ...messageMetrics(define),
     ...chatMetrics(define),
     ...partMetrics(define),
+    ...budgetMetrics(define),
   };
   metrics.build.from(() => [{ labels: { version, node: process.versions.node }, value: 1 }]);
   return metrics;

@@ -22,6 +22,8 @@ const RSA_KEY = pemOf(generateKeyPairSync("rsa", { modulusLength: 2048 }).public
 const PRIVATE_KEY = pemOf(ed25519.privateKey);
 const oneLine = (pem: string) => pem.replaceAll("\n", "\\n");
 
+const unlimited = { byteRateLimit: { perSecond: 0, burst: 0 } };
+
 const defaults = {
   port: 3000,
   host: "0.0.0.0",
@@ -39,6 +41,7 @@ const defaults = {
   allowEio3: false,
   maxContentBytes: 65_536,
   rateLimit: { perSecond: 20, burst: 60 },
+  byteRateLimit: { perSecond: 65_536, burst: 524_288 },
   connectRate: 200,
   maxConnectionsPerUser: 100,
   maxConnectionAgeMs: 3_600_000,
@@ -133,11 +136,19 @@ describe("a good value is read", () => {
     [{ MAX_CONTENT_BYTES: "900000" }, { maxContentBytes: 900_000 }],
     [
       { RATE_LIMIT_PER_SECOND: "0", RATE_LIMIT_BURST: "1" },
-      { rateLimit: { perSecond: 0, burst: 1 }, connectRate: 0, maxConnectionsPerUser: 0 },
+      { ...unlimited, rateLimit: { perSecond: 0, burst: 1 }, connectRate: 0, maxConnectionsPerUser: 0 },
     ],
     [
       { RATE_LIMIT_PER_SECOND: "0", CONNECT_RATE_PER_SECOND: "7", MAX_CONNECTIONS_PER_USER: "8" },
-      { rateLimit: { perSecond: 0, burst: 60 }, connectRate: 7, maxConnectionsPerUser: 8 },
+      { ...unlimited, rateLimit: { perSecond: 0, burst: 60 }, connectRate: 7, maxConnectionsPerUser: 8 },
+    ],
+    [{ RATE_LIMIT_BYTES_PER_SECOND: "0" }, unlimited],
+    [
+      { RATE_LIMIT_PER_SECOND: "0", RATE_LIMIT_BYTES_PER_SECOND: "1000" },
+      {
+        ...{ rateLimit: { perSecond: 0, burst: 60 }, byteRateLimit: { perSecond: 1_000, burst: 8_000 } },
+        ...{ connectRate: 0, maxConnectionsPerUser: 0 },
+      },
     ],
     [{ CONNECT_RATE_PER_SECOND: "0" }, { connectRate: 0 }],
     [{ MAX_CONNECTIONS_PER_USER: "0" }, { maxConnectionsPerUser: 0 }],
@@ -176,6 +187,7 @@ describe("a bad value is one line that names the variable, what was found and wh
     ["RECONNECT_GRACE_MS", "10s", "an integer from 0 to 3600000"],
     ["MAX_CONTENT_BYTES", "64k", "an integer from 2 to 900000"],
     ["RATE_LIMIT_PER_SECOND", "off", "an integer from 0 to 1000000"],
+    ["RATE_LIMIT_BYTES_PER_SECOND", "64k", "an integer from 0 to 1000000000"],
     ["RATE_LIMIT_BURST", "-5", "an integer from 1 to 1000000"],
     ["DRAIN_MS", "20s", "an integer from 0 to 600000"],
     ["ACCESS_TOKEN_TTL", "12", ttl],

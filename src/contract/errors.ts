@@ -43,7 +43,7 @@ export const refusals = {
   unknownOrganisation: { status: 404, sentence: "The organisation doesn't exist." },
   emailTaken: { status: 409, sentence: "The email is already taken." },
 
-  busy: { status: 503, sentence: "Too many are connecting at the moment: try again shortly." },
+  busy: { status: 503, sentence: "Too much is going on at the moment: try again shortly." },
   draining: { status: 503, sentence: "This process is shutting down: try again, and another one answers." },
   unavailable: { status: 503, sentence: "The service can't reach its database right now: try again shortly." },
   internal: { status: 500, sentence: "Internal error" },

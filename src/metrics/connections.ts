@@ -38,9 +38,9 @@ export const connectionMetrics = (define: Define) => ({
   ),
   rateLimited: define.counter(
     "chat_rate_limited_total",
-    "What came too fast: events (event), events that waited for the database (waiting), HTTP requests (http), new connections (connect), failed logins (login)",
+    "What came too fast: events (event), bytes of events (bytes), events that waited for the database (waiting), HTTP requests (http), new connections (connect), failed logins (login)",
     ["what"],
-    ["event", "waiting", "http", "connect", "login"].map((what) => ({ what })),
+    ["event", "bytes", "waiting", "http", "connect", "login"].map((what) => ({ what })),
   ),
   drainRemaining: define.live("chat_drain_remaining", "While it shuts down: connections that are still to go, else 0"),
   httpRequests: define.histogram(

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from "fastify";
 import type { Socket } from "socket.io";
 import { Compile } from "typebox/compile";
+import type { BudgetMember } from "../budget.ts";
 import type { Caller, ChatPorts } from "../chat/ports.ts";
 import { isMonitor } from "../chat/rooms.ts";
 import { Refusal, type RefusalCode } from "../contract/errors.ts";
@@ -8,9 +9,11 @@ import { type ClientEvent, type ClientEventName, clientEvents, fieldRefusals } f
 import { type ChatMessage, Content, isId } from "../contract/models.ts";
 import type { Metrics } from "../metrics.ts";
 import { toRefusal } from "../refusals.ts";
+import { takeArrived } from "./arrivals.ts";
 import { checkContent } from "./content.ts";
 import { handlers } from "./handlers.ts";
 import type { Queue } from "./queue.ts";
+import { memoryOf } from "./waiting.ts";
 
 type BindOptions = {
   ports: ChatPorts;
@@ -19,17 +22,19 @@ type BindOptions = {
   /** Whose event it is, for the log. */
   who: () => object;
   maxContentBytes: number;
-  /** Takes one event from the connection's allowance; false when there is none left. */
-  mayAct: () => boolean;
+  /** Takes an event of so many bytes from the connection's allowance. Answers null, or of what too little is left. */
+  spend: (bytes: number) => "event" | "bytes" | null;
+  /** The connection's part of the memory that events may take until they are answered. */
+  waiting: BudgetMember;
   /** Runs one after the other what it is given, so that a connection's events keep their order. */
   queue: Queue;
 };
 
-/** So many events of one connection may wait for their turn, while the database is slow. */
-const MAX_WAITING_EVENTS = 1_000;
-
 type Ack = (result: boolean, error: string | null, message?: ChatMessage) => void;
 type AnyHandler = (ports: ChatPorts, caller: Caller, data: unknown, options: unknown) => Promise<ChatMessage | void>;
+
+/** Who uses too much: the connection, its organisation, or all together. */
+const parts = { member: "connection", group: "organisation", total: "process" } as const;
 
 const validators = new Map(
   Object.entries<ClientEvent>(clientEvents).map(([name, { data, options }]) => [
@@ -39,13 +44,13 @@ const validators = new Map(
 );
 
 /**
- * Takes every event of a connection through the same gate: rate, role, schema, content, handler, ack. A refusal becomes
- * `(false, why)`; whatever else goes wrong is logged and answered "Internal error". What can be refused without the
- * database is refused when it arrives, so that no more than good events is kept waiting.
+ * Takes every event of a connection through the same gate: rate, role, schema, content, memory, handler, ack. A refusal
+ * becomes `(false, why)`; whatever else goes wrong is logged and answered "Internal error". What can be refused without
+ * the database is refused when it arrives, so that no more than good events is kept waiting.
  * @param currentCaller who acts; throws a Refusal when he may not any more
  */
 export function bindEvents(socket: Socket, currentCaller: () => Caller, options: BindOptions): void {
-  const { ports, metrics, log, who, queue } = options;
+  const { ports, metrics, log, who, queue, waiting } = options;
   const isVerbose = log.level === "debug" || log.level === "trace";
 
   // A packet middleware that never calls `next`: nothing reaches the socket's own listeners, where a client's "error"
@@ -71,23 +76,35 @@ export function bindEvents(socket: Socket, currentCaller: () => Caller, options:
       ack(false, refusal.message);
       if (isVerbose) log.debug({ ...about(), result: refusal.code, seconds: seconds() }, "event");
     };
-    const slowDown = (what: "event" | "waiting") => {
+    const slowDown = (what: "event" | "bytes" | "waiting") => {
       metrics.rateLimited.inc({ what });
       return new Refusal("tooFast");
     };
+    /** Takes memory for the event until it is answered: at a budget's end the newest work is refused. */
+    const reserve = (memory: number) => {
+      const spent = waiting.take(memory);
+      if (!spent) return;
+      metrics.budgetRefusals.inc({ budget: "events", of: parts[spent] });
+      throw spent === "member" ? slowDown("waiting") : new Refusal("busy");
+    };
 
     try {
-      if (!options.mayAct()) throw slowDown("event");
-      if (queue.length() >= MAX_WAITING_EVENTS) throw slowDown("waiting");
+      const bytes = takeArrived(socket);
+      const isTooMuch = options.spend(bytes);
+      if (isTooMuch) throw slowDown(isTooMuch);
       if (!event) throw new Refusal("unknownEvent");
       checkSender(currentCaller(), clientEvents[event].from);
       const { data, second } = checkArguments(event, args, options.maxContentBytes);
+      const memory = memoryOf(bytes, args);
+      reserve(memory);
       queue.enqueue(async () => {
         try {
           const message = await (handlers[event] as AnyHandler)(ports, currentCaller(), data, second);
           accept(message, gaveId(event, data, second));
         } catch (error) {
           refuse(error);
+        } finally {
+          waiting.giveBack(memory);
         }
       });
     } catch (error) {

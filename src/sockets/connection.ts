@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from "fastify";
 import type { DisconnectReason, Socket } from "socket.io";
+import type { Budget } from "../budget.ts";
 import { type Attendance, refOf } from "../chat/attendance.ts";
 import type { Caller, ChatPorts } from "../chat/ports.ts";
 import { roomsOf } from "../chat/rooms.ts";
@@ -21,12 +22,14 @@ import { accountOf, transportOf } from "./server.ts";
 import type { ReadSnapshot } from "./snapshots.ts";
 
 export type ConnectionContext = {
-  config: Pick<Config, "reconnectGraceMs" | "rateLimit" | "maxContentBytes">;
+  config: Pick<Config, "reconnectGraceMs" | "rateLimit" | "byteRateLimit" | "maxContentBytes">;
   ports: ChatPorts;
   accounts: Pick<Accounts, "byId">;
   attendance: Attendance;
   delivery: Pick<Delivery, "follow">;
   readSnapshot: ReadSnapshot;
+  /** The memory that events may take until they are answered. */
+  waiting: Budget;
   /** Runs what connecting asks of the database, together with others who connect. */
   inRound: (work: () => Promise<void>) => Promise<void>;
   /** Resolves when the connection hears of its organisation from every process. */
@@ -92,7 +95,8 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
   // Listeners first: an event may come in before anything that is awaited here is done.
   bindEvents(socket, currentCaller, {
     ...{ ports, metrics, log, who, queue, maxContentBytes: config.maxContentBytes },
-    mayAct: createRateLimit(config.rateLimit),
+    spend: createAllowance(config),
+    waiting: context.waiting.join(caller.organisationId),
   });
   const cutOffSlowReader = () => {
     metrics.cutOffs.inc({ reason: "slow_reader" });
@@ -209,6 +213,12 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
       gate.open();
     }
   }
+}
+
+/** What a connection may send: so many events, and so many bytes. What is refused for something else counts as well. */
+function createAllowance({ rateLimit, byteRateLimit }: Pick<Config, "rateLimit" | "byteRateLimit">) {
+  const [takeEvent, takeBytes] = [createRateLimit(rateLimit), createRateLimit(byteRateLimit)];
+  return (bytes: number) => (takeEvent() ? (takeBytes(bytes) ? null : "bytes") : "event");
 }
 
 function callerOf(account: Account, connectionId: string): Caller {

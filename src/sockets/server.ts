@@ -12,6 +12,7 @@ import { answerRaw } from "../http/raw-answer.ts";
 import type { Metrics } from "../metrics.ts";
 import { corsOrigin } from "../origins.ts";
 import type { Account } from "../store/accounts.ts";
+import { noteArrivals } from "./arrivals.ts";
 import { corkWebsockets } from "./cork.ts";
 import { cutOff, listenForGoodbyes, sendAway } from "./goodbye.ts";
 import { type Admission, authenticateHandshakes } from "./handshake.ts";
@@ -71,6 +72,7 @@ export function createSocketServer(
   });
   corkWebsockets(io);
   listenForGoodbyes(io);
+  noteArrivals(io);
   nameSessions(io);
   authenticateHandshakes(io, {
     ...{ config, tokens, clients, admission, log },

@@ -25,6 +25,7 @@ describe("configuration", () => {
     MAX_CONTENT_BYTES: "the same",
     RATE_LIMIT_PER_SECOND: "the same",
     RATE_LIMIT_BURST: "the same",
+    RATE_LIMIT_BYTES_PER_SECOND: "the same",
     MAX_CONNECTIONS_PER_USER: "the same",
   };
   const given = (objects: KubeObject[]) => {

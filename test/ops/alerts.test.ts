@@ -62,6 +62,9 @@ const healthy: Record<string, string> = {
   [series("process_max_fds")]: always(100_000),
   [series("chat_logins_refused_total", 'kind="staff"')]: rate(0.1),
   [series("chat_rate_limited_total", 'what="event"')]: rate(0.1),
+  [series("chat_budget_used_bytes", 'budget="events"')]: always(1e6),
+  [series("chat_budget_limit_bytes", 'budget="events"')]: always(96e6),
+  [series("chat_budget_refusals_total", 'budget="events",of="organisation"')]: always(0),
   [series("chat_drain_remaining")]: always(0),
   [series("chat_clock_offset_seconds")]: always(-0.02),
 };
@@ -186,6 +189,13 @@ const cases: Record<string, Case> = {
   ChatEventLoopLag: {
     wrong: { [series("nodejs_eventloop_lag_p99_seconds")]: then(0.02, 0.5) },
     almost: { [series("nodejs_eventloop_lag_p99_seconds")]: then(0.02, 0.19) },
+  },
+  ChatMemoryBudget: {
+    wrong: { [series("chat_budget_refusals_total", 'budget="events",of="organisation"')]: thenRate(0, 0.01) },
+    almost: {
+      [series("chat_budget_refusals_total", 'budget="events",of="connection"')]: thenRate(0, 1),
+      [series("chat_budget_used_bytes", 'budget="events"')]: then(0, 75e6),
+    },
   },
   ChatTooManyConnections: {
     wrong: { [series("chat_connections", 'kind="visitor",transport="websocket"')]: then(1_000, 1_700) },
@@ -358,6 +368,18 @@ describe("at night, when hardly anybody tries", () => {
       [LATE, ["ChatEventsFailing"]],
     ]);
   });
+});
+
+test("a budget that is nearly used is seen before anything is refused", () => {
+  const near = input({ [series("chat_budget_used_bytes", 'budget="events"')]: `1e6x${BEFORE} 80e6 1e6x${ALL}` });
+  const times = at([
+    [29, null],
+    [32, "ChatMemoryBudget"],
+    [40, null],
+  ]);
+  const tests = [{ ...common, input_series: near, promql_expr_test: times }];
+  const all = { rule_files: ["rules.yaml"], evaluation_interval: "1m", tests };
+  expect(promtool(["test", "rules", "all.yaml"], { "all.yaml": all }).output).toContain("SUCCESS");
 });
 
 test("a drain that goes well is none that is stuck, at no moment of it", () => {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refusals } from "../../src/contract/errors.ts";
 import { createRateLimit } from "../../src/sockets/rate-limit.ts";
 import { enter } from "../support/client.ts";
+import { readSeries, sumOf } from "../support/metrics.ts";
 import { startWorld, tokenOf, type World } from "../support/world.ts";
 
 describe("the allowance", () => {
@@ -30,16 +31,63 @@ describe("the allowance", () => {
   });
 });
 
+describe("the allowance of bytes", () => {
+  const allowed = (perSecond: number, burst: number, given: [at: number, bytes: number][]) => {
+    let time = 0;
+    const mayAct = createRateLimit({ perSecond, burst }, () => time);
+    return given.map(([at, bytes]) => {
+      time = at;
+      return mayAct(bytes);
+    });
+  };
+
+  test.each<[string, [at: number, bytes: number][], boolean[]]>([
+    [
+      "lets what fits through, also after something that doesn't",
+      [
+        [0, 50],
+        [0, 40],
+        [0, 20],
+        [0, 10],
+      ],
+      [true, true, false, true],
+    ],
+    [
+      "lets somebody through who tries the same again and again",
+      [
+        [0, 80],
+        [1_000, 35],
+        [2_000, 35],
+      ],
+      [true, false, true],
+    ],
+    [
+      "lets more than the burst through when it is full, and then waits for all of it",
+      [
+        [0, 150],
+        [5_000, 1],
+        [5_100, 1],
+        [15_100, 150],
+      ],
+      [true, false, true, true],
+    ],
+  ])("%s", (_, given, expected) => {
+    expect(allowed(10, 100, given)).toEqual(expected);
+  });
+});
+
 describe("on a running service", () => {
   let limited: World;
   let unlimited: World;
+  let bytes: World;
   beforeAll(async () => {
-    [limited, unlimited] = await Promise.all([
+    [limited, unlimited, bytes] = await Promise.all([
       startWorld("one process", { RATE_LIMIT_PER_SECOND: "1", RATE_LIMIT_BURST: "3" }),
       startWorld("one process", { RATE_LIMIT_PER_SECOND: "0", RATE_LIMIT_BURST: "1" }),
+      startWorld("one process", { RATE_LIMIT_BYTES_PER_SECOND: "20000" }),
     ]);
   });
-  afterAll(() => Promise.all([limited?.stop(), unlimited?.stop()]));
+  afterAll(() => Promise.all([limited?.stop(), unlimited?.stop(), bytes?.stop()]));
 
   const tooFast = [false, refusals.tooFast.sentence];
   const many = Array.from({ length: 30 }, (_, n) => ({ n }));
@@ -81,6 +129,34 @@ describe("on a running service", () => {
     await agent.ok("staff_msg", { room: room.id, content: { text: "Yes?" } });
     expect(await busy.next("staff_send")).toMatchObject({ content: { text: "Yes?" } });
     for (const { socket } of [busy, calm, agent]) expect(socket.connected).toBe(true);
+  });
+
+  test("bytes beyond the allowance are refused, whatever they are part of, and by whatever else they would be", async () => {
+    const organisation = await bytes.organisation();
+    const agent = await enter(bytes.url(0), tokenOf(organisation.agent));
+    const visitor = await enter(bytes.url(0), tokenOf(await organisation.visitor()));
+    const text = "x".repeat(30_000);
+    const sent: [string, ...unknown[]][] = [
+      ["visitor_first_msg", { text }],
+      ["visitor_msg", { text: text + text + text }],
+      ["no such event", text],
+      ["visitor_leave_room", text],
+      ["visitor_msg", Buffer.alloc(30_000)],
+      ["visitor_msg", { text: "é".repeat(15_000) }],
+      ["visitor_msg", { text }],
+    ];
+    const acks = await Promise.all(sent.map(([event, ...args]) => visitor.send(event, ...args)));
+    expect(acks.slice(0, 3)).toEqual([
+      [true, null],
+      [false, refusals.contentTooLarge.sentence.replace("{max}", "65536")],
+      [false, refusals.unknownEvent.sentence],
+    ]);
+    // 270,000 bytes, of which 160,000 may come at once.
+    expect(acks.at(-1)).toEqual(tooFast);
+    expect(
+      (await agent.ok("change_chat_priority", { room: (await agent.next("append_unclaimed_chats")).room.id })) ?? true,
+    ).toBe(true);
+    expect(sumOf(await readSeries(bytes.url(0)), "chat_rate_limited_total", { what: "bytes" })).toBeGreaterThan(0);
   });
 
   test("0 a second is no limit", async () => {
