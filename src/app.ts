@@ -15,8 +15,8 @@ import { chatRoutes } from "./http/chats.ts";
 import { registerDocuments } from "./http/documents.ts";
 import { createLoginLimits } from "./http/login-limits.ts";
 import { loginRoutes } from "./http/logins.ts";
-import { probeRoutes, READY_INTERVAL_MS } from "./http/probes.ts";
-import { createHttpServer, type HttpServer } from "./http/server.ts";
+import { createReadiness, metricsRoute, probeRoutes, READY_INTERVAL_MS } from "./http/probes.ts";
+import { createHttpServer, createInsideServer, type HttpServer } from "./http/server.ts";
 import { userRoutes } from "./http/users.ts";
 import { visitorRoutes } from "./http/visitors.ts";
 import { CENSUS_INTERVAL_MS, createCensus } from "./metrics/census.ts";
@@ -55,6 +55,8 @@ export type AppParts = {
 
 export type App = {
   http: HttpServer;
+  /** For METRICS_PORT; null when metrics and probes are on the port of everything else. */
+  inside: HttpServer | null;
   /** To be awaited before listening: tells presence that this process lives, and whom to expect back. */
   ready(): Promise<void>;
   /**
@@ -133,7 +135,10 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
     onNewRole: (staff) => reconnectUser(staffRef(staff)),
   });
   chatRoutes(http, { lists, tokens });
-  const { checkReady } = probeRoutes(http, { store, metrics, isDraining: () => isDraining, isRedisUp: bus?.isUp });
+  const readiness = createReadiness({ store, metrics, log, isDraining: () => isDraining, isRedisUp: bus?.isUp });
+  const inside = config.metricsPort === undefined ? null : await createInsideServer({ clients, logger: log, metrics });
+  for (const server of inside ? [http, inside] : [http]) probeRoutes(server, readiness);
+  metricsRoute(inside ?? http, metrics);
 
   const takeCensus = createCensus({ statistics, presence, clock, metrics });
   const stopSweeping = every(SWEEP_INTERVAL_MS, () => attendance.sweep().catch(fault("sweep")));
@@ -149,7 +154,7 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
     }),
     every(CENSUS_INTERVAL_MS, () => takeCensus().catch(fault("database"))),
     // Its failure is said where it is found; it shows in `chat_ready`.
-    every(READY_INTERVAL_MS, () => checkReady().catch(() => {})),
+    every(READY_INTERVAL_MS, () => readiness.check().catch(() => {})),
     every(CHECK_INTERVAL_MS, () => delivery.checkChats().catch(fault("delivery"))),
     every(ROSTER_INTERVAL_MS, () => delivery.checkRoster().catch(fault("delivery"))),
     every(READING_INTERVAL_MS, () => {
@@ -171,12 +176,12 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
   }
 
   return {
-    http,
+    ...{ http, inside },
     async ready() {
       await attendance.touch();
       await attendance.reconcile();
       await takeCensus().catch(fault("database"));
-      await http.ready();
+      await Promise.all([http.ready(), inside?.ready()]);
     },
     async drain() {
       isDraining = true;
@@ -194,6 +199,7 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
       for (const stop of [stopSweeping, ...timers]) stop();
       io.engine.close();
       await http.close();
+      await inside?.close();
     },
   };
 }

@@ -6,11 +6,11 @@ import { createClients } from "./client-address.ts";
 import { BadOrigin, readOrigins } from "./origins.ts";
 import { readTexts } from "./text-values.ts";
 
-const int = (minimum: number, maximum: number, initial: number, description: string) =>
+const int = (minimum: number, maximum: number, initial: number | undefined, description: string) =>
   Type.Integer({
     minimum,
     maximum,
-    default: initial,
+    ...(initial !== undefined && { default: initial }),
     description,
     expected: `an integer from ${minimum} to ${maximum}`,
   });
@@ -22,7 +22,12 @@ const text = (expected: string, options: Type.TStringOptions & { secret?: true }
 /** Every environment variable there is: type, default, meaning; `expected` is what an error says. */
 export const Environment = Type.Object({
   PORT: int(0, 65535, 3000, "port to listen on; 0 takes a free one and logs it"),
-  HOST: Type.String({ default: "0.0.0.0", description: "address to listen on", expected: "an address" }),
+  HOST: text("an address", {
+    description: "address to listen on; unset: 0.0.0.0, and localhost on the embedded database with its demo accounts",
+  }),
+  METRICS_PORT: Type.Optional(
+    int(0, 65535, undefined, "port of its own for /metrics, /livez and /readyz; unset: they are on PORT"),
+  ),
   DATABASE_URL: text("postgresql://user:password@host:port/database", {
     pattern: "^postgres(ql)?://",
     secret: true,
@@ -101,15 +106,23 @@ export const Environment = Type.Object({
     (["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const).map((level) => Type.Literal(level)),
     { default: "info", description: "least severe log lines to print", expected: "a pino level such as info or debug" },
   ),
-  NODE_ENV: text("production, or anything else", {
-    description: "`production` makes DATABASE_URL, REDIS_URL and JWT_SECRET required",
-  }),
+  NODE_ENV: Type.Optional(
+    Type.Union(
+      (["production", "development", "test"] as const).map((name) => Type.Literal(name)),
+      {
+        description: "`production` makes DATABASE_URL, REDIS_URL and JWT_SECRET required; else development or test",
+        expected: "production, development or test",
+      },
+    ),
+  ),
 });
 type Environment = Static<typeof Environment>;
 
 export type Config = {
   port: number;
   host: string;
+  /** Unset: metrics are on `port`. */
+  metricsPort: number | undefined;
   /** Unset: the embedded database. */
   databaseUrl: string | undefined;
   /** Unset: a single process. */
@@ -164,7 +177,8 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   const { ADMIN_EMAIL: email, ADMIN_PASSWORD: password, CORS_ORIGINS: origins } = values;
   return {
     port: values.PORT,
-    host: values.HOST,
+    host: values.HOST ?? (values.DATABASE_URL ? "0.0.0.0" : "localhost"),
+    metricsPort: values.METRICS_PORT,
     databaseUrl: values.DATABASE_URL,
     redis: values.REDIS_URL ? readRedisUrl(values.REDIS_URL) : undefined,
     dataDir: values.DATA_DIR,
@@ -235,6 +249,8 @@ function missingOnes(values: Environment): string[] {
   if (values.REDIS_URL && !values.DATABASE_URL) {
     missing("DATABASE_URL", "but required with REDIS_URL: the embedded database serves a single process");
   }
+  if (Number.isInteger(values.PORT) && values.METRICS_PORT === values.PORT && values.PORT !== 0)
+    problems.push(`METRICS_PORT: found ${values.PORT}, expected another one than PORT`);
   if (values.REDIS_URL) problems.push(...wrongAddress(values.REDIS_URL));
   if (values.CORS_ORIGINS) problems.push(...wrongOrigins(values.CORS_ORIGINS));
   if (values.JWT_SECRET && Buffer.byteLength(values.JWT_SECRET) < MIN_SECRET_BYTES)

@@ -1,4 +1,3 @@
-import type { AddressInfo } from "node:net";
 import { createDemoOrganisation, demoAccountLines } from "./accounts/demo.ts";
 import { MIN_SECRET_BYTES } from "./accounts/keys.ts";
 import { createWithAdmin } from "./accounts/organisations.ts";
@@ -6,7 +5,9 @@ import { buildApp } from "./app.ts";
 import { connectBus } from "./bus/redis.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
 import { createFaults } from "./faults.ts";
-import { createLog } from "./log.ts";
+import { type Listening, listen } from "./http/listen.ts";
+import type { HttpServer } from "./http/server.ts";
+import { createLog, type Log } from "./log.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { createMemoryPresence } from "./presence/memory.ts";
 import { createRedisPresence } from "./presence/redis.ts";
@@ -42,10 +43,13 @@ try {
   process.exit(1);
 }
 
-/** What of HOST and PORT keeps it from listening; null when it is neither. */
-function whyNotListening({ code, message }: NodeJS.ErrnoException, { host, port }: Config): string | null {
-  if (code === "EADDRINUSE") return `PORT: found ${port}, expected one that is free (${message})`;
-  if (code === "EACCES") return `PORT: found ${port}, expected one that this user may listen on (${message})`;
+/** Which variable keeps it from listening, and why; null when it is none. */
+function whyNotListening(
+  { code, message }: NodeJS.ErrnoException,
+  { name, port, host }: { name: string; port: number; host: string },
+): string | null {
+  if (code === "EADDRINUSE") return `${name}: found ${port}, expected one that is free (${message})`;
+  if (code === "EACCES") return `${name}: found ${port}, expected one that this user may listen on (${message})`;
   if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND" || code === "EAI_AGAIN")
     return `HOST: found ${JSON.stringify(host)}, expected an address of this machine (${message})`;
   return null;
@@ -61,7 +65,7 @@ async function start(config: Config): Promise<void> {
     metrics.appends.observe(seconds);
   });
   observePool(metrics, storage);
-  await fillEmptyDatabase(config, storage.store.accounts);
+  await fillEmptyDatabase(config, storage.store.accounts, log);
   const bus =
     config.redis &&
     (await connectBus(config.redis, {
@@ -80,6 +84,7 @@ async function start(config: Config): Promise<void> {
     ...{ store: storage.store, presence, bus, metrics, fault, log },
     config: { ...config, jwtSecrets: storage.jwtSecrets },
   });
+  const listening: Listening[] = [];
   // Before anybody can know that it runs, and so stop it.
   let stoppedAt: number | undefined;
   const stop = async (signal: string) => {
@@ -96,6 +101,7 @@ async function start(config: Config): Promise<void> {
     log.info({ event: "stop", signal }, "shutting down");
     await app.drain();
     // By now nobody waits for an answer: a database that doesn't answer either is no reason to stay.
+    for (const one of listening) one.close();
     await within(CLOSE_MS, app.close().then(bus?.close).then(storage.close));
     log.info({ event: "stopped" }, "stopped");
     await flush();
@@ -104,13 +110,18 @@ async function start(config: Config): Promise<void> {
   for (const signal of signals) process.off(signal, endAtOnce).on(signal, stop);
 
   await app.ready();
-  await app.http.listen({ port: config.port, host: config.host }).catch((error: NodeJS.ErrnoException) => {
-    const why = whyNotListening(error, config);
-    throw why === null ? error : new ConfigError(why);
-  });
-
-  const { port } = app.http.server.address() as AddressInfo;
-  const url = `http://${config.host === "0.0.0.0" || config.host === "::" ? "localhost" : config.host}:${port}`;
+  const { host } = config;
+  const listenOn = async (http: HttpServer, name: string, wanted: number) => {
+    const one = await listen(http, host, wanted).catch((error: NodeJS.ErrnoException) => {
+      const why = whyNotListening(error, { name, port: wanted, host });
+      throw why === null ? error : new ConfigError(why);
+    });
+    listening.push(one);
+    return one;
+  };
+  const { port, url } = await listenOn(app.http, "PORT", config.port);
+  const inside = app.inside && (await listenOn(app.inside, "METRICS_PORT", config.metricsPort ?? 0));
+  if (inside) log.info({ event: "start", port: inside.port }, `metrics and probes on ${inside.url}`);
   if (config.jwtSecrets.length === 1 && config.jwtSecrets[0]?.includes(","))
     log.warn(`JWT_SECRET is taken as one key: it has a comma, but not all of its parts have ${MIN_SECRET_BYTES} bytes`);
   const keys = { secrets: storage.jwtSecrets.length, publicKeys: config.jwtPublicKeys.length };
@@ -127,6 +138,7 @@ async function start(config: Config): Promise<void> {
   );
   if (config.databaseUrl === undefined) {
     console.log(`\nServing on ${url}   (API: ${url}/docs, data: ${config.dataDir})`);
+    if (host === "localhost") console.log("To this machine only: HOST=0.0.0.0 also serves others.");
     const lines = await demoAccountLines(storage.store.accounts);
     if (lines.length > 0)
       console.log(`\nDemo accounts, with their passwords:\n${lines.join("\n")}\n\nSee it at work: npm run demo\n`);
@@ -141,12 +153,18 @@ function observePool(metrics: Metrics, { poolUse }: Storage): void {
 }
 
 /** On an empty database: the configured organisation and admin, else (embedded only) the demo ones. */
-async function fillEmptyDatabase(config: Config, accounts: Accounts): Promise<void> {
+async function fillEmptyDatabase(config: Config, accounts: Accounts, log: Log["log"]): Promise<void> {
   if (await accounts.oldestOrganisation()) return;
   if (config.firstAdmin) {
     const { email, password, organisationName: name } = config.firstAdmin;
     await createWithAdmin(accounts, { name, email, password, ifFirst: true });
   } else if (config.databaseUrl === undefined) {
     await createDemoOrganisation(accounts);
+  } else {
+    log.warn(
+      { event: "organisation" },
+      "there is no organisation yet, so nobody can log in or write: set ADMIN_EMAIL and ADMIN_PASSWORD and start again, " +
+        "or run the command `organisation create` (npm run admin, or node src/admin.ts in the image)",
+    );
   }
 }

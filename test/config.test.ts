@@ -26,7 +26,8 @@ const unlimited = { byteRateLimit: { perSecond: 0, burst: 0 } };
 
 const defaults = {
   port: 3000,
-  host: "0.0.0.0",
+  host: "localhost",
+  metricsPort: undefined,
   databaseUrl: undefined,
   redis: undefined,
   dataDir: ".data",
@@ -79,11 +80,20 @@ describe("a variable that is unset", () => {
 
 describe("a good value is read", () => {
   const onDatabase = { DATABASE_URL, JWT_SECRET: SECRET };
-  const read = { databaseUrl: DATABASE_URL, jwtSecrets: [SECRET] };
+  const read = { host: "0.0.0.0", databaseUrl: DATABASE_URL, jwtSecrets: [SECRET] };
   test.for<[Env, object]>([
     [{ PORT: "0" }, { port: 0 }],
     [{ PORT: "65535" }, { port: 65535 }],
     [{ HOST: "::" }, { host: "::" }],
+    [
+      { HOST: "localhost", ...onDatabase },
+      { ...read, host: "localhost" },
+    ],
+    [
+      { METRICS_PORT: "0", PORT: "0" },
+      { port: 0, metricsPort: 0 },
+    ],
+    [{ METRICS_PORT: "9464" }, { metricsPort: 9464 }],
     [onDatabase, read],
     [
       { ...onDatabase, DATABASE_URL: "postgres://db/chat" },
@@ -160,6 +170,7 @@ describe("a good value is read", () => {
     [{ DRAIN_MS: "600000" }, { drainMs: 600_000 }],
     [{ LOG_LEVEL: "silent" }, { logLevel: "silent" }],
     [{ NODE_ENV: "development" }, {}],
+    [{ NODE_ENV: "test" }, {}],
     [
       { NODE_ENV: "production", ...onDatabase, REDIS_URL },
       { production: true, ...read, redis: readRedisUrl(REDIS_URL) },
@@ -210,6 +221,10 @@ describe("a bad value is one line that names the variable, what was found and wh
     ["ALLOW_AUTH_PAYLOAD", "1", trueOrFalse],
     ["ALLOW_EIO3", "yes", trueOrFalse],
     ["ALLOW_EIO3", "TRUE", trueOrFalse],
+    ["METRICS_PORT", "off", "an integer from 0 to 65535"],
+    ...["prod", "Production", "staging", "production "].map(
+      (value) => ["NODE_ENV", value, "production, development or test"] as const,
+    ),
     ["LOG_LEVEL", "loud", level],
     ["LOG_LEVEL", "INFO", level],
   ] as const)("%s=%s", ([name, value, expected]) => {
@@ -261,6 +276,10 @@ describe("a bad value is one line that names the variable, what was found and wh
     expect(problems({ JWT_SECRET: `${SECRET}, ${OTHER_SECRET}` })).toEqual([
       "JWT_SECRET: found white space beside a comma, expected a comma list without it",
     ]);
+  });
+
+  test("METRICS_PORT that is PORT", () => {
+    expect(problems({ METRICS_PORT: "3000" })).toEqual(["METRICS_PORT: found 3000, expected another one than PORT"]);
   });
 
   test("several at once: a line for each, and each once", () => {
@@ -339,21 +358,25 @@ test("however many variables are bad, each has its line", () => {
     message = (error as ConfigError).message;
   }
   const lines = message.split("\n").map((line) => line.split(":")[0]);
-  const free = ["ORGANISATION_NAME", "NODE_ENV"];
+  const free = ["ORGANISATION_NAME"];
   expect(lines.sort()).toEqual(names.filter((name) => !free.includes(name)).sort());
 });
 
-test("a port that is taken stops the start with one line", { timeout: 60_000 }, async () => {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  const { code, output } = await runUntilExit({ PORT: String(port) });
-  server.close();
-  expect(code).toBe(1);
-  expect(output.trim().split("\n")).toEqual([
-    `PORT: found ${port}, expected one that is free (listen EADDRINUSE: address already in use 127.0.0.1:${port})`,
-  ]);
-});
+test.each(["PORT", "METRICS_PORT"])(
+  "%s that is taken stops the start with one line",
+  { timeout: 60_000 },
+  async (name) => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const { code, output } = await runUntilExit({ [name]: String(port), LOG_LEVEL: "warn" });
+    server.close();
+    expect(code).toBe(1);
+    expect(output.trim().split("\n")).toEqual([
+      `${name}: found ${port}, expected one that is free (listen EADDRINUSE: address already in use 127.0.0.1:${port})`,
+    ]);
+  },
+);
 
 test.each([
   [{ HOST: "203.0.113.9" }, "HOST", "an address of this machine"],

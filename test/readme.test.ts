@@ -11,7 +11,7 @@ import * as models from "../src/contract/models.ts";
 import { chatRoutes } from "../src/http/chats.ts";
 import { registerDocuments } from "../src/http/documents.ts";
 import { loginRoutes } from "../src/http/logins.ts";
-import { probeRoutes } from "../src/http/probes.ts";
+import { metricsRoute, probeRoutes } from "../src/http/probes.ts";
 import { createHttpServer } from "../src/http/server.ts";
 import { userRoutes } from "../src/http/users.ts";
 import { visitorRoutes } from "../src/http/visitors.ts";
@@ -150,6 +150,7 @@ async function httpRoutes(): Promise<string[]> {
   userRoutes(http, nothingElse);
   chatRoutes(http, nothingElse);
   probeRoutes(http, nothingElse);
+  metricsRoute(http, nothingElse);
   await http.close();
   return routes.filter((route) => !/^(HEAD|OPTIONS) /.test(route));
 }

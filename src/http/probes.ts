@@ -1,3 +1,4 @@
+import type { FastifyBaseLogger } from "fastify";
 import Type, { type Static } from "typebox";
 import type { Metrics } from "../metrics.ts";
 import type { Store } from "../store/store.ts";
@@ -5,8 +6,9 @@ import { ErrorBody } from "./schemas.ts";
 import type { HttpServer } from "./server.ts";
 
 type Context = {
-  store: Pick<Store, "ping">;
+  store: Pick<Store, "ping"> & { accounts: Pick<Store["accounts"], "oldestOrganisation"> };
   metrics: Metrics;
+  log: FastifyBaseLogger;
   isDraining: () => boolean;
   isRedisUp?: (() => boolean) | undefined;
 };
@@ -18,9 +20,20 @@ const Ready = Type.Object(
     redis: Type.Union([Type.Literal("up"), Type.Literal("down"), Type.Literal("none")], {
       description: "none: a single process without Redis; down: the process goes on without it, until it is back",
     }),
+    organisation: Type.Optional(
+      Type.Literal("none", { description: "there until an organisation is made: nobody can log in or write before" }),
+    ),
   },
   { title: "Ready" },
 );
+
+export type Readiness = {
+  /** Why this process may get no connections now, or how it is. */
+  state(): Promise<{ refusal: string } | Static<typeof Ready>>;
+  /** Asks the database anew; rejects when this process isn't ready. */
+  check(): Promise<void>;
+};
+
 function redisState(isUp: boolean | undefined): Static<typeof Ready>["redis"] {
   if (isUp === undefined) return "none";
   return isUp ? "up" : "down";
@@ -40,29 +53,50 @@ function shared(ask: () => Promise<void>): () => Promise<void> {
 /** How often a process that nobody probes asks the database: `chat_ready` must be true also without probes. */
 export const READY_INTERVAL_MS = 5_000;
 
-/**
- * What Kubernetes and Prometheus ask. Redis away is no reason to be taken out of service: everything still works.
- * @returns what asks the database anew whether this process is ready; it rejects when it isn't
- */
-export function probeRoutes(
-  http: HttpServer,
-  { store, metrics, isDraining, isRedisUp }: Context,
-): { checkReady: () => Promise<void> } {
-  const options = { config: { rateLimit: false }, schema: { tags: ["Probes"] } } as const;
+/** Redis away is no reason to be taken out of service: everything still works. */
+export function createReadiness({ store, metrics, log, isDraining, isRedisUp }: Context): Readiness {
   let isReady = true;
+  /** Null until somebody has asked. Organisations are never removed: once there is one, nobody asks again. */
+  let hasOrganisation: boolean | null = null;
   metrics.ready.from(() => [{ labels: {}, value: isReady && !isDraining() ? 1 : 0 }]);
-  const ping = shared(async () => {
+  const check = shared(async () => {
     try {
       await store.ping();
+      if (!hasOrganisation) {
+        const isThere = (await store.accounts.oldestOrganisation()) !== null;
+        if (isThere && hasOrganisation === false) log.info({ event: "organisation" }, "there is an organisation now");
+        hasOrganisation = isThere;
+      }
+      if (!isReady) log.info({ event: "ready" }, "ready again: the database can be reached");
       isReady = true;
     } catch (error) {
       // Said once: the one who asks most often needs no log.
-      if (isReady) http.log.warn({ event: "not_ready", err: error }, "not ready: the database can't be reached");
+      if (isReady) log.warn({ event: "not_ready", err: error }, "not ready: the database can't be reached");
       isReady = false;
       throw error;
     }
   });
+  const stopping = { refusal: "This process is shutting down." };
 
+  return {
+    check,
+    async state() {
+      if (isDraining()) return stopping;
+      try {
+        await check();
+      } catch {
+        return isDraining() ? stopping : { refusal: "The database can't be reached." };
+      }
+      const none = hasOrganisation === false ? ({ organisation: "none" } as const) : {};
+      return { status: "ok", redis: redisState(isRedisUp?.()), ...none };
+    },
+  };
+}
+
+const options = { config: { rateLimit: false } } as const;
+
+/** What Kubernetes and load balancers ask. */
+export function probeRoutes(http: HttpServer, readiness: Readiness): void {
   http.get(
     "/livez",
     {
@@ -84,16 +118,15 @@ export function probeRoutes(
       },
     },
     async (_, reply) => {
-      const refuse = (reason: string) => reply.code(503).send({ result: false, error_message: reason });
-      if (isDraining()) return refuse("This process is shutting down.");
-      try {
-        await ping();
-      } catch {
-        return refuse(isDraining() ? "This process is shutting down." : "The database can't be reached.");
-      }
-      return { status: "ok" as const, redis: redisState(isRedisUp?.()) };
+      const state = await readiness.state();
+      if ("refusal" in state) return reply.code(503).send({ result: false, error_message: state.refusal });
+      return state;
     },
   );
+}
+
+/** What Prometheus asks. */
+export function metricsRoute(http: HttpServer, metrics: Metrics): void {
   http.get(
     "/metrics",
     {
@@ -109,5 +142,4 @@ export function probeRoutes(
         .serializer(String)
         .send(await metrics.registry.metrics()),
   );
-  return { checkReady: ping };
 }

@@ -106,6 +106,10 @@ export async function createHttpServer({ config, clients, logger, metrics }: Opt
   return http;
 }
 
+/** The same for those inside only: Prometheus and probes ask from few addresses, and no web page asks at all. */
+export const createInsideServer = (options: Omit<Options, "config">): Promise<HttpServer> =>
+  createHttpServer({ ...options, config: { corsOrigins: false, rateLimit: { perSecond: 0, burst: 1 } } });
+
 /** A route's own limit, instead of the one for all: how many visitors an address may make. */
 export const newVisitorsLimit = ({ perSecond }: Config["rateLimit"]) => ({
   rateLimit: { max: NEW_VISITORS_FACTOR * perSecond, timeWindow: NEW_VISITORS_WINDOW_MS },

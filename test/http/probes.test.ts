@@ -3,6 +3,7 @@ import { enter } from "../support/client.ts";
 import { expectRefusal, request } from "../support/http.ts";
 import { readSeries, sumOf } from "../support/metrics.ts";
 import { type Pod, startPod } from "../support/pod.ts";
+import { JWT_SECRET, runAdmin } from "../support/process.ts";
 import { createDatabase } from "../support/services.ts";
 import { wayTo } from "../support/way.ts";
 import { type Organisation, startWorld, tokenOf, type World } from "../support/world.ts";
@@ -17,6 +18,21 @@ describe("while all is well", () => {
   afterAll(() => world?.stop());
 
   const get = (path: string) => request<string>(world.url(0), `GET ${path}`);
+
+  test("without an organisation GET /readyz and the log say so, until there is one", async () => {
+    const empty = await createDatabase();
+    const pod = await startPod({ DATABASE_URL: empty.url });
+    const ready = () => request(pod.url, "GET /readyz");
+    expect(await ready()).toMatchObject({ status: 200, body: { status: "ok", redis: "none", organisation: "none" } });
+    expect(pod.output()).toMatch(/"level":"warn".*"there is no organisation yet, .*ADMIN_EMAIL.*organisation create/);
+    const args = ["--name", "Shop", "--admin-email", "ada@shop.example", "--admin-password", "password-1"];
+    const env = { DATABASE_URL: empty.url, JWT_SECRET };
+    expect((await runAdmin(["organisation", "create", ...args], env)).code).toBe(0);
+    expect((await ready()).body).toEqual({ status: "ok", redis: "none" });
+    expect(pod.output()).toContain('"there is an organisation now"');
+    await pod.stop();
+    await empty.drop();
+  });
 
   test.for(["/livez", "/readyz"])("GET %s is 200, to anybody", async (path) => {
     expect(await get(path)).toMatchObject({ status: 200, body: { status: "ok" } });
@@ -89,6 +105,7 @@ describe("while the database can't be reached", () => {
     expect((await request(pod.url, "GET /livez")).status).toBe(200);
     await way.open();
     expect((await request(pod.url, "GET /readyz")).status).toBe(200);
+    expect(pod.output()).toContain('"ready again: the database can be reached"');
   });
 
   test("chat_ready follows, though nobody probes", async () => {

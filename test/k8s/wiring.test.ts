@@ -19,6 +19,7 @@ const rendered = variants();
 
 describe.each(Object.entries(rendered))("%s", (variant, objects) => {
   const pods = workloads(objects).map(podOf);
+  const service = { matchLabels: the(objects, "Service", "chat-backend").spec.selector };
   const podsOf = (selector: Selector) => pods.filter(({ metadata }) => fits(selector, metadata.labels));
 
   test("whatever selects pods selects those that there are", () => {
@@ -52,9 +53,11 @@ describe.each(Object.entries(rendered))("%s", (variant, objects) => {
         expect(backendRefs).toEqual([{ name: "chat-backend", port: ports[0].port }]);
     expect(portsOf(podOf(the(objects, "Deployment")))).toEqual([
       { name: "http", containerPort: Number(configOf(objects).PORT) },
+      { name: "metrics", containerPort: Number(configOf(objects).METRICS_PORT) },
     ]);
+    expect(ports).toEqual([{ name: "http", port: 80, targetPort: "http" }]);
     for (const { spec } of objects.filter(({ kind }) => kind === "PodMonitor"))
-      expect(spec.podMetricsEndpoints[0].port).toBe("http");
+      expect(spec.podMetricsEndpoints[0].port).toBe("metrics");
     for (const { spec } of objects.filter(({ kind }) => kind === "NetworkPolicy"))
       for (const { ports: named = [] } of spec.ingress ?? [])
         for (const { port } of named)
@@ -64,11 +67,26 @@ describe.each(Object.entries(rendered))("%s", (variant, objects) => {
 
   test("the probes ask what the service answers, and only liveness ends it, slowly", () => {
     const { startupProbe, readinessProbe, livenessProbe } = serviceContainer(objects);
-    const http = (path: string) => ({ path, port: "http" });
+    const http = (path: string) => ({ path, port: "metrics" });
     expect([startupProbe.httpGet, readinessProbe.httpGet, livenessProbe.httpGet]).toEqual([
       ...[http("/livez"), http("/readyz"), http("/livez")],
     ]);
     expect(livenessProbe.periodSeconds * livenessProbe.failureThreshold).toBeGreaterThanOrEqual(60);
+  });
+
+  test("of the service Prometheus reaches the port with the metrics, and the load balancer only the other one", () => {
+    const reached = objects
+      .filter(
+        ({ kind, spec }) => kind === "NetworkPolicy" && fits(spec.podSelector, podsOf(service)[0].metadata.labels),
+      )
+      .flatMap(({ spec }) => spec.ingress ?? [])
+      .map(({ from, ports: named }: KubeObject["spec"]) => [
+        from[0].namespaceSelector.matchLabels["kubernetes.io/metadata.name"],
+        named.map(({ port }: { port: unknown }) => port),
+      ]);
+    const [monitoring, ...loadBalancers] = reached;
+    expect(monitoring).toEqual(["monitoring", ["metrics"]]);
+    for (const [, named] of loadBalancers) expect(named).toEqual(["http"]);
   });
 
   test("all pods are behind a network policy, for both directions; out lead only names, PostgreSQL and Redis", () => {

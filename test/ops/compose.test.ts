@@ -73,7 +73,7 @@ test("the configuration of each pod is one that the service accepts, with what .
   for (const [, { environment = {} }] of pods()) {
     const env = Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, value ?? undefined]));
     const config = readConfig({ ...env, NODE_ENV: "production" });
-    expect(config).toMatchObject({ corsOrigins: ["https://shop.example"], drainMs: 20_000 });
+    expect(config).toMatchObject({ corsOrigins: ["https://shop.example"], drainMs: 20_000, metricsPort: 9464 });
   }
 });
 

@@ -3,8 +3,10 @@ import { afterEach, describe, expect, test } from "vitest";
 import { connect } from "../support/client.ts";
 import { type Conversation, startConversation } from "../support/conversation.ts";
 import { type Farm, startFarm } from "../support/farm.ts";
+import { askRaw } from "../support/http.ts";
 import { handshakePath, knock } from "../support/raw.ts";
 import { tokenOf } from "../support/world.ts";
+import { writings } from "../support/writings.ts";
 
 /** They go through one after the other, so each pod has some of each kind. */
 const kinds = [["polling"], ["websocket"], ["polling", "websocket"]];
@@ -93,6 +95,15 @@ describe.each([
     expect(await farm.connections()).toEqual({ pod1: expect.any(Number), pod3: expect.any(Number) });
     await endAll(conversations);
   });
+});
+
+test("no writing of /metrics gets through to it, and its own port isn't led to", async () => {
+  farm = await startFarm({ pods: 1, haproxy: { STICKY: "session" }, env: { METRICS_PORT: "0" } });
+  for (const path of writings("/metrics")) {
+    const { status, body } = await askRaw(farm.url, path);
+    expect({ path, leaks: body.includes("chat_") }).toEqual({ path, leaks: false });
+    expect(status, path).toBeGreaterThanOrEqual(400);
+  }
 });
 
 describe("with STICKY=none", () => {

@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { request as httpRequest, type IncomingMessage } from "node:http";
+import { text } from "node:stream/consumers";
 import { expect } from "vitest";
 
 export type Answer<Body> = { status: number; body: Body; headers: Headers };
@@ -34,9 +37,21 @@ export async function request<Body = unknown>(
     },
     ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
   });
-  const text = await response.text();
+  const answered = await response.text();
   const isJson = response.headers.get("Content-Type")?.startsWith("application/json") ?? false;
-  return { status: response.status, body: (isJson ? JSON.parse(text) : text) as Body, headers: response.headers };
+  return {
+    status: response.status,
+    body: (isJson ? JSON.parse(answered) : answered) as Body,
+    headers: response.headers,
+  };
+}
+
+/** Makes a request whose path goes out to the letter, where `fetch` would normalise it. */
+export async function askRaw(base: string, path: string, method = "GET"): Promise<{ status: number; body: string }> {
+  const { hostname, port } = new URL(base);
+  const asked = httpRequest({ hostname, port, path, method, agent: false }).end();
+  const [answer] = (await once(asked, "response")) as [IncomingMessage];
+  return { status: answer.statusCode ?? 0, body: await text(answer) };
 }
 
 /** The answer is exactly this refusal; without a sentence of its own, any one. */
