@@ -6,6 +6,8 @@ import type { Database } from "./prisma.ts";
 import { type ChatJoined, type MessageRow, toChat, toMessage } from "./rows.ts";
 
 const MAX_BATCH = 200;
+/** A larger statement, its encoding and its announcements would stop the event loop for longer than others may wait. */
+const MAX_BATCH_BYTES = 1_000_000;
 
 /**
  * Many messages, one statement: alone, each would cost what a whole batch costs to send, parse and commit. It locks the
@@ -90,6 +92,8 @@ type Answer = {
   changed: (ChatJoined & { version: string })[] | null;
   resent: { ord: number; message: MessageRow }[] | null;
 };
+/** The content as JSON is written once, and counted where batches are made. */
+type Item = { message: NewMessage; text: string };
 type Known = { version: string; chat: Chat };
 
 /** So many chats are remembered, in both their keys. */
@@ -112,7 +116,8 @@ export function createAppend(
     if (known.size > MAX_KNOWN) known.delete(known.keys().next().value as string);
   };
 
-  const appendAll = async (messages: NewMessage[]): Promise<Appended[]> => {
+  const appendAll = async (items: Item[]): Promise<Appended[]> => {
+    const messages = items.map(({ message }) => message);
     const startedAt = performance.now();
     const given = messages.map((message) => known.get(keyOf(message)));
     const answer = queryJson<Answer>(APPEND, [
@@ -120,7 +125,7 @@ export function createAppend(
       listOf(messages.map((message) => message.senderId)),
       listOf(messages.map((message) => message.chatId)),
       listOf(messages.map((message) => message.id)),
-      `[${messages.map((message) => JSON.stringify(message.content)).join()}]`,
+      `[${items.map(({ text }) => text).join()}]`,
       listOf(given.map((one) => one?.version ?? null)),
     ]);
     const {
@@ -153,13 +158,14 @@ export function createAppend(
     }
     return results;
   };
-  return batched(appendAll, {
-    maxSize: MAX_BATCH,
+  const append = batched(appendAll, {
+    ...{ maxSize: MAX_BATCH, maxBytes: MAX_BATCH_BYTES, sizeOf: ({ text }) => text.length },
     // The same message twice in one statement would be numbered twice.
-    keyOf: (message) => `${message.senderId}/${message.id}`,
+    keyOf: ({ message }) => `${message.senderId}/${message.id}`,
     shouldRetry: isUniqueViolation,
     shouldSplit: (error) => !isUnavailable(error),
   });
+  return (message) => append({ message, text: JSON.stringify(message.content) });
 }
 
 /** PostgreSQL's text of a list of ids or numbers, in which nothing has to be escaped. */

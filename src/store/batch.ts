@@ -2,6 +2,9 @@ type Waiting<I, O> = { item: I; resolve: (result: O) => void; reject: (error: un
 
 type BatchOptions<I> = {
   maxSize: number;
+  /** A batch ends before the item with which it would be larger than this, by `sizeOf`. None is too large to be alone. */
+  maxBytes?: number;
+  sizeOf?: (item: I) => number;
   /** No two items of one key are in the same batch. */
   keyOf: (item: I) => string;
   /** A batch that fails so has changed nothing, and would succeed now. */
@@ -44,13 +47,22 @@ export function batched<I, O>(run: (items: I[]) => Promise<O[]>, options: BatchO
   }
 
   function takeBatch(): Waiting<I, O>[] {
+    const { maxSize, maxBytes = Number.POSITIVE_INFINITY, sizeOf = () => 0 } = options;
     const keys = new Set<string>();
+    let bytes = 0;
     const batch: Waiting<I, O>[] = [];
     const later: Waiting<I, O>[] = [];
     for (const one of waiting) {
       const key = options.keyOf(one.item);
-      if (batch.length === options.maxSize || keys.has(key)) later.push(one);
-      else batch.push(one);
+      if (batch.length === maxSize || bytes >= maxBytes || keys.has(key)) later.push(one);
+      else if (batch.length > 0 && bytes + sizeOf(one.item) > maxBytes) {
+        // What comes after it doesn't overtake it.
+        bytes = maxBytes;
+        later.push(one);
+      } else {
+        batch.push(one);
+        bytes += sizeOf(one.item);
+      }
       keys.add(key);
     }
     waiting = later;

@@ -21,6 +21,20 @@ test("what comes in together is one batch, and while one runs the next one gathe
   expect(batches).toEqual([[1, 2], [3, 4, 5], [6]]);
 });
 
+test("a batch ends where it would be too large, in order; what is too large itself goes alone", async () => {
+  const batches: number[][] = [];
+  const add = batched<number, number>(
+    async (items) => {
+      batches.push(items);
+      await nextTurn();
+      return items;
+    },
+    { ...never, keyOf: () => crypto.randomUUID(), maxSize: 10, maxBytes: 10, sizeOf: (item) => item },
+  );
+  await Promise.all([5, 4, 3, 1, 50, 2, 8, 1].map(add));
+  expect(batches).toEqual([[5, 4], [3, 1], [50], [2, 8], [1]]);
+});
+
 test("items of one key go into batches of their own", async () => {
   const batches: string[][] = [];
   const add = batched<string, string>(
