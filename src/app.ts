@@ -80,7 +80,7 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
   const http = await createHttpServer({ config, clients, logger: log, metrics });
   let isDraining = false;
   const mayEnter = createRateLimit({ perSecond: config.connectRate, burst: config.connectRate });
-  const { io, disconnectUser, reconnectUser, recheck } = createSocketServer(http.server, {
+  const { io, disconnectUser, reconnectUser, recheck, ...sockets } = createSocketServer(http.server, {
     ...{ config, tokens, clients, bus, metrics, log },
     admission: { isClosed: () => isDraining, mayEnter },
   });
@@ -197,7 +197,7 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
     },
     async close() {
       for (const stop of [stopSweeping, ...timers]) stop();
-      io.engine.close();
+      sockets.close();
       await http.close();
       await inside?.close();
     },

@@ -1,4 +1,5 @@
 import type { Server, Socket } from "socket.io";
+import { cutOff, hangUp } from "./hang-up.ts";
 
 /** How long a client has to read what is left for it, and to close its side, before it is cut off. */
 export const GOODBYE_MS = 2_000;
@@ -22,17 +23,22 @@ export function listenForGoodbyes(io: Server): void {
 /** Whether its client has left by choice since the last time that it was asked. */
 export const hasSaidGoodbye = ({ conn }: Connected): boolean => leaving.delete(conn);
 
-/** Closes a connection in the way that makes its client connect again. */
+/**
+ * Closes a connection in the way that makes its client connect again, whichever library that has: what was sent to it
+ * goes out first, then the connection is lost. What its client sends from now on is neither done nor acked.
+ */
 export function sendAway({ conn }: Connected): void {
-  conn.close();
-  setTimeout(() => cutOff({ conn }), GOODBYE_MS).unref();
+  if (conn.readyState !== "open") return;
+  // Engine.IO takes nothing in any more.
+  conn.readyState = "closing";
+  const end = () => {
+    // In the middle of an upgrade a client may have polled for the last time, and not listen on the websocket yet.
+    if (conn.readyState === "closing" && !conn.upgrading && unsentOf(conn).length === 0) hangUp(conn);
+  };
+  conn.on("drain", end).on("upgrade", end);
+  end();
+  setTimeout(cutOff, GOODBYE_MS, { conn }).unref();
 }
 
-/** Ends a connection at once, whether or not its client reads: a websocket would wait 30 s for the client's goodbye. */
-export function cutOff({ conn }: Connected): void {
-  const { socket } = conn.transport as { socket?: { terminate(): void } };
-  conn.close(true);
-  socket?.terminate();
-  // A transport that waits for the next poll, to say goodbye on it, can't be closed any more, and waits for 30 s.
-  if (conn.readyState !== "closed") conn.transport.emit("close");
-}
+/** What engine.io keeps until the client polls, or until its websocket takes more. */
+const unsentOf = (conn: Socket["conn"]) => (conn as unknown as { writeBuffer: unknown[] }).writeBuffer;

@@ -7,7 +7,7 @@ import type { Config } from "../config.ts";
 import { RETRY_AFTER_S, Refusal } from "../contract/errors.ts";
 import { answerRaw } from "../http/raw-answer.ts";
 import { toRefusal } from "../refusals.ts";
-import { cutOff } from "./goodbye.ts";
+import { cutOff } from "./hang-up.ts";
 import { createOriginCheck } from "./origin.ts";
 import { createPlaces } from "./places.ts";
 

@@ -14,8 +14,9 @@ import { corsOrigin } from "../origins.ts";
 import type { Account } from "../store/accounts.ts";
 import { noteArrivals } from "./arrivals.ts";
 import { corkWebsockets } from "./cork.ts";
-import { cutOff, listenForGoodbyes, sendAway } from "./goodbye.ts";
+import { listenForGoodbyes, sendAway } from "./goodbye.ts";
 import { type Admission, authenticateHandshakes } from "./handshake.ts";
+import { cutOff, hangUpAll, watchUpgrades } from "./hang-up.ts";
 import { watchReading } from "./reading.ts";
 import { nameSessions } from "./session-ids.ts";
 
@@ -30,6 +31,8 @@ export type SocketServer = {
    * reach has missed that somebody was disabled, or has another role.
    */
   recheck(people: People, kinds: readonly Account["kind"][]): Promise<void>;
+  /** Ends the connections that are left, in the way that makes clients connect again. */
+  close(): void;
 };
 
 type Options = {
@@ -73,6 +76,7 @@ export function createSocketServer(
   corkWebsockets(io);
   listenForGoodbyes(io);
   noteArrivals(io);
+  watchUpgrades(io);
   nameSessions(io);
   authenticateHandshakes(io, {
     ...{ config, tokens, clients, admission, log },
@@ -115,6 +119,10 @@ export function createSocketServer(
         if (!now || now.disabled) socket.disconnect(true);
         else if ("role_id" in user && "role_id" in now && user.role_id !== now.role_id) sendAway(socket);
       }
+    },
+    close() {
+      hangUpAll(io);
+      io.engine.close();
     },
   };
 }

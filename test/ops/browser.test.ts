@@ -102,3 +102,32 @@ test.each([
   expect(inSessions.filter(({ status }) => status >= 400)).toEqual([]);
   await context.close();
 });
+
+test.each(["", 'transports: ["polling"], '])(
+  "a page goes on while the pods stop one after the other: %s",
+  async (transports) => {
+    const origin = `http://127.0.0.1:${port}`;
+    farm = await startFarm({ pods: 2, haproxy: {}, env: { CORS_ORIGINS: origin, DRAIN_MS: "1000" } });
+    page = example.replace("http://localhost:3000", farm.url).replace(options, options + transports);
+    const agent = await enter(farm.url, tokenOf((await farm.organisation()).agent), { reconnection: true });
+    const context = await browser.newContext();
+    const tab = await context.newPage();
+    await tab.goto(origin);
+    await tab.fill("[name=text]", "Hello?");
+    await tab.click("button");
+    await tab.getByText("You: Hello?").waitFor(WAIT);
+    const { room } = await agent.next("append_unclaimed_chats");
+    await agent.ok("staff_join", { room: room.id });
+
+    for (const n of [1, 2]) {
+      expect(await farm.stop(n)).toBe(0);
+      await farm.start(n);
+      const text = `after pod ${n}`;
+      await tab.fill("[name=text]", text);
+      await tab.click("button");
+      await tab.getByText(`You: ${text}`).waitFor(WAIT);
+    }
+    expect(agent.names().filter((name) => /leave/.test(name))).toEqual([]);
+    await context.close();
+  },
+);

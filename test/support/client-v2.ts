@@ -19,9 +19,14 @@ afterEach(() => {
 export type Speaker = Pick<TestClient, "send" | "next">;
 
 /** Connects as a page with the library's version 2 does; rejects with what the client is told when it is refused. */
-export async function connectV2(url: string, token: string | undefined, transports: string[]): Promise<Speaker> {
+export async function connectV2(
+  url: string,
+  token: string | undefined,
+  transports: string[],
+  options: object = {},
+): Promise<Speaker> {
   const socket = io(url, {
-    ...{ forceNew: true, reconnection: false, transports },
+    ...{ forceNew: true, reconnection: false, transports, ...options },
     extraHeaders: token === undefined ? {} : { Authorization: token },
   });
   open.add(socket);
