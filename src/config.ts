@@ -4,6 +4,7 @@ import { isPublicKey, MIN_SECRET_BYTES, splitPublicKeys, splitSecrets } from "./
 import { BadAddress, type RedisAddress, readRedisUrl } from "./bus/address.ts";
 import { createClients } from "./client-address.ts";
 import { BadOrigin, readOrigins } from "./origins.ts";
+import { BadPostgresUrl, readPostgresUrl } from "./store/address.ts";
 import { readTexts } from "./text-values.ts";
 
 const int = (minimum: number, maximum: number, initial: number | undefined, description: string) =>
@@ -215,7 +216,8 @@ export function readDatabaseUrl({ DATABASE_URL: url }: Record<string, string | u
     throw new ConfigError(
       "DATABASE_URL: not set, but required to migrate; an embedded database is migrated by each start",
     );
-  if (!Value.Check(Environment.properties.DATABASE_URL, url)) throw new ConfigError(problem("DATABASE_URL", url));
+  const problems = wrongDatabase(url);
+  if (problems.length > 0) throw new ConfigError(problems.join("\n"));
   return url;
 }
 
@@ -251,6 +253,7 @@ function missingOnes(values: Environment): string[] {
   }
   if (Number.isInteger(values.PORT) && values.METRICS_PORT === values.PORT && values.PORT !== 0)
     problems.push(`METRICS_PORT: found ${values.PORT}, expected another one than PORT`);
+  if (values.DATABASE_URL) problems.push(...wrongDatabase(values.DATABASE_URL));
   if (values.REDIS_URL) problems.push(...wrongAddress(values.REDIS_URL));
   if (values.CORS_ORIGINS) problems.push(...wrongOrigins(values.CORS_ORIGINS));
   if (values.JWT_SECRET && Buffer.byteLength(values.JWT_SECRET) < MIN_SECRET_BYTES)
@@ -288,6 +291,16 @@ function wrongOrigins(origins: string): string[] {
     return [];
   } catch (error) {
     if (error instanceof BadOrigin) return [`CORS_ORIGINS: ${error.message}`];
+    throw error;
+  }
+}
+
+function wrongDatabase(url: string): string[] {
+  try {
+    readPostgresUrl(url);
+    return [];
+  } catch (error) {
+    if (error instanceof BadPostgresUrl) return [`DATABASE_URL: ${error.message}`];
     throw error;
   }
 }

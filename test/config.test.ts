@@ -5,7 +5,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { readRedisUrl } from "../src/bus/address.ts";
-import { ConfigError, Environment, readConfig } from "../src/config.ts";
+import { ConfigError, Environment, readConfig, readDatabaseUrl } from "../src/config.ts";
 import { runUntilExit } from "./support/pod.ts";
 
 type Env = Record<string, string>;
@@ -99,6 +99,14 @@ describe("a good value is read", () => {
       { ...onDatabase, DATABASE_URL: "postgres://db/chat" },
       { ...read, databaseUrl: "postgres://db/chat" },
     ],
+    ...[
+      "chat:%23%2F%3F%40@db/chat",
+      "chat@[::1]:6432/chat?sslmode=disable&schema=shop",
+      "/chat?host=/run/postgresql",
+    ].map((rest): [Env, object] => [
+      { ...onDatabase, DATABASE_URL: `postgresql://${rest}` },
+      { ...read, databaseUrl: `postgresql://${rest}` },
+    ]),
     [
       { ...onDatabase, REDIS_URL },
       { ...read, redis: readRedisUrl(REDIS_URL) },
@@ -270,6 +278,37 @@ describe("a bad value is one line that names the variable, what was found and wh
     expect(problems({ ...others, [name]: value })).toEqual([
       `${name}: found a text of ${value.length} bytes, expected ${expected}`,
     ]);
+  });
+
+  const form = "postgresql://user:password@host:port/database";
+  const escaped = `${form}, with %23 for #, %2F for /, %3F for ?, %40 for @ and %25 for % in a password`;
+  test.for([
+    ["postgresql://chat:s3#cret@db/chat", "a # in the address", escaped],
+    ["postgresql://chat:12#3@db/chat", "a # in the address", escaped],
+    ["postgresql://chat:s3/cret@db/chat", "an address that can't be read, or a port above 65535", escaped],
+    ["postgresql://chat:12/3@db/chat", "a / or @ in the database's name", escaped],
+    ["postgresql://chat:s3?cret@db/chat", "an address that can't be read, or a port above 65535", escaped],
+    ["postgresql://chat:12?3@db/chat", "no database behind the host", escaped],
+    ["postgresql://chat:%E4@db/chat", "a % that isn't followed by a character's code", escaped],
+    ["postgresql://chat:s3cret@db:99999/chat", "an address that can't be read, or a port above 65535", escaped],
+    ["postgresql://chat:s3cret@db:port/chat", "an address that can't be read, or a port above 65535", escaped],
+    ["postgresql://chat:s3cret@a:5432,b:5432/chat", "an address that can't be read, or a port above 65535", escaped],
+    ["postgresql://chat:s3cret@db:0/chat", "the port 0", form],
+    ["postgresql://chat:s3cret@/chat", "no host", form],
+    ["postgresql:///chat", "no host", form],
+    ["postgresql://chat:s3cret@db", "no database behind the host", escaped],
+    ["postgresql://chat:s3cret@db/", "no database behind the host", escaped],
+    ["postgresql://chat:s3cret@db/chat?schema=", "no schema's name in ?schema=", "such as public"],
+    ["postgresql://chat:s3cret@db/chat?schema=pg_chat", "no schema's name in ?schema=", "such as public"],
+    [
+      "postgresql://chat:s3cret@db/chat?sslrootcert=/no/such.crt",
+      "a certificate or key that can't be read (ENOENT)",
+      "a readable file",
+    ],
+  ] as const)("DATABASE_URL=%s: one line, without the password", ([url, found, expected]) => {
+    const line = `DATABASE_URL: found ${found}, expected ${expected}`;
+    expect(problems({ DATABASE_URL: url, JWT_SECRET: SECRET })).toEqual([line]);
+    expect(() => readDatabaseUrl({ DATABASE_URL: url })).toThrow(new ConfigError(line));
   });
 
   test("a list of keys with spaces, which would be other keys", () => {
