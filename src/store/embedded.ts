@@ -4,6 +4,7 @@ import { PrismaPGlite } from "pglite-prisma-adapter";
 import { lockDataDir } from "./data-dir.ts";
 import { applyMigrations } from "./migrate.ts";
 import { type Database, openDatabase } from "./prisma.ts";
+import { sessionSettings } from "./session.ts";
 
 /**
  * Opens the embedded PostgreSQL (PGlite) under `dataDir`, up to date. It takes some 4 s. One process has it at a time.
@@ -12,10 +13,13 @@ import { type Database, openDatabase } from "./prisma.ts";
 export async function openEmbedded(dataDir: string): Promise<Database> {
   const lock = await lockDataDir(dataDir);
   const pglite = await PGlite.create(join(dataDir, "postgres"));
+  await pglite.exec(sessionSettings("public"));
   await applyMigrations({
     exec: (sql) => pglite.exec(sql),
     query: async <T>(sql: string, values?: unknown[]) => (await pglite.query<T>(sql, values)).rows,
   });
+  // It learns the types when it opens: without this, not those that a migration has made since.
+  await pglite.refreshArrayTypes();
   const database = openDatabase(new PrismaPGlite(pglite));
   return {
     ...database,

@@ -2,6 +2,9 @@ import { createHash, randomUUID } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import pg from "pg";
+import { ConfigError } from "../config.ts";
+import { readPostgresUrl } from "./address.ts";
+import { sessionSettings } from "./session.ts";
 
 /** One connection to the database, which takes several statements at once (a pool or Prisma doesn't). */
 export type MigrationConnection = {
@@ -30,9 +33,14 @@ const TABLE = `CREATE TABLE _prisma_migrations (
   applied_steps_count INTEGER NOT NULL DEFAULT 0
 )`;
 
-/** PostgreSQL's codes for what a user may not do, and for a lock that it didn't get in time. */
+/** A statement may take as long as its table is large, whatever the user's own limits are. `transaction_timeout` is PostgreSQL 17's. */
+const SETTINGS = `SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;
+SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout'`;
+
+/** PostgreSQL's codes for what a user may not do, for a lock that it didn't get in time, and for a database that only reads. */
 const DENIED = "42501";
 const LOCKED = "55P03";
+const READ_ONLY = "25006";
 
 /**
  * Whether a migration, by its name, takes something away that the version before it still uses. Any other only adds, and
@@ -45,16 +53,19 @@ export const isContraction = (name: string): boolean => /^\d+_contract_/.test(na
  * wait. Returns the names of the migrations it applied. Where none is missing, it waits for nobody, and the user needs no
  * right to change the schema.
  * @throws MigrationError when the database is too new for this code, a migration has failed half-way before, the user may
- * not apply what is missing, or another process takes too long
+ * not apply what is missing, or another process takes too long; ConfigError when the database can't hold every text
  */
 export async function migrate(databaseUrl: string): Promise<string[]> {
-  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 10_000 });
+  const { url, schema } = readPostgresUrl(databaseUrl);
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 });
   await client.connect();
   const connection: MigrationConnection = {
     exec: (sql) => client.query(sql),
     query: async <T>(sql: string, values?: unknown[]) => (await client.query(sql, values)).rows as T[],
   };
   try {
+    await client.query(`${SETTINGS};${sessionSettings(schema)}`);
+    await requireUtf8(connection);
     // What is wrong now may be right when it is its turn.
     const missing = await findMissing(connection, FOLDER).catch(() => undefined);
     if (missing?.length === 0) return [];
@@ -66,16 +77,38 @@ export async function migrate(databaseUrl: string): Promise<string[]> {
           `its connection: SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = ${LOCK} AND granted`,
       );
     });
+    await createSchema(connection, schema);
     return await applyMigrations(connection);
   } catch (error) {
-    if (!(error instanceof pg.DatabaseError && error.code === DENIED)) throw error;
+    const code = error instanceof pg.DatabaseError ? error.code : undefined;
+    if (code === READ_ONLY)
+      throw new MigrationError("The database can't be brought up to date: it only reads (a standby, or frozen).");
+    if (code !== DENIED) throw error;
     throw new MigrationError(
-      `The database's user can't bring it up to date (${error.message}): run \`npm run admin -- migrate\` with a ` +
+      `The database's user can't bring it up to date (${(error as Error).message}): run \`npm run admin -- migrate\` with a ` +
         "DATABASE_URL of its owner, and let this user read _prisma_migrations.",
     );
   } finally {
     await client.end(); // which also gives the lock back
   }
+}
+
+/** In another encoding PostgreSQL would refuse texts such as an emoji, one message at a time. */
+async function requireUtf8({ query }: MigrationConnection): Promise<void> {
+  const [{ encoding } = {}] = await query<{ encoding: string }>(
+    "SELECT current_setting('server_encoding') AS encoding",
+  );
+  if (encoding === "UTF8") return;
+  throw new ConfigError(
+    `DATABASE_URL: found a database in the encoding ${encoding}, expected UTF8: ` +
+      "CREATE DATABASE chat ENCODING 'UTF8' TEMPLATE template0",
+  );
+}
+
+/** CREATE SCHEMA IF NOT EXISTS wants the right to create it even where it exists. */
+async function createSchema({ exec, query }: MigrationConnection, schema: string): Promise<void> {
+  const found = await query("SELECT 1 FROM pg_namespace WHERE nspname = $1", [schema]);
+  if (found.length === 0) await exec(`CREATE SCHEMA ${pg.escapeIdentifier(schema)}`);
 }
 
 /** Null where there is no table of them yet. */

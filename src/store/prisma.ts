@@ -1,7 +1,9 @@
 import { PrismaPg } from "@prisma/adapter-pg";
 import type { ArgType, SqlDriverAdapterFactory } from "@prisma/driver-adapter-utils";
 import pg from "pg";
+import { readPostgresUrl } from "./address.ts";
 import { PrismaClient } from "./generated/client.ts";
+import { sessionSettings } from "./session.ts";
 
 export type Prisma = PrismaClient;
 
@@ -21,7 +23,7 @@ const MAX_CONNECTIONS = 10;
 const CONNECT_WITHIN_MS = 5_000;
 const ANSWER_WITHIN_MS = 15_000;
 
-/** Told on each connection, not at its start: a pooler such as PgBouncer would refuse it then, or lose them unnoticed. */
+/** Beside what every session is told. */
 const SETTINGS = [
   `SET statement_timeout = ${ANSWER_WITHIN_MS}`,
   // Whoever stands still within a transaction must not keep a chat locked, and with it all who write in the same batch.
@@ -35,7 +37,9 @@ const SETTINGS = [
 export type PoolUse = { max: number; busy: number; idle: number; waiting: number };
 
 /** Opens a PostgreSQL of its own. Connects on first use; waits at most 5 s for a connection, 15 s for an answer. */
-export function connectPostgres(url: string): Database & { poolUse: () => PoolUse } {
+export function connectPostgres(databaseUrl: string): Database & { poolUse: () => PoolUse } {
+  const { url, schema } = readPostgresUrl(databaseUrl);
+  const settings = `${SETTINGS};${sessionSettings(schema)}`;
   const pool = new pg.Pool({
     connectionString: url,
     max: MAX_CONNECTIONS,
@@ -45,7 +49,7 @@ export function connectPostgres(url: string): Database & { poolUse: () => PoolUs
     keepAlive: true,
     application_name: "chat-backend",
     // The pool waits for what it answers, whatever its type says.
-    onConnect: (client) => client.query(SETTINGS) as unknown as undefined,
+    onConnect: (client) => client.query(settings) as unknown as undefined,
   });
   // Between the pool and who gets a connection from it for a transaction there is a moment in which nobody else listens.
   pool.on("connect", (client) => client.on("error", () => {}));
@@ -54,10 +58,11 @@ export function connectPostgres(url: string): Database & { poolUse: () => PoolUs
     if (client.getTransactionStatus() !== "I") void client.end();
   });
   const factory = new PrismaPg(pool, {
+    schema,
     disposeExternalPool: true,
     // Without a listener, an idle connection that PostgreSQL closes would end the process; the next query says it.
     ...{ onPoolError: () => {}, onConnectionError: () => {} },
-    statementNameGenerator: nameOf,
+    statementNameGenerator: namesFor(schema),
   });
   return {
     ...openDatabase(factory),
@@ -92,15 +97,16 @@ export function openDatabase(factory: SqlDriverAdapterFactory): Database {
   };
 }
 
-const names = new Map<string, string>();
-
 /**
  * What has a name is parsed once for each connection, and kept there for good. "" is none: of Prisma's own statements,
  * which name the schema, there are as many as lists have lengths.
  */
-function nameOf({ sql }: { sql: string }): string {
-  if (sql.includes('"public".')) return "";
-  const name = names.get(sql) ?? `s${names.size}`;
-  names.set(sql, name);
-  return name;
+function namesFor(schema: string): (statement: { sql: string }) => string {
+  const names = new Map<string, string>();
+  return ({ sql }) => {
+    if (sql.includes(`"${schema}".`)) return "";
+    const name = names.get(sql) ?? `s${names.size}`;
+    names.set(sql, name);
+    return name;
+  };
 }
