@@ -1,3 +1,4 @@
+import type { RefusalCode } from "../contract/errors.ts";
 import type { ServerEventName, ServerPayload } from "../contract/events.ts";
 import type { ChatMessage, ChatStatus, Content, Room, Staff, Visitor } from "../contract/models.ts";
 import type { Step } from "./steps.ts";
@@ -45,23 +46,35 @@ export type Appended =
 export type Transition = { organisationId: string; chatId: string; staffId: string };
 
 /**
- * The truth about chats. Every transition is one conditional statement that also appends its system message: rivals on
- * any process are served one after the other, one of them wins, the others get null. All of it is committed before a
- * promise resolves, and nothing is when it rejects, except for a commit whose answer was lost on the way.
+ * What became of a transition: `done` now; `again` when the same caller has done it before, so that nobody hears of it a
+ * second time; or `refused`.
+ */
+export type Decided<T> =
+  | { outcome: "done"; result: T }
+  | { outcome: "again" }
+  | { outcome: "refused"; why: RefusalCode };
+
+/** How long a statement is tried while somebody else keeps the chat locked; 15 s where nothing else is said. */
+export type Limits = { giveUpMs?: number };
+
+/**
+ * The truth about chats. Every transition is one conditional statement that also appends its system message, and says why
+ * when it changes nothing: rivals on any process are served one after the other, and one of them wins. All of it is
+ * committed before a promise resolves. When a promise rejects nothing is, unless the answer was lost on the way.
  */
 export interface ChatStore {
   append(message: NewMessage): Promise<Appended>;
   /** Opens a chat with its first message; null when the visitor has an open chat already. */
   open(message: NewMessage): Promise<{ chat: Chat; message: ChatMessage } | null>;
-  claim(by: Transition): Promise<ChatWithMessages | null>;
-  /** Takes over from a staff whose role number is above `roleId`; `from` is the one who served. */
-  takeOver(by: Transition & { roleId: number }): Promise<{ chat: Chat; from: Staff } | null>;
-  leaveAsStaff(by: Transition): Promise<Chat | null>;
-  /** Closes the visitor's open chat; `staff` is null in the answer when it was still queued. */
-  leaveAsVisitor(visitorId: string): Promise<Chat | null>;
-  flag(by: Transition & { severityLevel: number }): Promise<Chat | null>;
+  claim(by: Transition): Promise<Decided<ChatWithMessages>>;
+  /** Takes over from a staff of a strictly lower role; `from` is the one who served. */
+  takeOver(by: Transition): Promise<Decided<{ chat: Chat; from: Staff }>>;
+  leaveAsStaff(by: Transition & Limits): Promise<Decided<Chat>>;
+  /** Closes the visitor's open chat, and answers null without one; the chat's `staff` is null when it was still queued. */
+  leaveAsVisitor(visitorId: string, limits?: Limits): Promise<Chat | null>;
+  /** `by` is the staff as they are now. */
+  flag(by: Transition & { severityLevel: number }): Promise<Decided<{ chat: Chat; by: Staff }>>;
 
-  find(organisationId: string, chatId: string): Promise<Chat | null>;
   /** The ids of the chats that a staff serves. */
   servedBy(staffId: string): Promise<string[]>;
   /** The queued chats of these organisations, oldest first, each with its visitor's last 100 messages. */

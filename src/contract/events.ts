@@ -42,16 +42,25 @@ export type ClientEvent = {
 
 /** Every event that a client may send. The ack is always `(true, null)` or `(false, "why")`. */
 export const clientEvents = {
-  staff_join: { from: "staff", summary: "Claims a queued chat.", data: InRoom },
+  staff_join: {
+    from: "staff",
+    summary: "Claims a queued chat. Repeated by the staff who serves it: true again.",
+    data: InRoom,
+  },
   staff_msg: {
     from: "staff",
     summary: "Sends a message to the visitor of a chat that the sender serves.",
     data: Type.Object({ room: RoomId, content: Content, id: Type.Optional(MessageId) }),
   },
-  staff_leave_room: { from: "staff", summary: "Leaves, and so closes, a chat that the sender serves.", data: InRoom },
+  staff_leave_room: {
+    from: "staff",
+    summary: "Leaves, and so closes, a chat that the sender serves. Repeated by the staff who left it: true again.",
+    data: InRoom,
+  },
   take_over_chat: {
     from: "monitor",
-    summary: "Takes a claimed chat over from a staff of a lower role.",
+    summary:
+      "Takes a claimed chat over from a staff of a lower role. Repeated by the one who took it over: true again.",
     data: InRoom,
   },
   change_chat_priority: {

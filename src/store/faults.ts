@@ -22,11 +22,22 @@ function causeOf(error: unknown): Cause {
   return meta?.driverAdapterError?.cause ?? cause ?? {};
 }
 
+/** Somebody else keeps a row locked that was needed. Nothing has changed. */
+export class StillLocked extends Error {
+  constructor() {
+    super("a row is still locked by somebody else");
+  }
+}
+
+/** The statement gave up on a lock (PostgreSQL's lock_not_available), and has changed nothing. */
+export const isLocked = (error: unknown): boolean => causeOf(error).originalCode === "55P03";
+
 /** The database is away, or too busy to answer: nobody's fault, and worth another try later. */
 export function isUnavailable(error: unknown): boolean {
   const { code, message } = (error ?? {}) as { code?: string; message?: string };
   const { kind, originalCode } = causeOf(error);
   return (
+    error instanceof StillLocked ||
     unreachableCodes.has(code ?? "") ||
     unreachable.has(kind ?? "") ||
     unreachableStates.test(originalCode ?? "") ||

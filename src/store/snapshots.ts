@@ -25,7 +25,6 @@ export const queuedMessages = (condition = "") => `
 
 const chatsWhere = (condition: string, columns = "") => `${selectChat("chats", columns)} WHERE ${condition}`;
 
-const FIND = chatsWhere("chat.id = $1::uuid AND chat.organisation_id = $2::uuid");
 const QUEUES = chatsWhere(
   "chat.organisation_id = ANY($1::uuid[]) AND chat.status = 'unclaimed' ORDER BY chat.id",
   `, (${queuedMessages()}) AS messages`,
@@ -49,17 +48,13 @@ SELECT DISTINCT organisation_id, kind, user_id FROM chats
 CROSS JOIN LATERAL (VALUES ('visitor', visitor_id), ('staff', staff_id)) AS participant(kind, user_id)
 WHERE status <> 'closed' AND user_id IS NOT NULL`;
 
-type Snapshots = Pick<ChatStore, "find" | "servedBy" | "queues" | "active" | "openChats" | "flagged" | "participants">;
+type Snapshots = Pick<ChatStore, "servedBy" | "queues" | "active" | "openChats" | "flagged" | "participants">;
 
 export function createSnapshots(prisma: Prisma): Snapshots {
   type Row = ChatJoined & { messages: MessageRow[] | null };
   const rows = <T>(sql: string, ...values: unknown[]) => prisma.$queryRawUnsafe<T[]>(sql, ...values);
 
   return {
-    async find(organisationId, chatId) {
-      const [row] = await rows<ChatJoined>(FIND, chatId, organisationId);
-      return row ? toChat(row) : null;
-    },
     async servedBy(staffId) {
       return (await rows<{ id: string }>(SERVED_BY, staffId)).map(({ id }) => toId(id));
     },

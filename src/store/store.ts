@@ -42,7 +42,7 @@ export function createStore(database: Database, observeBatch: AppendObserver = (
   return {
     chats: {
       append: createAppend(database, observeBatch),
-      ...createTransitions(prisma, newId),
+      ...createTransitions(database, newId),
       ...createSnapshots(prisma),
       ...createHistory(prisma),
     },

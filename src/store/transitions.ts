@@ -1,136 +1,195 @@
-import type { Chat, ChatStore, ChatWithMessages, NewMessage, Transition } from "../chat/ports.ts";
-import type { Staff } from "../contract/models.ts";
+import type { Chat, ChatStore, Decided, NewMessage, Transition } from "../chat/ports.ts";
+import type { RefusalCode } from "../contract/errors.ts";
 import { isUniqueViolation } from "./faults.ts";
 import { messagesBefore } from "./history.ts";
-import type { Prisma } from "./prisma.ts";
+import { PATIENCE, whileLocked } from "./locks.ts";
+import type { Database } from "./prisma.ts";
 import { type ChatJoined, type MessageRow, selectChat, toChat, toMessage, toStaff, type UserRow } from "./rows.ts";
+import { queuedMessages } from "./snapshots.ts";
 
 /**
- * Every change of a chat's state: one conditional statement, which also appends the system message that tells of it.
- * A rival that waited for the row sees its new state and no longer matches, so exactly one wins.
+ * Every change of a chat's state: one conditional statement, which also appends the system message that tells of it, and
+ * commits by itself, so that no lock outlives it. `$1` is how long it waits for a lock (store/locks.ts).
  */
 const OPEN = `
-WITH changed AS (
-  INSERT INTO chats (id, organisation_id, visitor_id, last_sequence_num) VALUES ($1::uuid, $2::uuid, $3::uuid, 1)
+WITH ${PATIENCE},
+changed AS (
+  INSERT INTO chats (id, organisation_id, visitor_id, last_sequence_num)
+  SELECT $2::uuid, $3::uuid, $4::uuid, 1 FROM patience WHERE lock_timeout IS NOT NULL
   ON CONFLICT (visitor_id) WHERE status <> 'closed' DO NOTHING
   RETURNING *
 ),
 added AS (
   INSERT INTO chat_messages (chat_id, sequence_num, id, type_id, sender_id, by_staff, content, created_at)
-  SELECT id, 1, $4::uuid, 1, visitor_id, false, $5::json, clock_timestamp() FROM changed
+  SELECT id, 1, $5::uuid, 1, visitor_id, false, $6::json, clock_timestamp() FROM changed
   RETURNING *
 )
-${selectChat("changed", ", (SELECT to_json(added) FROM added) AS message")}`;
+SELECT json_build_object('done', (
+  SELECT to_json(done) FROM (${selectChat("changed", ", (SELECT to_json(added) FROM added) AS message")}) done
+))`;
 
-/** `$1` is the system message's id, `$2` whose deed it is. `changed` is the chat's row after the change. */
-const transition = (changed: string, byStaff: boolean, what: string, columns = "") => `
-WITH ${changed},
+/** The chat as it is under the lock: a rival that waited for it sees what the winner has made of it. */
+const lockedWhere = (condition: string) => `locked AS MATERIALIZED (
+  SELECT chat.* FROM patience
+  CROSS JOIN LATERAL (SELECT * FROM chats WHERE ${condition} AND lock_timeout IS NOT NULL FOR UPDATE) chat
+)`;
+
+/** What a statement answers: what it has done (`columns` of `changed`, the chat's row after the change), or why it hasn't. */
+const answer = (columns = "") => `SELECT json_build_object(
+  'why', (SELECT why FROM judged),
+  'done', (SELECT to_json(done) FROM (${selectChat("changed", columns)}) done)
+)`;
+
+type TransitionParts = {
+  /** Which chat; `$2` is the system message's id, `$3` whose deed it is, `$4` and `$5` the chat and its organisation. */
+  which?: string;
+  /** Why the `locked` chat can't be changed: NULL, a refusal, or `again` when the same deed has changed it before. */
+  why: string;
+  set: string;
+  byStaff?: boolean;
+  system: string;
+  columns?: string;
+};
+
+const transition = ({ which, why, set, byStaff = true, system, columns }: TransitionParts) => `
+WITH ${PATIENCE},
+${lockedWhere(which ?? "id = $4::uuid AND organisation_id = $5::uuid")},
+judged AS MATERIALIZED (SELECT id, staff_id, ${why} AS why FROM locked),
+changed AS (
+  UPDATE chats SET ${set}, updated_at = now(), last_sequence_num = last_sequence_num + 1
+  FROM judged WHERE chats.id = judged.id AND why IS NULL
+  RETURNING chats.*
+),
 added AS (
   INSERT INTO chat_messages (chat_id, sequence_num, id, type_id, sender_id, by_staff, content, created_at)
-  SELECT id, last_sequence_num, $1::uuid, 0, $2::uuid, ${byStaff}, '{"content":"${what}"}', clock_timestamp() FROM changed
+  SELECT id, last_sequence_num, $2::uuid, 0, $3::uuid, ${byStaff}, '{"content":"${system}"}', clock_timestamp() FROM changed
 )
-${selectChat("changed", columns)}`;
+${answer(columns)}`;
 
-const CLAIM = transition(
-  `changed AS (
-    UPDATE chats
-    SET status = 'claimed', staff_id = $2::uuid, claimed_by = $2::uuid, claimed_at = now(), updated_at = now(),
-        last_sequence_num = last_sequence_num + 1
-    WHERE id = $3::uuid AND organisation_id = $4::uuid AND status = 'unclaimed'
-    RETURNING *
-  )`,
-  true,
-  "join room",
-);
+const CLAIM = transition({
+  why: `CASE
+    WHEN status = 'closed' THEN 'roomClosed'
+    WHEN status = 'claimed' AND staff_id = $3::uuid THEN 'again'
+    WHEN status = 'claimed' THEN 'alreadyClaimed'
+  END`,
+  set: "status = 'claimed', staff_id = $3::uuid, claimed_by = $3::uuid, claimed_at = now()",
+  system: "join room",
+  columns: `, (${queuedMessages()}) AS messages,
+    (SELECT max(sequence_num) FROM chat_messages WHERE chat_id = chat.id) AS seen`,
+});
 
-const TAKE_OVER = transition(
-  `before AS (
-    SELECT id, staff_id FROM chats
-    WHERE id = $3::uuid AND organisation_id = $4::uuid AND status = 'claimed'
-      AND (SELECT role_id FROM users WHERE users.id = chats.staff_id) > $5::int
-    FOR UPDATE
-  ),
-  changed AS (
-    UPDATE chats SET staff_id = $2::uuid, updated_at = now(), last_sequence_num = last_sequence_num + 1
-    FROM before WHERE chats.id = before.id
-    RETURNING chats.*
-  )`,
-  true,
-  "take over room",
-  ", (SELECT to_json(users) FROM users JOIN before ON users.id = before.staff_id) AS from_staff",
-);
+/** Roles count as they are now, whatever the caller's connection knows of its own. */
+const TAKE_OVER = transition({
+  why: `CASE
+    WHEN status = 'closed' THEN 'roomClosed'
+    WHEN status = 'unclaimed' THEN 'notClaimed'
+    WHEN staff_id = $3::uuid AND (
+      claimed_by IS DISTINCT FROM $3::uuid OR (
+        SELECT content->>'content' = 'take over room' FROM chat_messages
+        WHERE chat_id = locked.id AND type_id = 0 ORDER BY sequence_num DESC LIMIT 1
+      )
+    ) THEN 'again'
+    WHEN NOT coalesce(
+      (SELECT role_id FROM users WHERE users.id = locked.staff_id) > (SELECT role_id FROM users WHERE users.id = $3::uuid),
+      false
+    ) THEN 'notLowerRole'
+  END`,
+  set: "staff_id = $3::uuid",
+  system: "take over room",
+  columns: ", (SELECT to_json(users) FROM users JOIN judged ON users.id = judged.staff_id) AS from_staff",
+});
 
-const leave = (condition: string, byStaff: boolean) =>
-  transition(
-    `changed AS (
-      UPDATE chats
-      SET status = 'closed', closed_by = $2::uuid, closed_at = now(), updated_at = now(),
-          last_sequence_num = last_sequence_num + 1
-      WHERE ${condition}
-      RETURNING *
-    )`,
-    byStaff,
-    "leave room",
-  );
+const CLOSE = "status = 'closed', closed_by = $3::uuid, closed_at = now()";
 
-const LEAVE_AS_STAFF = leave(
-  "id = $3::uuid AND organisation_id = $4::uuid AND status = 'claimed' AND staff_id = $2::uuid",
-  true,
-);
-const LEAVE_AS_VISITOR = leave("visitor_id = $2::uuid AND status <> 'closed'", false);
+const LEAVE_AS_STAFF = transition({
+  why: `CASE
+    WHEN status = 'closed' AND closed_by = $3::uuid THEN 'again'
+    WHEN status = 'closed' THEN 'roomClosed'
+    WHEN staff_id IS DISTINCT FROM $3::uuid THEN 'notServing'
+  END`,
+  set: CLOSE,
+  system: "leave room",
+});
+
+const LEAVE_AS_VISITOR = transition({
+  which: "visitor_id = $3::uuid AND status <> 'closed'",
+  why: "NULL::text",
+  set: CLOSE,
+  byStaff: false,
+  system: "leave room",
+});
 
 /** Flagging again moves a chat to the front. A flag is no event of the conversation: it has no system message. */
 const FLAG = `
-WITH changed AS (
-  UPDATE chats
-  SET severity_level = $1::int, flagged_by = $2::uuid, flagged_at = clock_timestamp(), updated_at = now()
-  WHERE id = $3::uuid AND organisation_id = $4::uuid
-  RETURNING *
+WITH ${PATIENCE},
+${lockedWhere("id = $4::uuid AND organisation_id = $5::uuid")},
+judged AS MATERIALIZED (SELECT id, NULL::text AS why FROM locked),
+changed AS (
+  UPDATE chats SET severity_level = $2::int, flagged_by = $3::uuid, flagged_at = clock_timestamp(), updated_at = now()
+  FROM judged WHERE chats.id = judged.id
+  RETURNING chats.*
 )
-${selectChat("changed")}`;
+${answer(", (SELECT to_json(users) FROM users WHERE users.id = $3::uuid) AS by_staff")}`;
 
 type Transitions = Pick<ChatStore, "open" | "claim" | "takeOver" | "leaveAsStaff" | "leaveAsVisitor" | "flag">;
 
-export function createTransitions(prisma: Prisma, newId: () => string): Transitions {
-  const one = async <T>(sql: string, ...values: unknown[]): Promise<T | null> =>
-    (await prisma.$queryRawUnsafe<T[]>(sql, ...values))[0] ?? null;
-  const ids = ({ staffId, chatId, organisationId }: Transition) => [newId(), staffId, chatId, organisationId];
+export function createTransitions({ prisma, queryJson }: Database, newId: () => string): Transitions {
+  type Answer<Row> = { why?: RefusalCode | "again" | null; done: Row | null };
+  type Limits = { giveUpMs?: number | undefined };
+  const run = <Row>(sql: string, args: string[], { giveUpMs }: Limits = {}): Promise<Answer<Row>> =>
+    whileLocked((lockTimeout) => queryJson(sql, [lockTimeout, ...args]), giveUpMs);
+
+  /** `$2` is `second`: the system message's id, where there is one. */
+  async function decide<Row, T>(
+    sql: string,
+    { staffId, chatId, organisationId, giveUpMs }: Transition & Limits,
+    toResult: (row: Row) => T | Promise<T>,
+    second = newId(),
+  ): Promise<Decided<T>> {
+    const { why, done } = await run<Row>(sql, [second, staffId, chatId, organisationId], { giveUpMs });
+    if (done) return { outcome: "done", result: await toResult(done) };
+    return why === "again" ? { outcome: "again" } : { outcome: "refused", why: why ?? "roomClosed" };
+  }
 
   return {
     async open({ id, organisationId, senderId, content }: NewMessage) {
       type Opened = ChatJoined & { message: MessageRow };
       try {
-        const row = await one<Opened>(OPEN, newId(), organisationId, senderId, id, JSON.stringify(content));
-        return row && { chat: toChat(row), message: toMessage(row.message) };
+        const args = [newId(), organisationId, senderId, id, JSON.stringify(content)];
+        const { done } = await run<Opened>(OPEN, args);
+        return done && { chat: toChat(done), message: toMessage(done.message) };
       } catch (error) {
         // The very message was stored at the same moment, in a chat that is closed again: appending it finds it.
         if (isUniqueViolation(error)) return null;
         throw error;
       }
     },
-    claim: (by): Promise<ChatWithMessages | null> =>
-      // Both or none: whoever is told that it failed doesn't serve the chat.
-      prisma.$transaction(async (tx) => {
-        const [row] = await tx.$queryRawUnsafe<ChatJoined[]>(CLAIM, ...ids(by));
-        if (!row) return null;
-        // A statement of its own: the claim may have waited for messages that its snapshot doesn't show.
-        return { ...toChat(row), messages: await messagesBefore(tx, row.chat.id, row.chat.last_sequence_num) };
+    claim: (by) =>
+      decide(CLAIM, by, async (row: ChatJoined & { messages: MessageRow[] | null; seen: number }) => {
+        const number = row.chat.last_sequence_num;
+        // A claim that waited for a message committed meanwhile has a snapshot that is older than that message.
+        const isComplete = row.seen === number - 1;
+        const messages = isComplete
+          ? (row.messages ?? []).map(toMessage)
+          : await messagesBefore(prisma, row.chat.id, number);
+        return { ...toChat(row), messages };
       }),
-    async takeOver({ roleId, ...by }): Promise<{ chat: Chat; from: Staff } | null> {
-      const row = await one<ChatJoined & { from_staff: UserRow }>(TAKE_OVER, ...ids(by), roleId);
-      return row && { chat: toChat(row), from: toStaff(row.from_staff) };
+    takeOver: (by) =>
+      decide(TAKE_OVER, by, (row: ChatJoined & { from_staff: UserRow }) => ({
+        chat: toChat(row),
+        from: toStaff(row.from_staff),
+      })),
+    leaveAsStaff: (by) => decide(LEAVE_AS_STAFF, by, toChat),
+    async leaveAsVisitor(visitorId, limits): Promise<Chat | null> {
+      const { done } = await run<ChatJoined>(LEAVE_AS_VISITOR, [newId(), visitorId], limits);
+      return done && toChat(done);
     },
-    async leaveAsStaff(by) {
-      const row = await one<ChatJoined>(LEAVE_AS_STAFF, ...ids(by));
-      return row && toChat(row);
-    },
-    async leaveAsVisitor(visitorId) {
-      const row = await one<ChatJoined>(LEAVE_AS_VISITOR, newId(), visitorId);
-      return row && toChat(row);
-    },
-    async flag({ severityLevel, staffId, chatId, organisationId }) {
-      const row = await one<ChatJoined>(FLAG, severityLevel, staffId, chatId, organisationId);
-      return row && toChat(row);
-    },
+    flag: ({ severityLevel, ...by }) =>
+      decide(
+        FLAG,
+        by,
+        (row: ChatJoined & { by_staff: UserRow }) => ({ chat: toChat(row), by: toStaff(row.by_staff) }),
+        `${severityLevel}`,
+      ),
   };
 }

@@ -52,7 +52,7 @@ describe.each(topologies)("on %s", (topology) => {
     await chats.claim(by(room, organisation.agent));
     await write(organisation.agent.id, room, "4");
     await write(visitor.id, null, "5");
-    await chats.takeOver({ ...by(room, organisation.supervisor), roleId: organisation.supervisor.role_id });
+    await chats.takeOver(by(room, organisation.supervisor));
     await write(visitor.id, null, "7");
     await chats.leaveAsStaff(by(room, organisation.supervisor));
     await chats.open({ ...first, id: newId(), content: { text: "1" } });

@@ -196,7 +196,7 @@ describe.each(topologies)("on %s", (topology) => {
     test("is refused for a chat that is claimed, closed or unknown", async () => {
       await begin();
       const room = await claimedChat();
-      for (const staff of [cast.otherAgent, cast.agent, cast.admin]) {
+      for (const staff of [cast.otherAgent, cast.supervisor, cast.admin]) {
         expect(await staff.send("staff_join", { room })).toEqual([false, refusals.alreadyClaimed.sentence]);
       }
       await cast.agent.ok("staff_leave_room", { room });
@@ -296,7 +296,9 @@ describe.each(topologies)("on %s", (topology) => {
       expect(await cast.admin.next("staff_leave_chat_for_supervisor")).toMatchObject({
         ...{ user: organisation.agent, room: { id: room }, visitor: { name: "visitor" } },
       });
-      expect(await cast.agent.send("staff_leave_room", { room })).toEqual(closed);
+      for (const staff of [cast.otherAgent, cast.admin]) {
+        expect(await staff.send("staff_leave_room", { room })).toEqual(closed);
+      }
       await forgetAll();
       expect(await openChat()).not.toBe(room);
     });
@@ -428,6 +430,16 @@ describe.each(topologies)("on %s", (topology) => {
       expect(heard).toMatchObject({ user: organisation.agent, room: { id: room, severity_level: 7 } });
       const { init } = await second(organisation.otherAgent);
       expect((init as ServerPayload<"staff_init">).unclaimed_chats[0]?.room.severity_level).toBe(7);
+    });
+
+    test("tells who flagged by their name of today, not by the one they connected with", async () => {
+      await begin();
+      const room = await openChat();
+      const { agent } = organisation;
+      await world.store.accounts.updateStaff(organisation.id, agent.id, { full_name: "Renamed" });
+      await cast.agent.ok("change_chat_priority", { room, severity_level: 7 });
+      const { user } = await cast.admin.next("chat_has_changed_priority_for_supervisor");
+      expect(user).toMatchObject({ id: agent.id, full_name: "Renamed" });
     });
 
     test("by a monitor isn't told to the acting connection, but to his others", async () => {

@@ -105,7 +105,7 @@ test("a message's chat is as it is in the database, whatever the process remembe
   expect(await write()).toEqual([6, "Vera", "Benjamin", ben, 0]);
   await there.store.chats.flag({ organisationId, chatId, staffId: ben, severityLevel: 3 });
   expect(await write()).toEqual([7, "Vera", "Benjamin", ben, 3]);
-  await there.store.chats.takeOver({ organisationId, chatId, staffId: cy, roleId: 1 });
+  await there.store.chats.takeOver({ organisationId, chatId, staffId: cy });
   expect(await write()).toEqual([9, "Vera", "cy", cy, 3]);
   // By hand, and without a new updated_at.
   await runSql(database.url, "UPDATE visitors SET name = 'Viola'");
