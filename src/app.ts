@@ -101,8 +101,7 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
   const readSnapshot = createSnapshots({ chats, people: accounts, online: delivery.online });
   const inRound = inRounds(OPENED_AT_ONCE);
   const waiting = createWaitingBudget();
-  metrics.budgets.from(() => [{ labels: { budget: "events" }, value: waiting.used() }]);
-  metrics.budgetLimits.from(() => [{ labels: { budget: "events" }, value: waiting.total }]);
+  metrics.budget("events", waiting);
   const connections = new Set<Connection>();
   // Who is sent away is to find another process, and not to be taken for gone.
   const maxAgeMs = bus && config.reconnectGraceMs > 0 ? config.maxConnectionAgeMs : 0;

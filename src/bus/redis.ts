@@ -13,8 +13,11 @@ import { followMaster } from "./sentinels.ts";
 export type Bus = {
   /** This process's own, without spaces or line breaks. */
   id: string;
-  /** Sends to the processes that have subscribed to a channel, this one too. What it can't send is lost. */
-  publish(channel: string, message: string): void;
+  /**
+   * Sends to the processes that have subscribed to a channel, this one too. What it can't send is lost. Resolves when
+   * Redis has answered, or isn't waited for any more.
+   */
+  publish(channel: string, message: string): Promise<void>;
   subscribe(channel: string): void;
   unsubscribe(channel: string): void;
   /** Calls the one `listener` with each message of a subscribed channel. */
@@ -135,7 +138,7 @@ export async function connectBus(address: RedisAddress, { onFault, onLost, onLag
 
   return {
     id: randomUUID(),
-    publish: (channel, message) => void commands.spublish(channel, message).catch(lose),
+    publish: (channel, message) => commands.spublish(channel, message).then(() => {}, lose),
     ...{ subscribe, unsubscribe },
     onMessage(listener) {
       // As buffers: for a listener of texts ioredis would decode all that comes in.

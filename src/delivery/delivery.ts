@@ -9,6 +9,7 @@ import type { Presence } from "../presence/presence.ts";
 import { createFanout } from "./fanout.ts";
 import { createGaps, type Gaps, markOf } from "./gaps.ts";
 import { createLateness } from "./lateness.ts";
+import { OUTBOX } from "./outbox.ts";
 import { createRoster, type Roster, type RosterEvent } from "./roster.ts";
 import type { StepMark } from "./watermarks.ts";
 
@@ -53,6 +54,7 @@ export function createDelivery(io: Server, { bus, chats, people, presence, metri
   const isHere = (room: RoomName) => adapter.rooms.has(room);
   const fanout = createFanout<Note>(io, {
     ...{ bus, onFault },
+    onDropped: () => metrics.budgetRefusals.inc({ budget: "bus", of: "process" }),
     isNews: (organisationId, { roster: event }) =>
       !event || roster.heard(event.event, { id: event.id, organisation_id: organisationId }),
     onHeard({ step, at }, rooms) {
@@ -75,6 +77,7 @@ export function createDelivery(io: Server, { bus, chats, people, presence, metri
   });
   const roster = createRoster({ presence, people, isHere, tell, onHealed });
   adapter.on("delete-room", gaps.unfollow);
+  if (bus) metrics.budget("bus", { used: fanout.unanswered, total: OUTBOX.unanswered });
 
   return {
     emit(organisationId, announcement, by) {

@@ -4,6 +4,7 @@ import type { Announcement, RoomName } from "../chat/ports.ts";
 import { organisationOf } from "../chat/rooms.ts";
 import { type Packet, packetOf, send } from "../sockets/packet.ts";
 import { createEncoder } from "./encode.ts";
+import { createOutbox } from "./outbox.ts";
 
 /** An event, which of the payloads it has, and who gets it: everybody in one of the rooms, and in none of the others. */
 type Line = [event: string, payload: number, rooms: RoomName[], except: string[]];
@@ -16,6 +17,8 @@ type Parts<Note> = {
   isNews: (organisationId: string, note: Note) => boolean;
   /** Called when what another process has sent has been told here, with what went with it. */
   onHeard: (note: Note, rooms: RoomName[]) => void;
+  /** Called when something is left to be read from the database by the other processes: it is too much for Redis. */
+  onDropped: () => void;
   onFault: (error: unknown) => void;
 };
 
@@ -24,6 +27,8 @@ export type Fanout<Note> = {
   send(organisationId: string, announcements: Announcement[], note: Note, by: string | null): void;
   /** Sends an event to this process's own connections. */
   sendHere(announcement: Announcement): void;
+  /** So many bytes are with Redis, which hasn't answered yet. */
+  unanswered(): number;
 };
 
 const LINE_BREAK = 0x0a;
@@ -33,8 +38,8 @@ const channelOf = (organisationId: string) => `chat:2:${organisationId}`;
 
 /**
  * Brings events to their connections. A payload is encoded once: the same text goes to the connections here, and over the
- * bus to the other processes, which pass it on without looking into it. Over the bus goes one message for each organisation
- * and turn of the event loop, to the processes that have somebody of that organisation. It has the sending process's id in
+ * bus to the other processes, which pass it on without looking into it. Over the bus go one or few messages for each organisation
+ * and turn of the event loop, to the processes that have somebody of that organisation. Each has the sending process's id in
  * its first line, and then for each `send`
  *
  *     412 visitor:… staff:… org:…:monitors                  how many bytes the rest of it has, and whom it concerns
@@ -43,9 +48,12 @@ const channelOf = (organisationId: string) => `chat:2:${organisationId}`;
  *
  * so that a process passes by what concerns nobody here without reading it.
  */
-export function createFanout<Note>(io: Server, { bus, isNews, onHeard, onFault }: Parts<Note>): Fanout<Note> {
+export function createFanout<Note>(
+  io: Server,
+  { bus, isNews, onHeard, onDropped, onFault }: Parts<Note>,
+): Fanout<Note> {
   const { adapter, sockets } = io.of("/");
-  const bundles = new Map<string, string[]>();
+  const outbox = bus && createOutbox({ publish: bus.publish, head: bus.id, onDropped });
 
   function tell(payload: string | Buffer, [event, , rooms, except]: Line): void {
     let packet: Packet | undefined;
@@ -64,21 +72,9 @@ export function createFanout<Note>(io: Server, { bus, isNews, onHeard, onFault }
   }
 
   function publish(organisationId: string, sent: Sent<Note>, payloads: string[]): void {
-    if (bundles.size === 0) setImmediate(flush);
     const text = [JSON.stringify(sent), ...payloads].join("\n");
     const rooms = [...new Set(sent.events.flatMap(([, , rooms]) => rooms))].join(" ");
-    const lines = `${Buffer.byteLength(text)} ${rooms}\n${text}`;
-    const bundle = bundles.get(organisationId);
-    if (bundle) bundle.push(lines);
-    else bundles.set(organisationId, [lines]);
-  }
-
-  function flush(): void {
-    const all = [...bundles];
-    bundles.clear();
-    for (const [organisationId, lines] of all) {
-      bus?.publish(channelOf(organisationId), `${bus.id}\n${lines.join("\n")}`);
-    }
+    outbox?.add(channelOf(organisationId), `${Buffer.byteLength(text)} ${rooms}\n${text}`);
   }
 
   function hear(organisationId: string, bundle: Buffer): void {
@@ -140,6 +136,7 @@ export function createFanout<Note>(io: Server, { bus, isNews, onHeard, onFault }
       });
       if (bus) publish(organisationId, { note, events }, payloads);
     },
+    unanswered: () => outbox?.unanswered() ?? 0,
     sendHere: ({ event, payload, rooms, except }) => tell(JSON.stringify(payload), [event, 0, rooms, except]),
   };
 }

@@ -1,17 +1,32 @@
 import type { Define } from "./define.ts";
 
+/** What memory is counted for. */
+type BudgetName = "events" | "bus";
+
 /** How much memory may wait, how much does, and what is refused because of it. */
-export const budgetMetrics = (define: Define) => ({
-  budgets: define.live(
+export function budgetMetrics(define: Define) {
+  const known = new Map<BudgetName, { used: () => number; total: number }>();
+  const readings = (pick: (budget: { used: () => number; total: number }) => number) => () =>
+    [...known].map(([budget, one]) => ({ labels: { budget }, value: pick(one) }));
+  const used = define.live(
     "chat_budget_used_bytes",
-    "Memory that waits in this process: events for their answer (events)",
+    "Memory that waits in this process: events for their answer (events), what was published for Redis' answer (bus)",
     ["budget"],
-  ),
-  budgetLimits: define.live("chat_budget_limit_bytes", "How much of it there may be", ["budget"]),
-  budgetRefusals: define.counter(
-    "chat_budget_refusals_total",
-    "What a budget had no room for, by whose part of it was used up: that of the connection, its organisation, or the process",
-    ["budget", "of"],
-    ["connection", "organisation", "process"].map((of) => ({ budget: "events", of })),
-  ),
-});
+  );
+  const limits = define.live("chat_budget_limit_bytes", "How much of it there may be", ["budget"]);
+  used.from(readings((one) => one.used()));
+  limits.from(readings((one) => one.total));
+  return {
+    /** From now on a budget is shown. */
+    budget: (name: BudgetName, budget: { used: () => number; total: number }) => void known.set(name, budget),
+    budgetRefusals: define.counter(
+      "chat_budget_refusals_total",
+      "What a budget had no room for, by whose part of it was used up: that of the connection, its organisation, or the process",
+      ["budget", "of"],
+      [
+        ...["connection", "organisation", "process"].map((of) => ({ budget: "events", of })),
+        { budget: "bus", of: "process" },
+      ],
+    ),
+  };
+}

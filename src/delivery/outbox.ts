@@ -1,0 +1,61 @@
+import { createRateLimit } from "../sockets/rate-limit.ts";
+
+type Parts = {
+  /** Resolves when Redis has answered, or can't be reached any more. Never rejects. */
+  publish: (channel: string, message: string) => Promise<void>;
+  /** The first line of each message. */
+  head: string;
+  /** Called for each text that isn't published. */
+  onDropped: () => void;
+  limits?: typeof OUTBOX;
+};
+
+/**
+ * Redis cuts off a subscriber for which 32 MB wait, or 8 MB for a minute, and then another one that stands still just as
+ * well. So a process publishes 8 MB in a moment at most, and as many in each second; as many may wait for Redis' answer.
+ * A small text always goes: it adds little, and events that can't be read from the database again are small.
+ */
+export const OUTBOX = { bundle: 256_000, burst: 8_000_000, perSecond: 8_000_000, unanswered: 8_000_000, small: 4_000 };
+
+/**
+ * Publishes the texts of one turn of the event loop together, as few messages for each channel, in order. What exceeds
+ * the limits is dropped: processes that miss it read it from the database.
+ */
+export function createOutbox({ publish, head, onDropped, limits = OUTBOX }: Parts) {
+  const bundles = new Map<string, { texts: string[]; bytes: number }>();
+  const mayPublish = createRateLimit(limits);
+  /** Of what is in bundles as well. */
+  let unanswered = 0;
+
+  function send(channel: string): void {
+    const { texts, bytes } = bundles.get(channel) ?? { texts: [], bytes: 0 };
+    bundles.delete(channel);
+    void publish(channel, `${head}\n${texts.join("\n")}`).then(() => {
+      unanswered -= bytes;
+    });
+  }
+
+  function flush(): void {
+    for (const channel of [...bundles.keys()]) send(channel);
+  }
+
+  return {
+    add(channel: string, text: string): void {
+      const bytes = Buffer.byteLength(text);
+      const hasRoom = unanswered === 0 || unanswered + bytes <= limits.unanswered;
+      if (bytes > limits.small && !(hasRoom && mayPublish(bytes))) {
+        onDropped();
+        return;
+      }
+      unanswered += bytes;
+      const open = bundles.get(channel);
+      if (open && open.bytes + bytes > limits.bundle) send(channel);
+      if (bundles.size === 0) setImmediate(flush);
+      const bundle = bundles.get(channel) ?? { texts: [], bytes: 0 };
+      bundle.texts.push(text);
+      bundle.bytes += bytes;
+      bundles.set(channel, bundle);
+    },
+    unanswered: () => unanswered,
+  };
+}
