@@ -15,6 +15,7 @@ import { chatRoutes } from "./http/chats.ts";
 import { registerDocuments } from "./http/documents.ts";
 import { createLoginLimits } from "./http/login-limits.ts";
 import { loginRoutes } from "./http/logins.ts";
+import { watchMethods } from "./http/other-methods.ts";
 import { createReadiness, metricsRoute, probeRoutes, READY_INTERVAL_MS } from "./http/probes.ts";
 import { createHttpServer, createInsideServer, type HttpServer } from "./http/server.ts";
 import { userRoutes } from "./http/users.ts";
@@ -122,6 +123,7 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
     await refreshAll();
   });
 
+  const refuseOtherMethods = watchMethods(http);
   await registerDocuments(http);
   loginRoutes(http, { config, accounts, tokens, clients, metrics, limits: createLoginLimits(bus?.redis) });
   visitorRoutes(http, { config, accounts });
@@ -138,6 +140,7 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
   const inside = config.metricsPort === undefined ? null : await createInsideServer({ clients, logger: log, metrics });
   for (const server of inside ? [http, inside] : [http]) probeRoutes(server, readiness);
   metricsRoute(inside ?? http, metrics);
+  refuseOtherMethods();
 
   const takeCensus = createCensus({ statistics, presence, clock, metrics });
   const stopSweeping = every(SWEEP_INTERVAL_MS, () => attendance.sweep().catch(fault("sweep")));

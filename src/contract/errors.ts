@@ -29,6 +29,8 @@ export const refusals = {
   contentTooLarge: { status: 413, sentence: "The content is larger than {max} bytes as JSON." },
 
   invalidRequest: { status: 400, sentence: "Invalid request: {why}." },
+  notJson: { status: 415, sentence: "The body must be JSON: send it with the header Content-Type: application/json." },
+  wrongMethod: { status: 405, sentence: "This path doesn't take that method: use {methods}." },
   unreadable: { status: 400, sentence: "This is no HTTP request." },
   tooSlow: { status: 408, sentence: "The request took too long to arrive." },
   headersTooLarge: { status: 431, sentence: "The request's headers are larger than 16 KB." },

@@ -32,7 +32,7 @@ const refused: Record<number, { name: string; description: string; example: Refu
   408: { name: "RequestTimeout", description: "The request took too long to arrive.", example: "tooSlow" },
   409: { name: "Conflict", description: "It contradicts what is stored.", example: "emailTaken" },
   413: { name: "ContentTooLarge", description: "The body is too large.", example: "tooLarge" },
-  415: { name: "UnsupportedMediaType", description: "The body isn't sent as JSON.", example: "invalidRequest" },
+  415: { name: "UnsupportedMediaType", description: "The body isn't sent as JSON.", example: "notJson" },
   429: {
     name: "TooManyRequests",
     description: "The caller's address has sent too many requests or failed logins.",

@@ -82,6 +82,9 @@ export async function createHttpServer({ config, clients, logger, metrics }: Opt
   // Content goes out to the letter; that no other field does is seen to where rows are read.
   http.setSerializerCompiler(() => JSON.stringify);
 
+  // What `fetch` calls a text, and would be refused for its form only.
+  http.removeContentTypeParser("text/plain");
+
   http.setErrorHandler(refuse);
   http.setNotFoundHandler(() => {
     throw new Refusal("notFound");
@@ -160,6 +163,7 @@ function asRefusal(error: unknown): unknown {
   const { code, statusCode, message } = error as { code?: string; statusCode?: number; message?: string };
   if (error instanceof Refusal) return error;
   if (statusCode === 413) return new Refusal("tooLarge");
+  if (statusCode === 415) return new Refusal("notJson");
   if (code?.startsWith("FST_") && statusCode !== undefined && statusCode < 500) {
     return new Refusal("invalidRequest", { why: (message ?? "").replace(/\.$/, "") });
   }

@@ -22,7 +22,7 @@ afterAll(async () => {
 
 test.each(writings("/metrics"))("%s on PORT gives no metrics", async (path) => {
   for (const method of ["GET", "HEAD", "POST"]) {
-    const { status, body } = await ask(pod.url, path, method);
+    const { status, body } = await ask(pod.url, path, { method });
     // Socket.IO answers all that begins with its own path, by 401.
     const expected = path.startsWith("/socket.io/") ? 401 : 404;
     expect({ method, status, leaks: body.includes("chat_") }).toEqual({ method, status: expected, leaks: false });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Call, expectRefusal, request } from "../support/http.ts";
+import { refusals } from "../../src/contract/errors.ts";
+import { askRaw, type Call, expectRefusal, request } from "../support/http.ts";
 import { type Organisation, startWorld, tokenOf, type World } from "../support/world.ts";
 
 let world: World;
@@ -77,9 +78,27 @@ describe("a body", () => {
       expectRefusal(await send(line, { token }), 400, "Invalid request: the body must be a JSON object.");
     });
 
-    test(`${line}: anything else than JSON is 400`, async () => {
-      const headers = { "Content-Type": "application/x-www-form-urlencoded" };
-      expectRefusal(await send(line, { token, headers, body: "name=x" }), 400, /^Invalid request: /);
+    test.for([
+      "application/x-www-form-urlencoded",
+      "text/plain",
+      "multipart/form-data; boundary=x",
+      "text/json",
+      "x",
+      "",
+    ])(`${line}: sent as %j instead of JSON it is 415, which says what to send`, async (type) => {
+      for (const body of ['{"name": "x"}', "name=x"])
+        expectRefusal(
+          await send(line, { token, headers: { "Content-Type": type }, body }),
+          415,
+          refusals.notJson.sentence,
+        );
+    });
+
+    test(`${line}: without a Content-Type it is 415 as well`, async () => {
+      const { status, body } = await askRaw(world.url(0), line.split(" ")[1] as string, {
+        ...{ method: "POST", headers: { Authorization: token }, body: '{"name": "x"}' },
+      });
+      expectRefusal({ status, body: JSON.parse(body), headers: new Headers() }, 415, refusals.notJson.sentence);
     });
 
     test(`${line}: over 1 MB is 413`, async () => {
@@ -111,7 +130,31 @@ describe("a body", () => {
   });
 });
 
-test.for(["GET /nothing", "DELETE /users", "POST /chats", "GET /users/x", "PUT /login"])(
+describe("a method that a path doesn't take", () => {
+  test.for([
+    ["DELETE /users", "GET, HEAD, POST"],
+    ["POST /chats", "GET, HEAD"],
+    ["GET /users/x", "PATCH"],
+    ["PUT /login", "POST"],
+    ["DELETE /%6Cogin", "POST"],
+    ["OPTIONS /login", "POST"],
+    [`PATCH /chats/${nobody}/messages`, "GET, HEAD"],
+    ["POST /livez", "GET, HEAD"],
+    ["POST /openapi.json", "GET, HEAD"],
+  ] as const)("%s is 405 before anything else, and Allow says %s", async ([line, allow]) => {
+    for (const call of [{}, { token: "nonsense" }, { token, body: line.startsWith("GET") ? undefined : "{" }]) {
+      const answer = await send(line, call);
+      expectRefusal(answer, 405, `This path doesn't take that method: use ${allow}.`);
+      expect(answer.headers.get("Allow")).toBe(allow);
+    }
+  });
+
+  test("HEAD is taken where GET is", async () => {
+    expect((await askRaw(world.url(0), "/livez", { method: "HEAD" })).status).toBe(200);
+  });
+});
+
+test.for(["GET /nothing", "DELETE /nothing", "GET /login/x", "POST /chats/x", "PUT /"])(
   "an unknown route is 404: %s",
   async (line) => {
     expectRefusal(await send(line), 404, "There is no such thing here.");

@@ -46,10 +46,14 @@ export async function request<Body = unknown>(
   };
 }
 
-/** Makes a request whose path goes out to the letter, where `fetch` would normalise it. */
-export async function askRaw(base: string, path: string, method = "GET"): Promise<{ status: number; body: string }> {
+/** Makes a request whose path and headers go out to the letter, where `fetch` would normalise and add some. */
+export async function askRaw(
+  base: string,
+  path: string,
+  { method = "GET", headers = {}, body }: { method?: string; headers?: Record<string, string>; body?: string } = {},
+): Promise<{ status: number; body: string }> {
   const { hostname, port } = new URL(base);
-  const asked = httpRequest({ hostname, port, path, method, agent: false }).end();
+  const asked = httpRequest({ hostname, port, path, method, headers, agent: false }).end(body);
   const [answer] = (await once(asked, "response")) as [IncomingMessage];
   return { status: answer.statusCode ?? 0, body: await text(answer) };
 }
