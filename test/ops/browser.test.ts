@@ -5,10 +5,12 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import { createSigner } from "fast-jwt";
 import { type Browser, chromium } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { enter } from "../support/client.ts";
 import { type Farm, startFarm } from "../support/farm.ts";
+import { JWT_SECRET } from "../support/process.ts";
 import { type Program, requireProgram } from "../support/programs.ts";
 import { tokenOf } from "../support/world.ts";
 
@@ -54,6 +56,13 @@ afterAll(async () => {
 });
 
 const options = "io(url, { ";
+const sign = createSigner({
+  key: JWT_SECRET,
+  algorithm: "HS256",
+  clockTimestamp: Date.now() - 3_600_000,
+  expiresIn: "1m",
+});
+const EXPIRED = sign({ sub: "0".repeat(32), type: "visitor" });
 
 // The service is at localhost. 127.0.0.1 is another site, whose cookies a private window, as this browser has them, blocks.
 test.each([
@@ -78,14 +87,18 @@ test.each([
 
   const context = await browser.newContext();
   const tabs = await Promise.all([context.newPage(), context.newPage()]);
-  for (const tab of tabs) {
+  for (const [index, tab] of tabs.entries()) {
     const upgrades: string[] = [];
     tab.on("websocket", (socket) => upgrades.push(socket.url()));
     // Whoever writes before the login is answered must not be lost.
+    let logins = 0;
     await tab.route("**/anonymous/login", async (route) => {
+      logins++;
       await setTimeout(500);
       await route.continue();
     });
+    // The second tab was left open overnight.
+    if (index === 1) await tab.addInitScript((token) => sessionStorage.setItem("token", token), EXPIRED);
     await tab.goto(origin);
     await tab.fill("[name=text]", "Hello?");
     await tab.click("button");
@@ -95,6 +108,8 @@ test.each([
     await agent.ok("staff_msg", { room: room.id, content: { content: "Yes, please" } });
     await tab.getByText("Staff: Yes, please").waitFor(WAIT);
     await expect.poll(() => upgrades.length > 0, WAIT).toBe(way.transports === "");
+    // One visitor, also where the first token was refused.
+    expect(logins).toBe(1);
     agent.forget();
   }
 
