@@ -31,11 +31,32 @@ export const hashPassword = oneAtATime(Number.POSITIVE_INFINITY);
  */
 export const hashStrangersPassword = oneAtATime(MAX_WAITING);
 
-let dummy: Promise<string> | undefined;
+/** More at once would take no less time in all, and Node.js's other threads are needed to find and read things. */
+const CHECKED_AT_ONCE = 2;
+/** So many may wait to be checked: some 20 s. */
+const MAX_CHECKS_WAITING = 1_000;
 
-/** Checks a password. Without a hash (there is no such account) it takes as long, and says no. */
+let dummy: Promise<string> | undefined;
+let checking = 0;
+const turns: (() => void)[] = [];
+
+/**
+ * Checks a password. Without a hash (there is no such account) it takes as long, and says no.
+ * @throws Refusal busy
+ */
 export async function checkPassword(passwordHash: string | null | undefined, password: string): Promise<boolean> {
   dummy ??= hash("nobody's password");
-  const matches = await verify(passwordHash ?? (await dummy), password);
-  return matches && typeof passwordHash === "string";
+  const expected = passwordHash ?? (await dummy);
+  if (turns.length >= MAX_CHECKS_WAITING) throw new Refusal("busy");
+  if (checking < CHECKED_AT_ONCE) checking++;
+  else await new Promise<void>((resolve) => turns.push(resolve));
+  try {
+    const matches = await verify(expected, password);
+    return matches && typeof passwordHash === "string";
+  } finally {
+    // The next one takes this one's place.
+    const next = turns.shift();
+    if (next) next();
+    else checking--;
+  }
 }

@@ -1,18 +1,25 @@
-import { RateLimiterMemory, RateLimiterRedis, type RateLimiterRes } from "rate-limiter-flexible";
+import { createHash, randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Bus } from "../bus/redis.ts";
 import { Refusal } from "../contract/errors.ts";
+import { type Attempts, createMemoryAttempts, createRedisAttempts, type Limit, type Outcome } from "./attempts.ts";
+import { createKnownAddresses } from "./known-addresses.ts";
 
 /** Failed logins within 15 minutes: enough for a forgetful person, or an office behind one address; too few to guess. */
-const MAX_PER_EMAIL = 10;
-const MAX_PER_ADDRESS = 100;
-const WINDOW_S = 15 * 60;
-/** An address from which somebody has logged in is his own for so long. */
-const KNOWN_FOR_S = 14 * 24 * 3600;
+const WINDOW_MS = 15 * 60_000;
+const PER_EMAIL: Limit = { maxFailed: 10, maxAtOnce: 10, windowMs: WINDOW_MS };
+/** Fewer at once than may fail: the others of the process don't wait behind one address. */
+const PER_ADDRESS: Limit = { maxFailed: 100, maxAtOnce: 20, windowMs: WINDOW_MS };
+/** Who comes while as many are under way as may be waits: a shift that starts at nine gets in. */
+const WAIT_MS = 30_000;
+const LOOK_AGAIN_MS = 50;
+/** So many wait at most, on a process, for one address or email. */
+const MAX_WAITING = 500;
 
 export type LoginLimits = {
   /**
    * Runs a login; null is a failed one.
-   * @throws Refusal tooManyLogins, whether the password would have been right or not
+   * @throws Refusal tooManyLogins, whether the password would have been right or not; busy, when its turn doesn't come
    */
   attempt<T>(
     account: { kind: string; email: string },
@@ -22,45 +29,92 @@ export type LoginLimits = {
 };
 
 /**
- * Counts before it checks, so that a hundred guesses at once aren't all let through. Shared by all processes; while Redis
- * is away each counts for itself. For an email, an address from which its owner has logged in lately is counted apart from
- * all others: who guesses elsewhere doesn't lock him out where he works.
+ * Counts what has failed. As many are tried at once as may still fail, so that a hundred guesses at once aren't all let
+ * through; the others wait until it is known what became of those. Shared by all processes; while Redis is away each counts
+ * for itself. For an email, an address from which its owner has logged in lately is counted apart from all others: who
+ * guesses elsewhere doesn't lock him out where he works.
  */
 export function createLoginLimits(redis: Bus["redis"] | undefined): LoginLimits {
-  const limiter = (keyPrefix: string, points: number, duration = WINDOW_S) => {
-    const options = { keyPrefix, points, duration };
-    const memory = new RateLimiterMemory(options);
-    return redis ? new RateLimiterRedis({ ...options, storeClient: redis, insuranceLimiter: memory }) : memory;
-  };
-  const byEmail = limiter("failed-login:email", MAX_PER_EMAIL);
-  const byAddress = limiter("failed-login:address", MAX_PER_ADDRESS);
-  const known = limiter("known-login", 1, KNOWN_FOR_S);
+  const attempts = createAttempts(redis);
+  const known = createKnownAddresses(redis);
+  const inTurn = createTurns();
 
-  const count = async (one: typeof byEmail, key: string) => {
-    try {
-      await one.consume(key);
-    } catch (rejected) {
-      if (rejected instanceof Error) throw rejected;
-      const minutes = Math.ceil((rejected as RateLimiterRes).msBeforeNext / 60_000);
-      throw new Refusal("tooManyLogins", { minutes });
-    }
-  };
+  /** Enters when there is room, in the order of those who came; returns what ends it. */
+  async function enter(
+    what: "email" | "address",
+    key: string,
+    limit: Limit,
+  ): Promise<(outcome: Outcome) => Promise<void>> {
+    // Emails are anybody's text, and not for everybody's eyes.
+    const hashed = `{${createHash("sha256").update(`${what} ${key}`).digest("base64url").slice(0, 22)}}`;
+    const attempt = randomUUID();
+    const until = performance.now() + WAIT_MS;
+    await inTurn(hashed, async () => {
+      for (;;) {
+        const entry = await attempts.enter(hashed, attempt, limit);
+        if (entry === "entered") return;
+        if (entry !== "full") throw new Refusal("tooManyLogins", { minutes: Math.ceil(entry.lockedForMs / 60_000) });
+        if (performance.now() > until) throw new Refusal("busy");
+        await delay(LOOK_AGAIN_MS);
+      }
+    });
+    return (outcome) => attempts.leave(hashed, attempt, outcome, limit);
+  }
 
   return {
     async attempt({ kind, email }, address, login) {
       const account = `${kind}:${email.toLowerCase()}`;
       const here = `${account}@${address}`;
-      const [isKnown] = await Promise.all([known.get(here), count(byAddress, address)]);
-      const counted = isKnown === null ? account : here;
-      await count(byEmail, counted);
-      const result = await login().catch(async (error: unknown) => {
-        // It could not be checked, which is no failed login.
-        await Promise.all([byEmail.reward(counted), byAddress.reward(address)]);
+      const [isKnown, leaveAddress] = await Promise.all([known.has(here), enter("address", address, PER_ADDRESS)]);
+      const leaveEmail = await enter("email", isKnown ? here : account, PER_EMAIL).catch(async (error: unknown) => {
+        await leaveAddress("uncounted");
         throw error;
       });
-      if (result !== null)
-        await Promise.all([byEmail.delete(counted), byAddress.reward(address), known.set(here, 1, KNOWN_FOR_S)]);
+      const leave = (ofEmail: Outcome, ofAddress: Outcome) =>
+        Promise.all([leaveEmail(ofEmail), leaveAddress(ofAddress)]);
+      const result = await login().catch(async (error: unknown) => {
+        // It could not be checked, which is no failed login.
+        await leave("uncounted", "uncounted");
+        throw error;
+      });
+      if (result === null) await leave("failed", "failed");
+      else await Promise.all([leave("forgiven", "uncounted"), known.add(here)]);
       return result;
     },
+  };
+}
+
+function createAttempts(redis: Bus["redis"] | undefined): Attempts {
+  const memory = createMemoryAttempts();
+  if (!redis) return memory;
+  const shared = createRedisAttempts(redis, "failed-login:");
+  return {
+    enter: (...args) => shared.enter(...args).catch(() => memory.enter(...args)),
+    // Redis may have gone, or come back, since it entered.
+    async leave(...[key, attempt, outcome, limit]) {
+      const isCounted = await shared.leave(key, attempt, outcome, limit).then(
+        () => outcome === "failed",
+        () => false,
+      );
+      await memory.leave(key, attempt, isCounted ? "uncounted" : outcome, limit);
+    },
+  };
+}
+
+/** Runs works one after the other where they have the same key. */
+function createTurns(): (key: string, work: () => Promise<void>) => Promise<void> {
+  const queues = new Map<string, { last: Promise<void>; waiting: number }>();
+  return async (key, work) => {
+    const queue = queues.get(key) ?? { last: Promise.resolve(), waiting: 0 };
+    if (queue.waiting >= MAX_WAITING) throw new Refusal("busy");
+    queues.set(key, queue);
+    queue.waiting++;
+    const done = queue.last.then(work);
+    queue.last = done.catch(() => {});
+    try {
+      await done;
+    } finally {
+      if (--queue.waiting === 0) queues.delete(key);
+    }
   };
 }

@@ -20,8 +20,8 @@ const trusting = { NODE_EXTRA_CA_CERTS: certificates.authority };
 const redisSeenBy = async ({ url }: { url: string }) =>
   ((await (await fetch(`${url}/readyz`)).json()) as { redis: string }).redis;
 
-/** What is granted, and only used when slots move between nodes, or a key that should expire doesn't. */
-const RARE = ["asking", "readwrite", "expire"];
+/** What is granted, and only used when slots move between nodes. */
+const RARE = ["asking", "readwrite"];
 const granted = [...documentedRules.matchAll(/\+(\S+)/g)].map(([, command]) => command as string);
 const used = new Set<string>();
 

@@ -1,0 +1,31 @@
+import type { Bus } from "../bus/redis.ts";
+
+/** An address from which somebody has logged in is this person's own for so long. */
+const KNOWN_FOR_S = 14 * 24 * 3600;
+/** So many a process remembers by itself, for as long as Redis is away; the newest. */
+const MAX_REMEMBERED = 10_000;
+
+export type KnownAddresses = {
+  /** @param login an account and an address, as one text */
+  has(login: string): Promise<boolean>;
+  add(login: string): Promise<void>;
+};
+
+/** From where people have logged in lately: on any process, or, without Redis, on this one. Nothing fails without Redis. */
+export function createKnownAddresses(redis: Bus["redis"] | undefined): KnownAddresses {
+  const own = new Map<string, number>();
+  const keyOf = (login: string) => `known-login:${login}`;
+  return {
+    async has(login) {
+      if ((own.get(login) ?? 0) > Date.now()) return true;
+      const found = await redis?.get(keyOf(login)).catch(() => null);
+      return typeof found === "string";
+    },
+    async add(login) {
+      own.delete(login);
+      own.set(login, Date.now() + KNOWN_FOR_S * 1_000);
+      if (own.size > MAX_REMEMBERED) own.delete(own.keys().next().value as string);
+      await redis?.set(keyOf(login), "1", "EX", KNOWN_FOR_S).catch(() => null);
+    },
+  };
+}
