@@ -87,7 +87,7 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
   });
   const clock = createDatabaseClock();
   const delivery = createDelivery(io, {
-    ...{ bus, chats, presence, metrics, clock },
+    ...{ bus, chats, presence, metrics, clock, log },
     people: accounts,
     onFault: fault("delivery"),
   });

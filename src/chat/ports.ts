@@ -90,7 +90,10 @@ export interface ChatStore {
 
   /** How far the chats of a scope have come. */
   progress(scope: Scope): Promise<Progress[]>;
-  /** What comes after a number in each of these chats, at most 200 steps of each, in order. Unknown chats are left out. */
+  /**
+   * What comes after a number in each of these chats, in order: at most 200 steps of each, and at most some 1 MB of
+   * contents, but at least one step of each. Unknown chats are left out.
+   */
   histories(wanted: { chatId: string; after: number }[]): Promise<History[]>;
   /** A visitor's messages below a number, as many as in the queue. */
   messagesBefore(chatId: string, number: number): Promise<ChatMessage[]>;

@@ -1,3 +1,4 @@
+import type { FastifyBaseLogger } from "fastify";
 import type { Server } from "socket.io";
 import type { Bus } from "../bus/redis.ts";
 import type { Announce, Announcement, ChatStore, Emit, People, RoomName } from "../chat/ports.ts";
@@ -21,6 +22,7 @@ type Parts = {
   presence: Presence;
   metrics: Metrics;
   clock: Pick<DatabaseClock, "secondsSince">;
+  log: FastifyBaseLogger;
   onFault: (error: unknown) => void;
 };
 
@@ -42,7 +44,10 @@ export type Delivery = {
 type Note = { step?: Omit<StepMark, "rooms">; at?: number | undefined; roster?: { event: RosterEvent; id: string } };
 
 /** Brings events to everybody whom they concern: through the bus, and what that loses from where the truth is. */
-export function createDelivery(io: Server, { bus, chats, people, presence, metrics, clock, onFault }: Parts): Delivery {
+export function createDelivery(
+  io: Server,
+  { bus, chats, people, presence, metrics, clock, log, onFault }: Parts,
+): Delivery {
   const { adapter } = io.of("/");
   const { local, bus: overBus, healed } = metrics.delivered;
   const observe = (way: Observe, storedAt: number | undefined) => {
@@ -67,6 +72,10 @@ export function createDelivery(io: Server, { bus, chats, people, presence, metri
   const onHealed = (what: string) => metrics.healed.inc({ event: what });
   const gaps = createGaps({
     ...{ chats, people, isHere, tell, onFault },
+    onSetAside(chat, error, waitMs) {
+      metrics.healingFailures.inc();
+      log.warn({ event: "set_aside", chat, retryMs: waitMs, err: error }, "a chat can't be healed: it is tried again");
+    },
     // Overload shows in what is heard: a process that has stored much may come to telling it late.
     lagMs: () => Math.max(bus?.lagMs() ?? 0, lateness.worstMs()),
     onFound: (count) => metrics.gaps.inc(count),

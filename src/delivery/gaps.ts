@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { stepsOf } from "../chat/history.ts";
 import type { Announcement, Caller, ChatStore, People, Progress, RoomName, Scope } from "../chat/ports.ts";
 import { allStaffRoom, isMonitor, monitorsRoom, staffRoom, visitorRoom } from "../chat/rooms.ts";
 import { type Announcements, announcementsOf, numberOf, type Step } from "../chat/steps.ts";
+import { type Behind, createHealing } from "./healing.ts";
 import { createWatermarks, type StepMark } from "./watermarks.ts";
 
 /** How often every chat is compared with the database. */
@@ -12,11 +12,6 @@ const PATIENCE_MS = 500;
 const MAX_PATIENCE_MS = 2_000;
 /** A statement may take 15 s, and the processes' clocks may differ by some more. */
 const RECENT_MS = 30_000;
-/** So many chats are read at once. */
-const CHUNK = 50;
-
-type Behind = { chatId: string; upTo: number };
-
 type Parts = {
   chats: Pick<ChatStore, "progress" | "histories" | "messagesBefore">;
   people: Pick<People, "staff">;
@@ -30,6 +25,8 @@ type Parts = {
   onFound: (count: number) => void;
   /** Called with each event that had to be told from the database. */
   onHealed: (event: string, step: Step) => void;
+  /** Called when a chat can't be healed: it is tried again after so long. */
+  onSetAside: (chatId: string, error: unknown, waitMs: number) => void;
   onFault: (error: unknown) => void;
 };
 
@@ -52,8 +49,10 @@ export function markOf(step: Step, { all, next }: Announcements): StepMark {
  * Closes the gaps that the bus leaves: what it loses, or what a process that died no longer published, is told from the
  * database, as the very same events, in order, at the latest some 3 s later, 4 where all is slow.
  */
-export function createGaps({ chats, people, isHere, tell, lagMs, onFound, onHealed, onFault }: Parts): Gaps {
+export function createGaps(parts: Parts): Gaps {
+  const { chats, isHere, tell, lagMs, onHealed, onFault } = parts;
   const watermarks = createWatermarks(isHere);
+  const heal = createHealing({ ...parts, toldOf: watermarks.toldOf, retell });
   const followed = new Map<string, Follow>();
   const wanted: Caller[] = [];
   let inTurn: Promise<unknown> = Promise.resolve();
@@ -126,29 +125,6 @@ export function createGaps({ chats, people, isHere, tell, lagMs, onFound, onHeal
     // The clock may have been set back.
     lastCheckAt = Math.max(lastCheckAt, startedAt);
     return behind;
-  }
-
-  const isStillBehind = ({ chatId, upTo }: Behind) => (watermarks.toldOf(chatId) ?? upTo) < upTo;
-
-  async function heal(behind: Behind[]): Promise<void> {
-    for (let start = 0; start < behind.length; start += CHUNK) {
-      let some = behind.slice(start, start + CHUNK).filter(isStillBehind);
-      if (some.length > 0) onFound(some.length);
-      while (some.length > 0) {
-        const before = new Map(some.map(({ chatId }) => [chatId, watermarks.toldOf(chatId) ?? 0]));
-        const upTo = new Map(some.map((one) => [one.chatId, one.upTo]));
-        const histories = await chats.histories([...before].map(([chatId, after]) => ({ chatId, after })));
-        for (const history of histories) {
-          const last = upTo.get(history.chat.room.id) ?? 0;
-          history.messages = history.messages.filter(({ sequence_num }) => sequence_num <= last);
-        }
-        for (const step of await stepsOf({ chats, people }, histories)) retell(step);
-        // A long history comes page by page.
-        some = some.filter(
-          (one) => isStillBehind(one) && (watermarks.toldOf(one.chatId) ?? 0) > (before.get(one.chatId) ?? 0),
-        );
-      }
-    }
   }
 
   function retell(step: Step): void {

@@ -83,6 +83,10 @@ export function messageMetrics(define: Define) {
       "chat_gaps_total",
       "Chats of which something was missing on this process: the bus has lost it, or a process died before it sent it",
     ),
+    healingFailures: define.counter(
+      "chat_healing_failures_total",
+      "Chats that could not be told from the database: each is tried again later, alone, and logged with its id",
+    ),
     healed: define.counter(
       "chat_events_healed_total",
       "Events that the bus lost on the way to this process, told from the database or from presence instead",

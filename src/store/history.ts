@@ -25,14 +25,25 @@ const PROGRESS = [
 
 /** How many steps of a chat are read at once. */
 const PAGE = 200;
+/** So many bytes of contents are read at once, shared by the chats; at least one step of each. */
+const PAGE_BYTES = 1_000_000;
 
+/** The next step after a number, of a chat. */
+const nextAfter = (number: string) =>
+  `SELECT * FROM chat_messages WHERE chat_id = chat.id AND sequence_num > ${number} ORDER BY sequence_num LIMIT 1`;
+
+/** Step by step: what is beyond `$3` bytes of a chat isn't read, nor its content unpacked. */
 const HISTORIES = `
 SELECT to_json(chat) AS chat, to_json(visitor) AS visitor, NULL AS staff,
   (
-    SELECT json_agg(to_json(message) ORDER BY message.sequence_num) FROM (
-      SELECT * FROM chat_messages WHERE chat_id = chat.id AND sequence_num > wanted.after
-      ORDER BY sequence_num LIMIT ${PAGE}
-    ) message
+    WITH RECURSIVE page(number, message, bytes, count) AS (
+      SELECT sequence_num, to_json(first), octet_length(content::text), 1 FROM (${nextAfter("wanted.after")}) first
+      UNION ALL
+      SELECT next.sequence_num, to_json(next), page.bytes + octet_length(next.content::text), page.count + 1
+      FROM page CROSS JOIN LATERAL (${nextAfter("page.number")}) next
+      WHERE page.bytes < $3::int AND page.count < ${PAGE}
+    )
+    SELECT json_agg(message ORDER BY number) FROM page
   ) AS messages,
   (
     SELECT sender_id FROM chat_messages
@@ -80,6 +91,7 @@ export function createHistory(prisma: Prisma): Pick<ChatStore, "progress" | "his
         HISTORIES,
         wanted.map(({ chatId }) => chatId),
         wanted.map(({ after }) => after),
+        Math.floor(PAGE_BYTES / wanted.length),
       );
       return rows.map((row) => ({
         chat: toChat(row),

@@ -65,6 +65,7 @@ const healthy: Record<string, string> = {
   [series("chat_budget_used_bytes", 'budget="events"')]: always(1e6),
   [series("chat_budget_limit_bytes", 'budget="events"')]: always(96e6),
   [series("chat_budget_refusals_total", 'budget="events",of="organisation"')]: always(0),
+  [series("chat_healing_failures_total")]: always(0),
   [series("chat_drain_remaining")]: always(0),
   [series("chat_clock_offset_seconds")]: always(-0.02),
 };
@@ -189,6 +190,10 @@ const cases: Record<string, Case> = {
   ChatEventLoopLag: {
     wrong: { [series("nodejs_eventloop_lag_p99_seconds")]: then(0.02, 0.5) },
     almost: { [series("nodejs_eventloop_lag_p99_seconds")]: then(0.02, 0.19) },
+  },
+  ChatHealingFails: {
+    wrong: { [series("chat_healing_failures_total")]: thenRate(0, 0.004) },
+    almost: { [series("chat_events_healed_total", 'event="visitor_send"')]: thenRate(0, 1) },
   },
   ChatMemoryBudget: {
     wrong: { [series("chat_budget_refusals_total", 'budget="events",of="organisation"')]: thenRate(0, 0.01) },

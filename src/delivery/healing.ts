@@ -1,0 +1,93 @@
+import { stepsOf } from "../chat/history.ts";
+import type { ChatStore, People } from "../chat/ports.ts";
+import type { Step } from "../chat/steps.ts";
+import { isUnavailable } from "../store/faults.ts";
+import { createSetAside } from "./set-aside.ts";
+
+/** A chat of which something wasn't told here, up to a number. */
+export type Behind = { chatId: string; upTo: number };
+
+type Parts = {
+  chats: Pick<ChatStore, "histories" | "messagesBefore">;
+  people: Pick<People, "staff">;
+  /** The number up to which a chat was told here; undefined when it is unknown. */
+  toldOf: (chatId: string) => number | undefined;
+  /** Tells a step here. */
+  retell: (step: Step) => void;
+  /** Called with how many chats have something that didn't come in. */
+  onFound: (count: number) => void;
+  /** Called when a chat can't be healed: it is tried again after so long. */
+  onSetAside: (chatId: string, error: unknown, waitMs: number) => void;
+};
+
+/** So many chats are read at once. */
+const CHUNK = 20;
+
+/**
+ * Reads from the database what wasn't told here of chats, page by page, and tells it in order. A chat that can't be read
+ * or told delays only itself: it is tried alone, set aside, and tried again later.
+ */
+export function createHealing({ chats, people, toldOf, retell, onFound, onSetAside }: Parts) {
+  const setAside = createSetAside();
+  /** Of a statement that took too long for all of its chats: each is read alone, after all others. */
+  const suspects = new Set<string>();
+
+  const isBehind = ({ chatId, upTo }: Behind) => (toldOf(chatId) ?? upTo) < upTo;
+
+  function fail(chatId: string, error: unknown): void {
+    onSetAside(chatId, error, setAside.add(chatId));
+  }
+
+  /** Reads and tells the next page of each. */
+  async function healPage(some: Behind[]): Promise<void> {
+    const wanted = some.map(({ chatId }) => ({ chatId, after: toldOf(chatId) ?? 0 }));
+    const upTo = new Map(some.map((one) => [one.chatId, one.upTo]));
+    try {
+      const histories = await chats.histories(wanted);
+      for (const history of histories) {
+        const last = upTo.get(history.chat.room.id) ?? 0;
+        history.messages = history.messages.filter(({ sequence_num }) => sequence_num <= last);
+      }
+      for (const step of await stepsOf({ chats, people }, histories)) retell(step);
+    } catch (error) {
+      if (isUnavailable(error)) throw error;
+      if (some.length > 1) for (const one of some) await healPage([one]);
+      else for (const { chatId } of some) fail(chatId, error);
+    }
+  }
+
+  async function healAll(chunk: Behind[]): Promise<void> {
+    let some = chunk.filter(isBehind);
+    if (some.length > 0) onFound(some.length);
+    while (some.length > 0) {
+      const before = new Map(some.map(({ chatId }) => [chatId, toldOf(chatId) ?? 0]));
+      await healPage(some);
+      for (const one of some) if (!isBehind(one)) setAside.forget(one.chatId);
+      // A long history comes page by page.
+      some = some.filter((one) => isBehind(one) && (toldOf(one.chatId) ?? 0) > (before.get(one.chatId) ?? 0));
+    }
+  }
+
+  /** Rejects when the database is away; what it has healed by then is healed. */
+  return async function heal(behind: Behind[]): Promise<void> {
+    const tried = behind.filter(({ chatId }) => !setAside.has(chatId));
+    const together = tried.filter(({ chatId }) => !suspects.has(chatId));
+    const chunks = Array.from({ length: Math.ceil(together.length / CHUNK) }, (_, n) =>
+      together.slice(n * CHUNK, (n + 1) * CHUNK),
+    );
+    const alone = tried.filter(({ chatId }) => suspects.has(chatId)).map((one) => [one]);
+    suspects.clear();
+    let isAnswering = false;
+    for (const [index, chunk] of [...chunks, ...alone].entries()) {
+      try {
+        await healAll(chunk);
+        isAnswering = true;
+      } catch (error) {
+        if (chunk.length === 1 && isAnswering) fail((chunk[0] as Behind).chatId, error);
+        else for (const { chatId } of chunk) suspects.add(chatId);
+        // The first one may be at fault. After two, the database is: no other waits for as long again.
+        if (!isAnswering && (index > 0 || chunks.length + alone.length === 1)) throw error;
+      }
+    }
+  };
+}

@@ -1,0 +1,28 @@
+const FIRST_MS = 5_000;
+const MAX_MS = 300_000;
+/** Of more, those that were set aside first are tried again as if nothing had been. */
+const MAX_CHATS = 10_000;
+
+/**
+ * Chats whose healing has failed. Each is left alone for a time that doubles with each failure, from 5 s to 5 minutes, so
+ * that it delays no other chat.
+ * @param now in ms
+ */
+export function createSetAside(now = performance.now.bind(performance)) {
+  const chats = new Map<string, { until: number; waitMs: number }>();
+  return {
+    /** Whether the chat isn't to be tried yet. */
+    has: (chatId: string): boolean => (chats.get(chatId)?.until ?? 0) > now(),
+    /** The chat has failed. Answers for how long it is left alone. */
+    add(chatId: string): number {
+      const known = chats.get(chatId);
+      const waitMs = known ? Math.min(2 * known.waitMs, MAX_MS) : FIRST_MS;
+      chats.delete(chatId);
+      chats.set(chatId, { until: now() + waitMs, waitMs });
+      if (chats.size > MAX_CHATS) chats.delete(chats.keys().next().value as string);
+      return waitMs;
+    },
+    /** The chat is healed. */
+    forget: (chatId: string): void => void chats.delete(chatId),
+  };
+}
