@@ -120,7 +120,7 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
   bus?.onRestored(async () => {
     await attendance.touch().catch(fault("presence"));
     await delivery.checkChats({ atOnce: true }).catch(fault("delivery"));
-    await refreshAll();
+    await refreshAll().catch(fault("connection"));
   });
 
   const refuseOtherMethods = watchMethods(http);
@@ -142,26 +142,32 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
   metricsRoute(inside ?? http, metrics);
   refuseOtherMethods();
 
+  function inspectAll(): void {
+    for (const connection of connections) {
+      try {
+        connection.inspect();
+      } catch (error) {
+        // One connection that can't be inspected doesn't keep it from the others.
+        fault("connection")(error);
+      }
+    }
+  }
   const takeCensus = createCensus({ statistics, presence, clock, metrics });
-  const stopSweeping = every(SWEEP_INTERVAL_MS, () => attendance.sweep().catch(fault("sweep")));
+  const stopSweeping = every(SWEEP_INTERVAL_MS, attendance.sweep, fault("sweep"));
   const timers = [
-    every(REPAIR_INTERVAL_MS, async () => {
-      await attendance.reconcile().catch(fault("presence"));
-      await recheck(accounts, ["visitor"]).catch(fault("connection"));
-    }),
-    every(RECHECK_STAFF_INTERVAL_MS, () => recheck(accounts, ["staff"]).catch(fault("connection"))),
-    every(TOUCH_INTERVAL_MS, async () => {
-      if (bus) tellRedisState(bus.isUp());
-      await attendance.touch().catch(fault("presence"));
-    }),
-    every(CENSUS_INTERVAL_MS, () => takeCensus().catch(fault("database"))),
+    every(REPAIR_INTERVAL_MS, attendance.reconcile, fault("presence")),
+    every(REPAIR_INTERVAL_MS, () => recheck(accounts, ["visitor"]), fault("connection")),
+    every(RECHECK_STAFF_INTERVAL_MS, () => recheck(accounts, ["staff"]), fault("connection")),
+    // Of its own: whatever a touch has to tell, the lease is renewed.
+    every(TOUCH_INTERVAL_MS, presence.renew, fault("presence")),
+    every(TOUCH_INTERVAL_MS, attendance.touch, fault("presence")),
+    every(TOUCH_INTERVAL_MS, () => bus && tellRedisState(bus.isUp()), fault("redis")),
+    every(CENSUS_INTERVAL_MS, takeCensus, fault("database")),
     // Its failure is said where it is found; it shows in `chat_ready`.
-    every(READY_INTERVAL_MS, () => readiness.check().catch(() => {})),
-    every(CHECK_INTERVAL_MS, () => delivery.checkChats().catch(fault("delivery"))),
-    every(ROSTER_INTERVAL_MS, () => delivery.checkRoster().catch(fault("delivery"))),
-    every(READING_INTERVAL_MS, () => {
-      for (const connection of connections) connection.inspect();
-    }),
+    every(READY_INTERVAL_MS, readiness.check, () => {}),
+    every(CHECK_INTERVAL_MS, delivery.checkChats, fault("delivery")),
+    every(ROSTER_INTERVAL_MS, delivery.checkRoster, fault("delivery")),
+    every(READING_INTERVAL_MS, inspectAll, fault("connection")),
   ];
 
   let remaining = 0;

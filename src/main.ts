@@ -8,6 +8,7 @@ import { createFaults } from "./faults.ts";
 import { type Listening, listen } from "./http/listen.ts";
 import type { HttpServer } from "./http/server.ts";
 import { createLog, type Log } from "./log.ts";
+import { observePresence } from "./metrics/presence.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { createMemoryPresence } from "./presence/memory.ts";
 import { createRedisPresence } from "./presence/redis.ts";
@@ -73,13 +74,12 @@ async function start(config: Config): Promise<void> {
       onLost: () => metrics.publishFailures.inc(),
       onLag: (seconds) => metrics.busLag.observe(seconds),
     }));
-  const onSwept = (seconds: number, gone: number) => {
-    metrics.sweeps.observe(seconds);
-    metrics.gone.inc(gone);
-  };
+  const observer = observePresence(metrics, log);
   const presence = bus
-    ? createRedisPresence(bus.redis, { graceMs: config.reconnectGraceMs, onFault: fault("presence"), onSwept })
-    : createMemoryPresence(onSwept);
+    ? createRedisPresence(bus.redis, {
+        ...{ graceMs: config.reconnectGraceMs, onFault: fault("presence"), observer, leaseClient: bus.leaseRedis },
+      })
+    : createMemoryPresence(observer);
   const app = await buildApp({
     ...{ store: storage.store, presence, bus, metrics, fault, log },
     config: { ...config, jwtSecrets: storage.jwtSecrets },

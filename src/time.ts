@@ -11,17 +11,33 @@ export async function within(ms: number, work: Promise<unknown>): Promise<boolea
   }
 }
 
-/** Runs `work` again and again, never twice at once. Returns what stops it. */
-export function every(intervalMs: number, work: () => Promise<void> | void): () => void {
+/**
+ * Runs `work` again and again, never twice at once. What it throws or rejects with goes to `onError`: it would end the process
+ * otherwise. Returns what stops it.
+ */
+export function every(intervalMs: number, work: () => unknown, onError: (error: unknown) => void): () => void {
   let running = false;
   const timer = setInterval(async () => {
     if (running) return;
     running = true;
     try {
       await work();
+    } catch (error) {
+      onError(error);
     } finally {
       running = false;
     }
   }, intervalMs);
   return () => clearInterval(timer);
+}
+
+/** Runs `work` once, after `ms`; a process that has nothing else to do doesn't wait for it. For `onError` see `every`. */
+export function after(ms: number, work: () => unknown, onError: (error: unknown) => void): NodeJS.Timeout {
+  return setTimeout(async () => {
+    try {
+      await work();
+    } catch (error) {
+      onError(error);
+    }
+  }, ms).unref();
 }

@@ -26,6 +26,8 @@ export type Bus = {
   adapter: Parameters<Server["adapter"]>[0];
   /** For presence and limits: commands fail after a second rather than wait. */
   redis: Redis | Cluster;
+  /** The same for the lease alone: a renewal stands behind no other command. */
+  leaseRedis: Redis | Cluster;
   /** Resolves when every subscription asked for so far is in force, or after a second without an answer. */
   subscribed(): Promise<void>;
   /** Whether messages get through at the moment. */
@@ -55,28 +57,32 @@ type BusOptions = {
 export async function connectBus(address: RedisAddress, { onFault, onLost, onLag }: BusOptions): Promise<Bus> {
   // The publisher and the commands fail at once while Redis is away: ioredis would otherwise queue them, and the
   // adapter, which drops its promises, would end the process by an unhandled rejection.
-  const commands = connect(
-    address,
-    {
-      ...{ enableOfflineQueue: false, enableAutoPipelining: true, commandTimeout: ANSWER_WITHIN_MS },
-      // A Redis that answers nothing is then like one that isn't there: commands fail at once.
-      socketTimeout: 2 * ANSWER_WITHIN_MS,
-    },
-    // A few tries, for a slot that has moved or a connection that is being made: not for a cluster that is down.
-    { maxRedirections: 5, retryDelayOnClusterDown: 0 },
-  );
+  const [commands, leaseRedis] = [0, 1].map(() =>
+    connect(
+      address,
+      {
+        ...{ enableOfflineQueue: false, enableAutoPipelining: true, commandTimeout: ANSWER_WITHIN_MS },
+        // A Redis that answers nothing is then like one that isn't there: commands fail at once.
+        socketTimeout: 2 * ANSWER_WITHIN_MS,
+      },
+      // A few tries, for a slot that has moved or a connection that is being made: not for a cluster that is down.
+      { maxRedirections: 5, retryDelayOnClusterDown: 0 },
+    ),
+  ) as [Redis | Cluster, Redis | Cluster];
   // The subscriber never gives up, and subscribes again by itself.
   const subscriber = connect(address, { maxRetriesPerRequest: null }, SUBSCRIBING);
   const stopFollowing = followMaster(
     address,
-    [commands, subscriber].filter((client) => client instanceof Redis),
+    [commands, leaseRedis, subscriber].filter((client) => client instanceof Redis),
   );
   const explain = createExplain(address);
-  for (const client of [commands, subscriber]) {
+  for (const client of [commands, leaseRedis, subscriber]) {
     client.on("error", (error: Error) => void explain(error).then(onFault));
   }
 
-  const ready = [commands, subscriber].map((client) => new Promise((resolve) => client.once("ready", resolve)));
+  const ready = [commands, leaseRedis, subscriber].map(
+    (client) => new Promise((resolve) => client.once("ready", resolve)),
+  );
   await within(READY_WITHIN_MS, Promise.all(ready));
 
   const isUp = () => commands.status === "ready" && canary.isHeard();
@@ -146,6 +152,7 @@ export async function connectBus(address: RedisAddress, { onFault, onLost, onLag
     },
     adapter: createShardedAdapter(forAdapter, forAdapter, { subscriptionMode: "static" }),
     redis: commands,
+    leaseRedis,
     // Nobody waits for a bus that is down: what it would have brought comes from the database.
     async subscribed() {
       if (isUp()) await within(ANSWER_WITHIN_MS, subscriptions);
@@ -160,6 +167,7 @@ export async function connectBus(address: RedisAddress, { onFault, onLost, onLag
       wanted.clear();
       stopFollowing();
       commands.disconnect();
+      leaseRedis.disconnect();
       subscriber.disconnect();
     },
   };

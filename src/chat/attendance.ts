@@ -1,5 +1,5 @@
 import { keyOf, type Presence } from "../presence/presence.ts";
-import { leaveAllChats } from "./lifecycle.ts";
+import { leaveAllChats, openChatsOf } from "./lifecycle.ts";
 import type { Caller, ChatPorts, People, UserRef } from "./ports.ts";
 import { allStaffRoom, staffRoom } from "./rooms.ts";
 
@@ -15,7 +15,7 @@ export type Attendance = {
    * or Redis has lost its data, a chat must not stay open for somebody who never returns.
    */
   reconcile(): Promise<void>;
-  /** Renews this process's lease. */
+  /** Tells presence what it lacks of this process's connections, and renews its lease. */
   touch(): Promise<void>;
   /** Lets leave whose time has run out. */
   sweep(): Promise<void>;
@@ -59,16 +59,22 @@ export function createAttendance(
     }
   }
 
-  async function depart(user: UserRef): Promise<void> {
+  /** Reads what a user has to leave; answers what leaves that, and nothing that he begins from now on. */
+  async function prepare(user: UserRef): Promise<() => Promise<void>> {
     const caller = await callerOf(user);
-    if (!caller) return;
-    await leaveAllChats(ports, caller);
-    tell("staff_goes_offline", caller);
+    if (!caller) return async () => {};
+    const chatIds = await openChatsOf(ports, caller);
+    return async () => {
+      await leaveAllChats(ports, caller, chatIds);
+      tell("staff_goes_offline", caller);
+    };
   }
 
   async function sweep(user?: UserRef): Promise<void> {
+    const { back, failures } = await presence.sweep(prepare, user);
     // Whoever came back while he was leaving may have been told online before he was told offline: say it again.
-    await tellOnline(await presence.sweep(depart, user));
+    if (back.length > 0) await tellOnline(back);
+    if (failures.length > 0) throw new AggregateError(failures, "Not everybody who is gone could be served");
   }
 
   return {

@@ -25,9 +25,13 @@ export async function leaveChatAsStaff(ports: ChatPorts, caller: StaffCaller, ch
   if (chat) ports.announce({ kind: "staffLeft", chat }, caller.connectionId);
 }
 
-/** The visitor leaves his open chat: it is closed. Without one, nothing happens and nobody is told. */
-export async function leaveChatAsVisitor({ chats, announce }: ChatPorts, caller: VisitorCaller): Promise<void> {
-  const chat = await chats.leaveAsVisitor(caller.user.id, limitsOf(caller));
+/** The visitor leaves their open chat, or only `chatId`: it is closed. Without one, nothing happens and nobody is told. */
+export async function leaveChatAsVisitor(
+  { chats, announce }: ChatPorts,
+  caller: VisitorCaller,
+  chatId?: string,
+): Promise<void> {
+  const chat = await chats.leaveAsVisitor(caller.user.id, { ...limitsOf(caller), ...(chatId && { chatId }) });
   if (chat) announce({ kind: "visitorLeft", chat }, caller.connectionId);
 }
 
@@ -49,14 +53,22 @@ export async function flagChat(
   );
 }
 
+/** The ids of the chats that a user takes part in now. */
+export const openChatsOf = ({ chats }: ChatPorts, { kind, user }: StaffCaller | VisitorCaller): Promise<string[]> =>
+  kind === "visitor" ? chats.openedBy(user.id) : chats.servedBy(user.id);
+
 /**
- * A user leaves all chats that they take part in, because they are gone for good. Safe to do again. One chat that can't be
- * left keeps none of the others open.
+ * A user leaves those of these chats that they still take part in, because they are gone for good. Safe to do again. One
+ * chat that can't be left keeps none of the others open.
  */
-export async function leaveAllChats(ports: ChatPorts, caller: StaffCaller | VisitorCaller): Promise<void> {
-  if (caller.kind === "visitor") return leaveChatAsVisitor(ports, caller);
-  const chatIds = await ports.chats.servedBy(caller.user.id);
-  const results = await Promise.allSettled(chatIds.map((chatId) => leaveChatAsStaff(ports, caller, chatId)));
+export async function leaveAllChats(
+  ports: ChatPorts,
+  caller: StaffCaller | VisitorCaller,
+  chatIds: string[],
+): Promise<void> {
+  const leave = (chatId: string) =>
+    caller.kind === "visitor" ? leaveChatAsVisitor(ports, caller, chatId) : leaveChatAsStaff(ports, caller, chatId);
+  const results = await Promise.allSettled(chatIds.map(leave));
   for (const result of results) {
     // Refused: the visitor left, or a monitor took the chat over, at the same moment.
     if (result.status === "rejected" && !(result.reason instanceof Refusal)) throw result.reason;

@@ -70,13 +70,18 @@ export interface ChatStore {
   /** Takes over from a staff of a strictly lower role; `from` is the one who served. */
   takeOver(by: Transition): Promise<Decided<{ chat: Chat; from: Staff }>>;
   leaveAsStaff(by: Transition & Limits): Promise<Decided<Chat>>;
-  /** Closes the visitor's open chat, and answers null without one; the chat's `staff` is null when it was still queued. */
-  leaveAsVisitor(visitorId: string, limits?: Limits): Promise<Chat | null>;
+  /**
+   * Closes the visitor's open chat, with `chatId` only that one, and answers null without one; the chat's `staff` is null when
+   * it was still queued.
+   */
+  leaveAsVisitor(visitorId: string, limits?: Limits & { chatId?: string }): Promise<Chat | null>;
   /** `by` is the staff as they are now. */
   flag(by: Transition & { severityLevel: number }): Promise<Decided<{ chat: Chat; by: Staff }>>;
 
   /** The ids of the chats that a staff serves. */
   servedBy(staffId: string): Promise<string[]>;
+  /** The id of the visitor's open chat, if there is one. */
+  openedBy(visitorId: string): Promise<string[]>;
   /** The queued chats of these organisations, oldest first, each with its visitor's last 100 messages. */
   queues(organisationIds: string[]): Promise<ChatWithMessages[]>;
   /** The chats that these staff serve, each with its last 100 messages, system messages included. */

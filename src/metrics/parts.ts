@@ -20,7 +20,16 @@ export const partMetrics = (define: Define) => ({
     "How long it takes to look for who is gone, and to let them leave. One process does it each second: take the sum",
     [0.0025, 0.01, 0.05, 0.25, 1, 5, 20],
   ),
-  gone: define.counter("chat_presence_gone_total", "Users who were gone, and whom this process has let leave"),
+  gone: define.counter(
+    "chat_presence_gone_total",
+    "Users who were gone, and whom this process has let leave: they had lost their last connection, or their process its lease",
+    ["reason"],
+    [{ reason: "connection" }, { reason: "lease" }],
+  ),
+  heldSweeps: define.counter(
+    "chat_presence_held_sweeps_total",
+    "Looks that found users who were gone, and evicted nobody: after an outage of Redis a process may still have to tell who is there",
+  ),
   ready: define.live(
     "chat_ready",
     "1 while this process may get connections, as GET /readyz says, else 0. When none has a 1, nobody can connect or write",

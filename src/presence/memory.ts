@@ -1,5 +1,5 @@
 import type { UserRef } from "../chat/ports.ts";
-import { forEachGone, keyOf, type Presence, type SweepObserver } from "./presence.ts";
+import { forEachGone, IGNORE, keyOf, type Presence, type PresenceObserver } from "./presence.ts";
 
 /** When the time of a connection that is there ends. */
 const NEVER = Number.POSITIVE_INFINITY;
@@ -8,20 +8,23 @@ type Entry = {
   user: UserRef;
   /** Connection → when its time ends. */
   connections: Map<string, number>;
-  /** Being handed to `onGone` right now. */
+  /** How many connections there were: two numbers that are the same say that nobody came in between. */
+  joins: number;
+  /** Leaves right now. */
   leaving: boolean;
 };
 
 /** Presence of a single process. It dies with the process, and so needs no leases. */
-export function createMemoryPresence(onSwept: SweepObserver = () => {}, now: () => number = Date.now): Presence {
+export function createMemoryPresence(observer: PresenceObserver = IGNORE, now: () => number = Date.now): Presence {
   const entries = new Map<string, Entry>();
   const isGone = ({ connections }: Entry) => [...connections.values()].every((ends) => ends <= now());
 
-  async function serve(entry: Entry, onGone: (user: UserRef) => Promise<void>): Promise<"gone" | "back"> {
+  async function serve(entry: Entry, leave: () => Promise<void>): Promise<"gone" | "back"> {
     entry.leaving = true;
     entry.connections.clear();
     try {
-      await onGone(entry.user);
+      await leave();
+      observer.left("connection");
     } finally {
       entry.leaving = false;
     }
@@ -32,8 +35,14 @@ export function createMemoryPresence(onSwept: SweepObserver = () => {}, now: () 
 
   return {
     async join(user, connectionId) {
-      const entry = entries.get(keyOf(user)) ?? { user, connections: new Map<string, number>(), leaving: false };
+      const entry = entries.get(keyOf(user)) ?? {
+        user,
+        connections: new Map<string, number>(),
+        joins: 0,
+        leaving: false,
+      };
       entries.set(keyOf(user), entry);
+      entry.joins++;
       const cameOnline = entry.connections.size === 0;
       for (const [id, ends] of entry.connections) if (ends !== NEVER) entry.connections.delete(id);
       entry.connections.set(connectionId, NEVER);
@@ -50,30 +59,32 @@ export function createMemoryPresence(onSwept: SweepObserver = () => {}, now: () 
     async expect(users, graceMs) {
       for (const user of users) {
         if (entries.has(keyOf(user))) continue;
-        entries.set(keyOf(user), { user, connections: new Map([["expected", now() + graceMs]]), leaving: false });
+        const connections = new Map([["expected", now() + graceMs]]);
+        entries.set(keyOf(user), { user, connections, joins: 0, leaving: false });
       }
     },
+
+    async renew() {},
 
     async touch() {
       return [];
     },
 
-    async sweep(onGone, user) {
+    async sweep(prepare, user) {
       const startedAt = performance.now();
       const among = user ? [entries.get(keyOf(user))] : [...entries.values()];
       const gone = among.filter((entry) => entry !== undefined && !entry.leaving && isGone(entry)) as Entry[];
       const back: UserRef[] = [];
-      await forEachGone(
-        gone.map((entry) => entry.user),
-        async (one) => {
-          const entry = entries.get(keyOf(one));
-          // Serving those before may have taken a while: he may be back, or another sweep's.
-          if (!entry || entry.leaving || !isGone(entry)) return;
-          if ((await serve(entry, onGone)) === "back") back.push(one);
-        },
-      );
-      if (!user) onSwept((performance.now() - startedAt) / 1_000, gone.length);
-      return back;
+      const failures = await forEachGone(gone, async (entry) => {
+        const { user, joins } = entry;
+        const leave = await prepare(user);
+        // This, and serving those before, may have taken a while: he may be back, or another sweep's.
+        const isSame = entries.get(keyOf(user)) === entry && entry.joins === joins;
+        if (!isSame || entry.leaving || !isGone(entry)) return;
+        if ((await serve(entry, leave)) === "back") back.push(user);
+      });
+      if (!user) observer.swept((performance.now() - startedAt) / 1_000);
+      return { back, failures };
     },
 
     async online(organisationId) {

@@ -29,21 +29,28 @@ export interface Presence {
   expect(users: UserRef[], graceMs: number): Promise<void>;
 
   /**
-   * Says that this process lives; to be called every `TOUCH_INTERVAL_MS`. When the store was away, or
-   * has forgotten this process, all its connections are told again. Answers the users who came online by it.
+   * Says that this process lives; to be called every `TOUCH_INTERVAL_MS`, whatever else is under way. It waits for nothing
+   * but one answer of the store, and never rejects.
+   */
+  renew(): Promise<void>;
+
+  /**
+   * Says that this process lives, and tells the store what it lacks: all connections, when the store was away or has
+   * forgotten this process. Answers the users who came online by it.
    */
   touch(): Promise<UserRef[]>;
 
   /**
-   * Finds who is gone (only among `user`, when given), calls `onGone` for each, once, and forgets him when it is done.
-   * Answers those who have connected again while `onGone` ran. What `onGone` rejects with is passed on after the others
-   * were served; its user is swept again later.
+   * Finds who is gone (only among `user`, when given), lets each of them leave, once, and forgets him when it is done.
+   *
+   * For each it first calls `prepare`, which reads what there is to leave. Then it decides, and calls what `prepare` has
+   * answered only for those who have been gone since before `prepare` was called: what a user begins after the decision is
+   * not left, however long leaving takes. One whose `prepare` or leaving rejects is swept again later.
    */
-  sweep(onGone: (user: UserRef) => Promise<void>, user?: UserRef): Promise<UserRef[]>;
+  sweep(prepare: (user: UserRef) => Promise<() => Promise<void>>, user?: UserRef): Promise<Swept>;
 
   /**
-   * Who is online in an organisation, right also before any sweep; who is gone stays online while `onGone` runs for him,
-   * so that he is told offline before he is read offline. `isSure` is false when more may be: while the store is
+   * Who is online in an organisation, right also before any sweep; who is gone stays online while he leaves, so that he is told offline before he is read offline. `isSure` is false when more may be: while the store is
    * away, and for some seconds after it was, or has lost its data.
    */
   online(organisationId: string): Promise<{ users: UserRef[]; isSure: boolean }>;
@@ -57,8 +64,30 @@ export interface Presence {
 
 export type Counts = Record<UserRef["kind"], number>;
 
-/** Called after each look at everybody: how long it took with all that followed, and how many this process let leave. */
-export type SweepObserver = (seconds: number, gone: number) => void;
+/** `back` are those who have connected again while they left; `failures` is what leaving has rejected with. */
+export type Swept = { back: UserRef[]; failures: unknown[] };
+
+/** Hears what presence does, for metrics and the log. */
+export type PresenceObserver = {
+  /** A look at everybody has ended: how long it took with all that followed. */
+  swept(seconds: number): void;
+  /** This process lets a user leave: he has lost his last connection, or the lease of its process has ended. */
+  left(why: "connection" | "lease"): void;
+  /** Users who are gone wait, and why; null: nobody waits any more. */
+  held(wait: { why: string; users: number } | null): void;
+  /** The lease of another process has ended, and so many users have left by it. Called once for all processes. */
+  peerLeaseEnded(process: string, users: number): void;
+  /** This process finds that its own lease had ended: others may have let its users leave. */
+  ownLeaseEnded(process: string): void;
+};
+
+export const IGNORE: PresenceObserver = {
+  swept() {},
+  left() {},
+  held() {},
+  peerLeaseEnded() {},
+  ownLeaseEnded() {},
+};
 
 /** How often `touch` is to be called, and how long a process that doesn't is still believed to live. */
 export const TOUCH_INTERVAL_MS = 2_000;
@@ -69,12 +98,12 @@ export const keyOf = (user: UserRef): string => `${user.kind}:${user.id}`;
 
 export const unique = (users: UserRef[]): UserRef[] => [...new Map(users.map((user) => [keyOf(user), user])).values()];
 
-/** Runs `onGone` for each of them, 20 at once; one that fails doesn't keep it from the others. */
-export async function forEachGone(users: UserRef[], onGone: (user: UserRef) => Promise<void>): Promise<void> {
+/** Runs `work` for each of them, 20 at once. Answers what it has rejected with: one doesn't keep it from the others. */
+export async function forEachGone<T>(gone: T[], work: (one: T) => Promise<void>): Promise<unknown[]> {
   const failures: unknown[] = [];
-  for (let start = 0; start < users.length; start += 20) {
-    const results = await Promise.allSettled(users.slice(start, start + 20).map(onGone));
+  for (let start = 0; start < gone.length; start += 20) {
+    const results = await Promise.allSettled(gone.slice(start, start + 20).map(work));
     failures.push(...results.filter((result) => result.status === "rejected").map(({ reason }) => reason));
   }
-  if (failures.length > 0) throw new AggregateError(failures, "Not everybody who is gone could be served");
+  return failures;
 }

@@ -4,13 +4,17 @@ import type { Cluster, Redis } from "ioredis";
  * What presence keeps in Redis:
  *
  *   presence:processes      sorted set   process → when its lease ends (ms, Redis's clock, so that no other one matters;
- *                                        in a cluster the nodes' clocks should differ by less than a second);
- *                                        "~emptied" → when a process found that Redis had lost its data
+ *                                        in a cluster the nodes' clocks should differ by less than a second). And marks:
+ *                                        "~emptied" → when a process last came out of an outage: it found its lease gone,
+ *                                        or ended as all the others; "~since" → from when on leases ended in that outage;
+ *                                        "~telling/<process>" → until when this process may have connections that Redis
+ *                                        doesn't know
  *   presence:organisations  set          the organisations that have a hash
  *   presence:{<id>}         hash         user → JSON of his connections: "<process>/<connection>" → 0 while it is there,
  *                                        else the ms at which its grace ends
  *   presence:sweeper        string       the process whose turn it is to sweep
  *   presence:counts         string       how many users the last sweep has found online, as JSON
+ *   presence:ended:<id>     string       set when a process has logged that this process's lease has ended
  *
  * A user has an entry exactly while he was told to be online. A connection counts while it is there and its process's
  * lease, plus one grace, hasn't ended; or while its own grace hasn't. Who sweeps a user replaces all of them, which are
@@ -19,22 +23,35 @@ import type { Cluster, Redis } from "ioredis";
 export const PROCESSES = "presence:processes";
 export const ORGANISATIONS = "presence:organisations";
 export const EMPTIED = "~emptied";
+export const SINCE = "~since";
+export const TELLING = "~telling/";
 export const SWEEPER = "presence:sweeper";
 export const COUNTS = "presence:counts";
 export const hashOf = (organisationId: string) => `presence:{${organisationId}}`;
+export const endedKeyOf = (process: string) => `presence:ended:${process}`;
 
 const NOW = `local time = redis.call('TIME'); local now = time[1] * 1000 + math.floor(time[2] / 1000)`;
-const READ = `local entry = cjson.decode(redis.call('HGET', KEYS[1], ARGV[1]) or '{}')`;
+// Text that is no entry counts as none: an unreadable entry delays only its own user.
+const DECODE = `local function decode(text)
+      local isJson, entry = pcall(cjson.decode, text or '{}')
+      if not isJson or type(entry) ~= 'table' then return nil end
+      for key, ends in pairs(entry) do
+        if type(key) ~= 'string' or type(ends) ~= 'number' then return nil end
+      end
+      return entry
+    end`;
+const READ = `${DECODE} local entry = decode(redis.call('HGET', KEYS[1], ARGV[1])) or {}`;
 const WRITE = `redis.call('HSET', KEYS[1], ARGV[1], cjson.encode(entry))`;
 const isClaim = "string.sub(key, 1, 1) == '~'";
 
 const scripts = {
   // KEYS[1] the organisation's hash; ARGV of each connection: user, connection, the name that it had before (or "").
   // Answers for each 1 when the user came online.
-  presenceJoin: `local answers = {}
+  presenceJoin: `${DECODE}
+    local answers = {}
     for first = 1, #ARGV, 3 do
       local user, connection, before = ARGV[first], ARGV[first + 1], ARGV[first + 2]
-      local entry = cjson.decode(redis.call('HGET', KEYS[1], user) or '{}')
+      local entry = decode(redis.call('HGET', KEYS[1], user)) or {}
       local cameOnline = 1
       for key, ends in pairs(entry) do
         if not (${isClaim}) then
@@ -55,19 +72,12 @@ const scripts = {
     end
     if next(entry) then ${WRITE} end
     return 0`,
-  // KEYS[1] the organisation's hash; ARGV user, claim, its ms, the leases as JSON, grace in ms, process, for how long after
-  // Redis was emptied nobody is gone. Answers 1 when the user is gone and now claimed. His connections of before are
-  // forgotten: nobody can count on them any more. A process without a running lease knows too little to claim anybody.
-  presenceClaim: `${READ} ${NOW}
-    if not next(entry) then return 0 end
-    local leases = cjson.decode(ARGV[4])
-    if (leases[ARGV[6]] or 0) <= now or (leases['${EMPTIED}'] or 0) + ARGV[7] > now then return 0 end
-    for key, ends in pairs(entry) do
-      local untilMs = ends
-      if ends == 0 then untilMs = (leases[string.match(key, '^[^/]+')] or 0) + ARGV[5] end
-      if untilMs > now then return 0 end
-    end
-    entry = { [ARGV[2]] = now + ARGV[3] }
+  // KEYS[1] the organisation's hash; ARGV user, the entry that the decision was made on, claim, its ms, when the decision
+  // was made, for how many ms it holds. Answers 1 when the user is now claimed: the entry is still the same. Its
+  // connections are forgotten: nobody can count on them any more.
+  presenceClaim: `${NOW}
+    if now > ARGV[5] + ARGV[6] or redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+    local entry = { [ARGV[3]] = now + ARGV[4] }
     ${WRITE}
     return 1`,
   // KEYS[1] the organisation's hash; ARGV user, claim. Ends the claim; answers 1 when the user is back. He is forgotten
@@ -86,17 +96,47 @@ const scripts = {
   // KEYS[1] the organisation's hash; ARGV user, grace in ms.
   presenceExpect: `${NOW}
     return redis.call('HSETNX', KEYS[1], ARGV[1], cjson.encode({ expected = now + ARGV[2] }))`,
-  // KEYS[1] the processes; ARGV process, lease in ms, for how long ended leases are kept, whether it has had a lease.
-  // Answers 0 when its lease is running, 1 when it has ended, so that others may have let its users leave: it stays
-  // ended then. 2 when there is none.
+  // KEYS[1] the organisation's hash; ARGV user, grace in ms. Replaces an entry that can't be read.
+  presenceMend: `${DECODE} ${NOW}
+    local text = redis.call('HGET', KEYS[1], ARGV[1])
+    if not text or decode(text) then return 0 end
+    return redis.call('HSET', KEYS[1], ARGV[1], cjson.encode({ expected = now + ARGV[2] }))`,
+  // KEYS[1] the processes; ARGV process, lease in ms, for how long ended leases are kept, whether it has had a lease,
+  // whether it may have connections that Redis doesn't know, its name before (or ""). Answers 0 when its lease is running,
+  // 1 when it has ended, so that others may have let its users leave: it stays ended then. 2 when there is none.
   presenceTouch: `${NOW}
-    local ends = redis.call('ZSCORE', KEYS[1], ARGV[1])
-    if ends and tonumber(ends) <= now then return 1 end
-    redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
+    local name, leaseMs = ARGV[1], tonumber(ARGV[2])
+    local ends = tonumber(redis.call('ZSCORE', KEYS[1], name) or nil)
+    local isEmptied = not ends and ARGV[4] == '1'
+    local hasEnded = ends and ends <= now
+    local isOutage = isEmptied
+    if hasEnded then
+      -- While others could renew theirs it was this process's trouble alone.
+      isOutage = true
+      local all = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
+      for i = 1, #all, 2 do
+        if string.sub(all[i], 1, 1) ~= '~' and tonumber(all[i + 1]) > now then isOutage = false end
+      end
+    end
+    if isOutage then
+      -- Leases that ended since this process last renewed its own may have done so in the same outage.
+      local before = tonumber(redis.call('ZSCORE', KEYS[1], '${EMPTIED}') or 0)
+      local since = hasEnded and ends - leaseMs or now
+      if before + leaseMs > now then since = math.min(since, tonumber(redis.call('ZSCORE', KEYS[1], '${SINCE}') or now)) end
+      redis.call('ZADD', KEYS[1], now, '${EMPTIED}', since, '${SINCE}')
+    end
+    if hasEnded then return 1 end
+    redis.call('ZADD', KEYS[1], now + leaseMs, name)
+    -- 0 has ended long ago, and is removed below.
+    redis.call('ZADD', KEYS[1], (isEmptied or ARGV[5] == '1') and now + leaseMs or 0, '${TELLING}' .. name)
+    if ARGV[6] ~= '' then redis.call('ZADD', KEYS[1], 0, ARGV[6], 0, '${TELLING}' .. ARGV[6]) end
     redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[3])
-    if ends then return 0 end
-    if ARGV[4] == '1' then redis.call('ZADD', KEYS[1], now, '${EMPTIED}') end
-    return 2`,
+    return ends and 0 or 2`,
+  // KEYS[1] the processes. Answers the time in ms, then each process or mark and its score.
+  presenceLeases: `${NOW}
+    local answer = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
+    table.insert(answer, 1, string.format('%.0f', now))
+    return answer`,
 };
 
 type Scripts = {
@@ -105,20 +145,31 @@ type Scripts = {
   presenceClaim(
     hash: string,
     user: string,
+    seen: string,
     claim: string,
     claimMs: number,
-    leases: string,
-    graceMs: number,
-    process: string,
-    emptiedMs: number,
+    decidedAt: number,
+    holdsMs: number,
   ): Promise<number>;
   presenceRelease(hash: string, user: string, claim: string): Promise<number>;
   presenceExpect(hash: string, user: string, graceMs: number): Promise<number>;
-  presenceTouch(processes: string, process: string, leaseMs: number, keepMs: number, hadLease: 0 | 1): Promise<number>;
+  presenceMend(hash: string, user: string, graceMs: number): Promise<number>;
+  presenceTouch(
+    processes: string,
+    process: string,
+    leaseMs: number,
+    keepMs: number,
+    hadLease: 0 | 1,
+    isTelling: 0 | 1,
+    before: string,
+  ): Promise<number>;
+  presenceLeases(processes: string): Promise<string[]>;
 };
 
+export type WithScripts = (Redis | Cluster) & Scripts;
+
 /** Teaches a client the scripts above, by their names. */
-export function withScripts<Client extends Redis | Cluster>(client: Client): Client & Scripts {
+export function withScripts(client: Redis | Cluster): WithScripts {
   for (const [name, lua] of Object.entries(scripts)) client.defineCommand(name, { numberOfKeys: 1, lua });
-  return client as Client & Scripts;
+  return client as WithScripts;
 }

@@ -43,12 +43,16 @@ const FLAGGED = `${selectChat(`
     ORDER BY flagged_at DESC, chats.id DESC LIMIT 15
   )`)} ORDER BY chat.flagged_at DESC, chat.id DESC`;
 const SERVED_BY = "SELECT id FROM chats WHERE staff_id = $1::uuid AND status = 'claimed' ORDER BY id";
+const OPENED_BY = "SELECT id FROM chats WHERE visitor_id = $1::uuid AND status <> 'closed'";
 const PARTICIPANTS = `
 SELECT DISTINCT organisation_id, kind, user_id FROM chats
 CROSS JOIN LATERAL (VALUES ('visitor', visitor_id), ('staff', staff_id)) AS participant(kind, user_id)
 WHERE status <> 'closed' AND user_id IS NOT NULL`;
 
-type Snapshots = Pick<ChatStore, "servedBy" | "queues" | "active" | "openChats" | "flagged" | "participants">;
+type Snapshots = Pick<
+  ChatStore,
+  "servedBy" | "openedBy" | "queues" | "active" | "openChats" | "flagged" | "participants"
+>;
 
 export function createSnapshots(prisma: Prisma): Snapshots {
   type Row = ChatJoined & { messages: MessageRow[] | null };
@@ -57,6 +61,9 @@ export function createSnapshots(prisma: Prisma): Snapshots {
   return {
     async servedBy(staffId) {
       return (await rows<{ id: string }>(SERVED_BY, staffId)).map(({ id }) => toId(id));
+    },
+    async openedBy(visitorId) {
+      return (await rows<{ id: string }>(OPENED_BY, visitorId)).map(({ id }) => toId(id));
     },
     async queues(organisationIds) {
       return (await rows<Row>(QUEUES, organisationIds)).map(toChatWithMessages);

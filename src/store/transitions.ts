@@ -111,8 +111,9 @@ const LEAVE_AS_STAFF = transition({
   system: "leave room",
 });
 
+/** `$4` is the only chat that is meant, or "": a departure closes none that its visitor has opened since. */
 const LEAVE_AS_VISITOR = transition({
-  which: "visitor_id = $3::uuid AND status <> 'closed'",
+  which: "visitor_id = $3::uuid AND status <> 'closed' AND ($4 = '' OR id = nullif($4, '')::uuid)",
   why: "NULL::text",
   set: CLOSE,
   byStaff: false,
@@ -180,8 +181,8 @@ export function createTransitions({ prisma, queryJson }: Database, newId: () => 
         from: toStaff(row.from_staff),
       })),
     leaveAsStaff: (by) => decide(LEAVE_AS_STAFF, by, toChat),
-    async leaveAsVisitor(visitorId, limits): Promise<Chat | null> {
-      const { done } = await run<ChatJoined>(LEAVE_AS_VISITOR, [newId(), visitorId], limits);
+    async leaveAsVisitor(visitorId, { chatId = "", ...limits } = {}): Promise<Chat | null> {
+      const { done } = await run<ChatJoined>(LEAVE_AS_VISITOR, [newId(), visitorId, chatId], limits);
       return done && toChat(done);
     },
     flag: ({ severityLevel, ...by }) =>

@@ -25,3 +25,63 @@ test("that the database can't say it is a fault of its own", async () => {
   await attendance.touch();
   await expect.poll(() => faults).toEqual([new Error("away")]);
 });
+
+/** A user of whom nothing is left, and what is asked of the chats when they leave. */
+function leaving(kind: "staff" | "visitor") {
+  const presence = createMemoryPresence();
+  const ref = { kind, id: "somebody", organisationId: "shop" };
+  /** The chats that they take part in, and those that were left. */
+  const state = { open: ["before"], left: [] as unknown[], isStalled: Promise.resolve() };
+  const leave = async (chatId: unknown) => {
+    await state.isStalled;
+    state.left.push(chatId);
+    return null;
+  };
+  const chats = {
+    servedBy: async () => [...state.open],
+    openedBy: async () => [...state.open],
+    leaveAsStaff: async ({ chatId }: { chatId: string }) => {
+      await leave(chatId);
+      return { outcome: "again" };
+    },
+    leaveAsVisitor: async (_visitorId: string, { chatId }: { chatId?: string }) => leave(chatId),
+  };
+  const person = async () => [{ id: "somebody", organisation_id: "shop" }];
+  const ports = { chats, emit() {}, announce() {} } as unknown as ChatPorts;
+  const people = { staff: person, visitors: person } as unknown as People;
+  const attendance = createAttendance(presence, people, ports, { reconnectGraceMs: 0, onFault: () => {} });
+  return { attendance, presence, ref, state };
+}
+
+test.each(["staff", "visitor"] as const)(
+  "a departure that stalls leaves no chat that a %s has begun since it was decided",
+  async (kind) => {
+    const { attendance, presence, ref, state } = leaving(kind);
+    await presence.join(ref, "a");
+    const { promise, resolve } = Promise.withResolvers<void>();
+    state.isStalled = promise;
+    const lost = attendance.lose(ref, "a", 0);
+    await expect.poll(async () => (await presence.online("shop")).users).toEqual([ref]);
+    await presence.join(ref, "b");
+    state.open = ["since"];
+    resolve();
+    await lost;
+    expect(state.left).toEqual(["before"]);
+  },
+);
+
+test("who comes back while another one's departure fails is told online again", async () => {
+  const told: unknown[] = [];
+  const back = { kind: "staff" as const, id: "back", organisationId: "shop" };
+  const presence = {
+    ...createMemoryPresence(),
+    sweep: async () => ({ back: [back], failures: [new Error("another one")] }),
+  };
+  const people = { staff: async (ids: string[]) => ids.map((id) => ({ id, organisation_id: "shop" })) };
+  const ports = { emit: (_id: string, announcement: { event: string }) => told.push(announcement.event) };
+  const attendance = createAttendance(presence, people as unknown as People, ports as unknown as ChatPorts, {
+    ...{ reconnectGraceMs: 0, onFault: () => {} },
+  });
+  await expect(attendance.sweep()).rejects.toThrow("Not everybody");
+  expect(told).toEqual(["staff_goes_online"]);
+});

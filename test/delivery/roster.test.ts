@@ -34,7 +34,7 @@ test("what nobody told of who is online is told from presence, once", async () =
     const [online, offline] = ["staff_goes_online", "staff_goes_offline"];
     await expect.poll(heardOfAgent, { timeout: 6_000 }).toEqual([[online], [online]]);
     await silent.leave(agent, "a", 0);
-    await silent.sweep(async () => {}, agent);
+    await silent.sweep(async () => async () => {}, agent);
     const both = [online, offline];
     await expect.poll(heardOfAgent, { timeout: 6_000 }).toEqual([both, both]);
     clearInterval(touching);
@@ -96,7 +96,7 @@ async function rosterOf(...online: string[]) {
     look: async () => (await roster.online(organisationId)).map(({ id }) => id).sort(),
     async leaves(id: string) {
       await memory.leave(refOf(id), id, 0);
-      await memory.sweep(async () => {}, refOf(id));
+      await memory.sweep(async () => async () => {}, refOf(id));
       roster.heard("staff_goes_offline", { id, organisation_id: organisationId });
     },
     async comes(id: string) {

@@ -146,3 +146,15 @@ test("a repeated take-over is known by the log, also when its taker had claimed 
   expect(await store.chats.takeOver(by(chatId, supervisor))).toMatchObject({ outcome: "done" });
   expect(await store.chats.takeOver(by(chatId, supervisor))).toEqual({ outcome: "again" });
 });
+
+test("a visitor's departure closes the chat that it was decided on, and none that the visitor has opened since", async () => {
+  const { visitorId, chatId: first } = await openChat();
+  const { chats } = store;
+  expect(await chats.openedBy(visitorId)).toEqual([first]);
+  await chats.leaveAsVisitor(visitorId);
+  const second = (await chats.open(message(visitorId)))?.chat.room.id ?? "";
+  expect(await chats.leaveAsVisitor(visitorId, { chatId: first })).toBe(null);
+  expect(await chats.openedBy(visitorId)).toEqual([second]);
+  expect((await chats.leaveAsVisitor(visitorId, { chatId: second }))?.room.id).toBe(second);
+  expect(await chats.openedBy(visitorId)).toEqual([]);
+});

@@ -1,0 +1,310 @@
+// What an outage of Redis leaves behind must let nobody leave who is there.
+import { setTimeout as delay } from "node:timers/promises";
+import { Redis } from "ioredis";
+import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
+import type { UserRef } from "../../src/chat/ports.ts";
+import { keyOf, LEASE_MS, type Presence, type PresenceObserver } from "../../src/presence/presence.ts";
+import { createRedisPresence } from "../../src/presence/redis.ts";
+import { leasesFrom } from "../../src/presence/redis-reading.ts";
+import { hashOf } from "../../src/presence/redis-scripts.ts";
+import { createLink, type Link } from "../chaos/link.ts";
+import type { RedisServer } from "../support/servers.ts";
+import { startRedis } from "../support/services.ts";
+
+const GRACE_MS = 300;
+
+let server: RedisServer;
+let redis: Redis;
+beforeAll(async () => {
+  server = await startRedis();
+  redis = new Redis(server.url).setMaxListeners(100);
+});
+const endings: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const end of endings.splice(0).reverse()) await end();
+  await redis.flushall();
+});
+afterAll(async () => {
+  redis.disconnect();
+  await server.stop();
+});
+
+let count = 0;
+const someone = (organisationId = `organisation${++count}`): UserRef => ({
+  ...{ kind: "visitor", id: `user${++count}`, organisationId },
+});
+
+/** A process of which the observer may be watched; without a link it is always near. */
+async function startProcess(options: { link?: Link; graceMs?: number; observer?: PresenceObserver } = {}) {
+  const { link, graceMs = GRACE_MS, observer } = options;
+  const clients = [0, 1].map(() => {
+    if (!link) return redis;
+    const own = { enableOfflineQueue: false, commandTimeout: 1_000, retryStrategy: () => 100 };
+    const client = new Redis({ host: "127.0.0.1", port: link.port, ...own });
+    client.on("error", () => {});
+    endings.push(() => client.disconnect());
+    return client;
+  }) as [Redis, Redis];
+  await vi.waitFor(() => expect(clients.map(({ status }) => status)).toEqual(["ready", "ready"]));
+  const faults: unknown[] = [];
+  const presence = createRedisPresence(clients[0], {
+    ...{ graceMs, leaseClient: clients[1], onFault: (error) => void faults.push(error) },
+    ...(observer && { observer }),
+  });
+  await presence.touch();
+  return { presence, clients, faults };
+}
+
+/** Does for a process what its timers do. */
+function keepAlive(presence: Presence): () => void {
+  const timers = [
+    setInterval(() => void presence.renew(), 1_000),
+    // As `every`: never twice at once.
+    startTouching(presence),
+  ];
+  const stop = () => {
+    for (const timer of timers) clearInterval(timer);
+  };
+  endings.push(stop);
+  return stop;
+}
+
+function startTouching(presence: Presence) {
+  let isTouching = false;
+  return setInterval(async () => {
+    if (isTouching) return;
+    isTouching = true;
+    await presence.touch();
+    isTouching = false;
+  }, 1_000);
+}
+
+async function sweep(presence: Presence, only?: UserRef): Promise<string[]> {
+  const gone: string[] = [];
+  const { failures } = await presence.sweep(async (user) => async () => void gone.push(keyOf(user)), only);
+  expect(failures).toEqual([]);
+  return gone;
+}
+
+const entryOf = async (user: UserRef) => await redis.hget(hashOf(user.organisationId), keyOf(user));
+
+async function linkToRedis(): Promise<Link> {
+  const link = await createLink(Number(new URL(server.url).port));
+  endings.push(() => link.close());
+  return link;
+}
+
+/** All leases have ended, as after an outage that was longer. */
+async function outage(endedMs = 20_000): Promise<void> {
+  const names = await redis.zrange("presence:processes", "0", "-1");
+  for (const name of names)
+    if (!name.startsWith("~")) await redis.zadd("presence:processes", Date.now() - endedMs, name);
+}
+
+test("10,000 leaves that Redis has missed are told over a slow network while the lease goes on, and who stays stays", {
+  timeout: 90_000,
+}, async () => {
+  const link = await linkToRedis();
+  const { presence, clients } = await startProcess({ link });
+  const { presence: other } = await startProcess();
+  keepAlive(other);
+  const staying = someone();
+  await presence.join(staying, "staying");
+  const organisations = Array.from({ length: 20 }, (_, n) => `crowd${n}`);
+  const crowd = Array.from({ length: 10_000 }, (_, n) => someone(organisations[n % 20]));
+  await Promise.all(crowd.map((user, n) => presence.join(user, `${n}`)));
+
+  link.cut({ closed: true });
+  await vi.waitFor(() => expect(clients[0].status).not.toBe("ready"));
+  await Promise.all(crowd.map((user, n) => presence.leave(user, `${n}`, 0)));
+  link.delay(25);
+  link.open();
+  await vi.waitFor(() => expect(clients.map(({ status }) => status)).toEqual(["ready", "ready"]), 5_000);
+  keepAlive(presence);
+  const startedAt = performance.now();
+
+  const gone = new Set<string>();
+  await vi.waitFor(
+    async () => {
+      for (const key of await sweep(other)) gone.add(key);
+      expect(gone.size).toBeGreaterThanOrEqual(crowd.length);
+    },
+    { timeout: 60_000, interval: 500 },
+  );
+  // Longer than the lease and the grace, so that a lease that wasn't renewed would have ended.
+  while (performance.now() - startedAt < LEASE_MS + GRACE_MS + 2_000) {
+    for (const key of await sweep(other)) gone.add(key);
+    await delay(500);
+  }
+  expect(gone.has(keyOf(staying))).toBe(false);
+  expect(gone.size).toBe(crowd.length);
+});
+
+test("the lease is renewed while commands on the other connection have no answer", { timeout: 30_000 }, async () => {
+  const link = await linkToRedis();
+  const { presence, faults } = await startProcess({ link });
+  const { presence: other } = await startProcess();
+  const user = someone();
+  await presence.join(user, "a");
+  keepAlive(presence);
+  keepAlive(other);
+  // Only the connection that tells joins has said this.
+  link.stall("both", { ifSaid: /local answers = \{\}/ });
+  await presence.join(someone(), "b");
+  expect(faults).toContainEqual(expect.objectContaining({ message: "Command timed out" }));
+  await delay(LEASE_MS + GRACE_MS + 1_000);
+  expect(await sweep(other, user)).toEqual([]);
+});
+
+test("connections that came and went while Redis was away are told to nobody", async () => {
+  const link = await linkToRedis();
+  const { presence, clients } = await startProcess({ link });
+  link.cut({ closed: true });
+  await vi.waitFor(() => expect(clients[0].status).not.toBe("ready"));
+  const crowd = Array.from({ length: 2_000 }, () => someone("crowd"));
+  await Promise.all(
+    crowd.map(async (user, n) => {
+      await presence.join(user, `${n}`);
+      await presence.leave(user, `${n}`, 0);
+    }),
+  );
+  link.open();
+  await vi.waitFor(() => expect(clients.map(({ status }) => status)).toEqual(["ready", "ready"]), 5_000);
+  const scriptsRun = async () =>
+    Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.info("commandstats"))?.[1] ?? Number.NaN);
+  const before = await scriptsRun();
+  await presence.touch();
+  expect((await scriptsRun()) - before).toBeLessThan(20);
+});
+
+test("two touches at once lose no leave, also when Redis goes away in the middle of them", async () => {
+  const link = await linkToRedis();
+  const { presence, clients } = await startProcess({ link, graceMs: 60_000 });
+  const users = Array.from({ length: 50 }, () => someone());
+  await Promise.all(users.map((user, n) => presence.join(user, `${n}`)));
+  link.cut({ closed: true });
+  await vi.waitFor(() => expect(clients[0].status).not.toBe("ready"));
+  await Promise.all(users.map((user, n) => presence.leave(user, `${n}`, 0)));
+  link.open();
+  await vi.waitFor(() => expect(clients.map(({ status }) => status)).toEqual(["ready", "ready"]), 5_000);
+  await outage();
+  link.delay(20);
+  const touching = [presence.touch(), presence.touch()];
+  await delay(150);
+  link.cut();
+  await Promise.all(touching);
+  await vi.waitFor(() => expect(clients.map(({ status }) => status)).toEqual(["ready", "ready"]), 5_000);
+  await presence.touch();
+  for (const user of users) expect(await entryOf(user)).not.toMatch(/:0[,}]/);
+});
+
+test("after an outage nobody leaves whose process isn't back yet, and who is on a dead one leaves in time", {
+  timeout: 40_000,
+}, async () => {
+  const held: unknown[] = [];
+  const observer = {
+    swept() {},
+    left() {},
+    peerLeaseEnded() {},
+    ownLeaseEnded() {},
+    held: (wait: unknown) => held.push(wait),
+  };
+  const { presence: first } = await startProcess({ observer });
+  const { presence: second } = await startProcess();
+  const { presence: dead } = await startProcess();
+  const [mine, late, orphan] = [someone(), someone(), someone()];
+  await first.join(mine, "a");
+  await second.join(late, "b");
+  await dead.join(orphan, "c");
+  await outage();
+  await first.touch();
+  const backAt = performance.now();
+  keepAlive(first);
+  // Of both the lease has ended more than a grace ago.
+  for (const user of [mine, late, orphan]) expect(await sweep(first, user)).toEqual([]);
+  await delay(LEASE_MS - 1_500);
+  for (const user of [mine, late, orphan]) expect(await sweep(first, user)).toEqual([]);
+  await second.touch();
+  keepAlive(second);
+  const gone: string[] = [];
+  await vi.waitFor(
+    async () => {
+      gone.push(...(await sweep(first)));
+      expect(gone).toEqual([keyOf(orphan)]);
+    },
+    { timeout: 20_000, interval: 200 },
+  );
+  // What is promised of a process that is killed, counted from the end of the outage; second was back meanwhile.
+  expect(performance.now() - backAt).toBeLessThan(2 * LEASE_MS + GRACE_MS + 4_000);
+  expect(held).toContainEqual({ why: "emptied", users: expect.any(Number) });
+});
+
+test("as long as a process has connections to tell nobody leaves, also one who has come over to it", async () => {
+  const link = await linkToRedis();
+  const { presence: there, clients } = await startProcess({ link });
+  const { presence: here } = await startProcess();
+  const user = someone();
+  await here.join(user, "a");
+  link.cut({ closed: true });
+  await vi.waitFor(() => expect(clients[0].status).not.toBe("ready"));
+  await there.join(user, "b");
+  link.open();
+  await vi.waitFor(() => expect(clients.map(({ status }) => status)).toEqual(["ready", "ready"]), 5_000);
+  await there.renew();
+  await here.leave(user, "a", 0);
+  expect(await sweep(here, user)).toEqual([]);
+  await there.touch();
+  expect(await sweep(here, user)).toEqual([]);
+  await there.leave(user, "b", 0);
+  expect(await sweep(here, user)).toEqual([keyOf(user)]);
+});
+
+test("of a process that dies the others say once how many users have left", { timeout: 30_000 }, async () => {
+  const ended: [string, number][] = [];
+  const left: string[] = [];
+  const observer = {
+    ...{ swept() {}, held() {}, ownLeaseEnded() {} },
+    left: (why: string) => void left.push(why),
+    peerLeaseEnded: (process: string, users: number) => void ended.push([process, users]),
+  };
+  const { presence: dead } = await startProcess();
+  const [name = ""] = await redis.zrange("presence:processes", "0", "-1");
+  const others = [await startProcess({ observer }), await startProcess({ observer })];
+  for (const { presence } of others) keepAlive(presence);
+  for (let n = 0; n < 3; n++) await dead.join(someone(), `${n}`);
+  await vi.waitFor(
+    async () => {
+      for (const { presence } of others) await sweep(presence);
+      expect(ended).toEqual([[name, 3]]);
+    },
+    { timeout: 20_000, interval: 300 },
+  );
+  await delay(1_500);
+  for (const { presence } of others) await sweep(presence);
+  expect(ended).toEqual([[name, 3]]);
+  expect(left).toEqual(["lease", "lease", "lease"]);
+});
+
+/** Leases by their names, in ms from now; `marks` as well. */
+const leasesAt = (scores: Record<string, number>, graceMs = 1_000) =>
+  leasesFrom(["100000", ...Object.entries(scores).flatMap(([name, ms]) => [name, `${100_000 + ms}`])], graceMs);
+const on = (process: string) => ({ [`${process}/a`]: 0 });
+
+test.each([
+  ["a process is killed", { a: 5_000, dead: -1_100 }, null, false],
+  ["a process was killed a moment ago", { a: 5_000, dead: -900 }, null, true],
+  ["Redis is back since a moment", { a: 5_000, dead: -90_000, "~emptied": -1_000, "~since": -9_000 }, "emptied", false],
+  ["a process isn't back yet", { a: 5_000, dead: -9_000, "~emptied": -6_500, "~since": -15_000 }, "missing", true],
+  ["a process doesn't come back", { a: 5_000, dead: -20_000, "~emptied": -7_100, "~since": -22_000 }, null, false],
+  [
+    "a process died long before the outage",
+    { a: 5_000, dead: -90_000, "~emptied": -6_500, "~since": -15_000 },
+    null,
+    false,
+  ],
+  ["another process has something to tell", { a: 5_000, dead: -9_000, "~telling/a": 5_000 }, "telling", false],
+  ["a process died while it told", { a: 5_000, dead: -1_100, "~telling/dead": -1_100 }, null, false],
+])("%s", (_case, scores, why, isOnline) => {
+  const leases = leasesAt(scores as unknown as Record<string, number>);
+  expect([leases.whyHeld(), leases.isOnline(on("dead"))]).toEqual([why, isOnline]);
+});
