@@ -176,10 +176,8 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
   let wasUp = true;
   function tellRedisState(isUp: boolean): void {
     if (isUp !== wasUp)
-      log.warn(
-        { event: "redis", redis: isUp ? "up" : "down" },
-        isUp ? "Redis is back" : "Redis is away: this process goes on without it",
-      );
+      if (isUp) log.info({ event: "redis", redis: "up" }, "Redis is back: events go to other processes again");
+      else log.warn({ event: "redis", redis: "down" }, "Redis is away: this process goes on without it");
     wasUp = isUp;
   }
 
@@ -196,12 +194,19 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
       // Those who come back after the restart would otherwise leave before it, when their grace is short.
       if (!bus) stopSweeping();
       const overMs = bus ? config.drainMs : 0;
+      const startedAt = performance.now();
+      log.info({ event: "drain", connections: connections.size, overMs }, "drain begins: connections are sent away");
       const onRemaining = (count: number) => {
         remaining = count;
       };
       const left = await drain(connections, { overMs, onRemaining });
+      const seconds = Math.round(performance.now() - startedAt) / 1_000;
       if (left > 0)
-        log.warn({ event: "drain", connections: left }, "connections given up: their last work takes too long");
+        log.warn(
+          { event: "drain", connections: left, seconds },
+          "drain ends with connections given up: their last work takes too long",
+        );
+      else log.info({ event: "drain", connections: 0, seconds }, "drain ends: no connection is left");
     },
     async close() {
       for (const stop of [stopSweeping, ...timers]) stop();

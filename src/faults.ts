@@ -1,4 +1,5 @@
 import type { FastifyBaseLogger } from "fastify";
+import { explain } from "./explain.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** What fails again and again, such as everything while Redis is away, is logged once in so long. */
@@ -7,7 +8,7 @@ const QUIET_MS = 10_000;
 /** `about` is whose connection it was, if it was anybody's. */
 export type Fault = (error: unknown, about?: object) => void;
 
-/** Makes what counts and logs the failures of one part of the process: each is one that something tries again. */
+/** Makes what counts and logs the failures of one part of the process, in a line that names part and cause: each is tried again. */
 export function createFaults(metrics: Metrics, log: FastifyBaseLogger): (part: string) => Fault {
   const parts = new Map<string, { quietUntil: number; unlogged: number }>();
   return (part) => {
@@ -22,7 +23,7 @@ export function createFaults(metrics: Metrics, log: FastifyBaseLogger): (part: s
       parts.set(part, { quietUntil: performance.now() + QUIET_MS, unlogged: 0 });
       log.warn(
         { ...about, event: "fault", part, err: error, unlogged: known?.unlogged ?? 0 },
-        "a part failed; it is tried again",
+        `${part}: ${explain(error)}`,
       );
     };
   };

@@ -23,7 +23,8 @@ export function describeError(error: unknown, depth = 0): unknown {
   const causes = [...(Array.isArray(errors) ? errors : []), ...(cause === undefined ? [] : [cause])];
   return {
     type: error.name,
-    message: error.message,
+    // Prisma's has five lines.
+    message: error.message.trim().replace(/\s*\n\s*/g, " "),
     stack: error.stack,
     ...(code !== undefined && { code: String(code) }),
     ...(causes.length > 0 &&
@@ -43,7 +44,7 @@ const options: LoggerOptions = {
 /** JSON lines on stdout; for a developer at a terminal, readable ones. */
 export function createLog({ logLevel: level, production }: Pick<Config, "logLevel" | "production">): Log {
   if (process.stdout.isTTY && !production) {
-    const transport = { target: "pino-pretty", options: { ignore: "pid,hostname" } };
+    const transport = { target: "pino-pretty", options: { ignore: "pid,hostname,settings" } };
     // With a transport the level has to stay a number.
     return { log: pino({ ...options, formatters: {}, level, transport }), flush: async () => {} };
   }

@@ -9,9 +9,10 @@ import { type Listening, listen } from "./http/listen.ts";
 import type { HttpServer } from "./http/server.ts";
 import { createLog, type Log } from "./log.ts";
 import { observePresence } from "./metrics/presence.ts";
-import { createMetrics, type Metrics } from "./metrics.ts";
+import { createMetrics, type Metrics, version } from "./metrics.ts";
 import { createMemoryPresence } from "./presence/memory.ts";
 import { createRedisPresence } from "./presence/redis.ts";
+import { effectiveSettings } from "./settings.ts";
 import { openStorage, type Storage } from "./storage.ts";
 import type { Accounts } from "./store/accounts.ts";
 import { DataDirInUse } from "./store/data-dir.ts";
@@ -65,6 +66,8 @@ async function start(config: Config): Promise<void> {
     metrics.batches.observe(size);
     metrics.appends.observe(seconds);
   });
+  // The embedded database is as new as its folder: there it is said when all has gone well.
+  if (config.databaseUrl) tellMigrations(storage, log);
   observePool(metrics, storage);
   await fillEmptyDatabase(config, storage.store.accounts, log);
   const bus =
@@ -125,14 +128,17 @@ async function start(config: Config): Promise<void> {
   if (config.jwtSecrets.length === 1 && config.jwtSecrets[0]?.includes(","))
     log.warn(`JWT_SECRET is taken as one key: it has a comma, but not all of its parts have ${MIN_SECRET_BYTES} bytes`);
   const keys = { secrets: storage.jwtSecrets.length, publicKeys: config.jwtPublicKeys.length };
+  if (!config.databaseUrl) tellMigrations(storage, log);
   log.info(
     {
       event: "start",
+      ...{ version, node: process.versions.node },
       url,
       port,
       database: config.databaseUrl ? "postgresql" : "embedded",
       redis: bus !== undefined,
       keys,
+      settings: effectiveSettings(process.env, config),
     },
     `listening on ${url}`,
   );
@@ -143,6 +149,10 @@ async function start(config: Config): Promise<void> {
     if (lines.length > 0)
       console.log(`\nDemo accounts, with their passwords:\n${lines.join("\n")}\n\nSee it at work: npm run demo\n`);
   }
+}
+
+function tellMigrations({ migrations }: Storage, log: Log["log"]): void {
+  if (migrations.length > 0) log.info({ event: "migrate", migrations }, `migrations applied: ${migrations.join(", ")}`);
 }
 
 function observePool(metrics: Metrics, { poolUse }: Storage): void {

@@ -10,7 +10,7 @@ import { partMetrics } from "./metrics/parts.ts";
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
-const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "../package.json"), "utf8")) as {
+export const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "../package.json"), "utf8")) as {
   version: string;
 };
 

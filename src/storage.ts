@@ -10,6 +10,8 @@ import { createStore, type Store } from "./store/store.ts";
 export type Storage = {
   store: Store;
   jwtSecrets: string[];
+  /** The names of those that this start has applied. */
+  migrations: string[];
   /** None of the embedded database: it has no connections. */
   poolUse?: () => PoolUse;
   close(): Promise<void>;
@@ -22,14 +24,15 @@ export async function openStorage(config: Config, observeBatch?: AppendObserver)
     return {
       store: createStore(database, observeBatch),
       jwtSecrets: config.jwtSecrets.length > 0 ? config.jwtSecrets : [keptSecret(config.dataDir)],
+      migrations: database.migrations,
       close: database.close,
     };
   }
   if (config.jwtSecrets.length === 0) throw new Error("readConfig requires JWT_SECRET with DATABASE_URL");
-  await migrate(config.databaseUrl);
+  const migrations = await migrate(config.databaseUrl);
   const database = connectPostgres(config.databaseUrl);
   const store = createStore(database, observeBatch);
-  return { store, poolUse: database.poolUse, jwtSecrets: config.jwtSecrets, close: database.close };
+  return { store, migrations, poolUse: database.poolUse, jwtSecrets: config.jwtSecrets, close: database.close };
 }
 
 /** Loaded only where it is used: it is large, and the image doesn't have it. */

@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from "fastify";
 import Type, { type Static } from "typebox";
+import { explain } from "../explain.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Store } from "../store/store.ts";
 import { ErrorBody } from "./schemas.ts";
@@ -71,7 +72,7 @@ export function createReadiness({ store, metrics, log, isDraining, isRedisUp }: 
       isReady = true;
     } catch (error) {
       // Said once: the one who asks most often needs no log.
-      if (isReady) log.warn({ event: "not_ready", err: error }, "not ready: the database can't be reached");
+      if (isReady) log.warn({ event: "not_ready", err: error }, `not ready: ${explain(error)}`);
       isReady = false;
       throw error;
     }

@@ -10,11 +10,11 @@ import { sessionSettings } from "./session.ts";
  * Opens the embedded PostgreSQL (PGlite) under `dataDir`, up to date. It takes some 4 s. One process has it at a time.
  * @throws DataDirInUse
  */
-export async function openEmbedded(dataDir: string): Promise<Database> {
+export async function openEmbedded(dataDir: string): Promise<Database & { migrations: string[] }> {
   const lock = await lockDataDir(dataDir);
   const pglite = await PGlite.create(join(dataDir, "postgres"));
   await pglite.exec(sessionSettings("public"));
-  await applyMigrations({
+  const migrations = await applyMigrations({
     exec: (sql) => pglite.exec(sql),
     query: async <T>(sql: string, values?: unknown[]) => (await pglite.query<T>(sql, values)).rows,
   });
@@ -23,6 +23,7 @@ export async function openEmbedded(dataDir: string): Promise<Database> {
   const database = openDatabase(new PrismaPGlite(pglite));
   return {
     ...database,
+    migrations,
     async close() {
       await database.close();
       await pglite.close();

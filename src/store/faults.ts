@@ -2,7 +2,7 @@
  * What went wrong in the database, as Prisma's driver adapters report it: `meta.driverAdapterError.cause` with a `kind`
  * (https://github.com/prisma/prisma/blob/main/packages/driver-adapter-utils/src/types.ts).
  */
-type Cause = { kind?: string; originalCode?: string };
+type Cause = { kind?: string; originalCode?: string; originalMessage?: string; host?: string; port?: number };
 
 const unreachable = new Set([
   "DatabaseNotReachable",
@@ -46,6 +46,25 @@ export function isUnavailable(error: unknown): boolean {
       message ?? "",
     )
   );
+}
+
+const kinds: Record<string, string> = {
+  ConnectionClosed: "connection closed",
+  SocketTimeout: "no answer in time",
+  TooManyConnections: "too many connections",
+};
+
+/** In one line what keeps the database from answering, for the log; null when the error is of another kind. */
+export function whyUnavailable(error: unknown): string | null {
+  if (!isUnavailable(error)) return null;
+  const { message } = error as Error;
+  if (error instanceof StillLocked) return `PostgreSQL: ${message}`;
+  const { kind = "", host, port, originalMessage } = causeOf(error);
+  const isUnreachable = kind === "DatabaseNotReachable" && host !== undefined;
+  // Without a port it was the name that didn't lead anywhere.
+  const place = port === undefined ? `host not found ${host}` : `connection refused ${host}:${port}`;
+  const words = originalMessage ?? message.trim().split("\n").at(-1)?.trim();
+  return `PostgreSQL can't be reached: ${isUnreachable ? place : (kinds[kind] ?? words)}`;
 }
 
 export function isUniqueViolation(error: unknown): boolean {

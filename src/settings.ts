@@ -1,0 +1,41 @@
+import { type RedisAddress, readRedisUrl } from "./bus/address.ts";
+import { type Config, Environment } from "./config.ts";
+
+/** Has somebody's name in it, who is nobody's business. */
+const personal = new Set(["ADMIN_EMAIL"]);
+
+/**
+ * Every variable with the value that this process goes by, for the log. What is secret is only said to be set; of addresses
+ * with passwords in them only hosts are told.
+ */
+export function effectiveSettings(env: NodeJS.ProcessEnv, config: Config): Record<string, unknown> {
+  const settings: Record<string, unknown> = {};
+  for (const [name, property] of Object.entries(Environment.properties)) {
+    const { secret, default: initial } = property as { secret?: true; default?: unknown };
+    const value = env[name] || initial;
+    if (value !== undefined) settings[name] = secret || personal.has(name) ? "set" : value;
+  }
+  return {
+    ...settings,
+    HOST: config.host,
+    DATABASE_URL:
+      config.databaseUrl === undefined ? `embedded under ${config.dataDir}` : databaseOf(config.databaseUrl),
+    REDIS_URL: env.REDIS_URL ? redisOf(readRedisUrl(env.REDIS_URL)) : "none",
+    ...(config.corsOrigins !== false && {
+      CORS_ORIGINS: config.corsOrigins === true ? "*" : config.corsOrigins.join(),
+    }),
+    CONNECT_RATE_PER_SECOND: config.connectRate,
+    MAX_CONNECTIONS_PER_USER: config.maxConnectionsPerUser,
+  };
+}
+
+function databaseOf(url: string): string {
+  if (!URL.canParse(url)) return "set";
+  const { host, pathname } = new URL(url);
+  return `${host}${pathname}`;
+}
+
+function redisOf({ hosts, isTls, sentinel }: RedisAddress): string {
+  const places = hosts.map(({ host, port }) => `${host}:${port}`).join();
+  return `${places}${sentinel ? ` asked for ${sentinel.master}` : ""}${isTls ? " by TLS" : ""}`;
+}
