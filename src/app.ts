@@ -3,6 +3,7 @@ import { createTokens } from "./accounts/tokens.ts";
 import type { Bus } from "./bus/redis.ts";
 import { createAttendance } from "./chat/attendance.ts";
 import type { ChatPorts, UserRef } from "./chat/ports.ts";
+import { createVisitorsView } from "./chat/visitors-view.ts";
 import { createClients } from "./client-address.ts";
 import type { Config } from "./config.ts";
 import type { Staff } from "./contract/models.ts";
@@ -86,8 +87,9 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
     admission: { isClosed: () => isDraining, mayEnter },
   });
   const clock = createDatabaseClock();
+  const show = createVisitorsView(config.visitorsSeeStaff);
   const delivery = createDelivery(io, {
-    ...{ bus, chats, presence, metrics, clock, log },
+    ...{ bus, chats, presence, show, metrics, clock, log },
     people: accounts,
     onFault: fault("delivery"),
   });
@@ -99,7 +101,7 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
   const ports: ChatPorts = { chats, emit: delivery.emit, announce, newId: newMessageId };
   const attendance = createAttendance(presence, accounts, ports, { ...config, onFault: fault("presence") });
 
-  const readSnapshot = createSnapshots({ chats, people: accounts, online: delivery.online });
+  const readSnapshot = createSnapshots({ chats, people: accounts, show, online: delivery.online });
   const inRound = inRounds(OPENED_AT_ONCE);
   const waiting = createWaitingBudget();
   metrics.budget("events", waiting);
@@ -135,7 +137,7 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
     },
     onNewRole: (staff) => reconnectUser(staffRef(staff)),
   });
-  chatRoutes(http, { lists, tokens });
+  chatRoutes(http, { lists, tokens, show });
   const readiness = createReadiness({ store, metrics, log, isDraining: () => isDraining, isRedisUp: bus?.isUp });
   const inside = config.metricsPort === undefined ? null : await createInsideServer({ clients, logger: log, metrics });
   for (const server of inside ? [http, inside] : [http]) probeRoutes(server, readiness);

@@ -2,6 +2,7 @@ import Type, { type Static, type TObject } from "typebox";
 import { Value } from "typebox/value";
 import { isPublicKey, MIN_SECRET_BYTES, splitPublicKeys, splitSecrets } from "./accounts/keys.ts";
 import { BadAddress, type RedisAddress, readRedisUrl } from "./bus/address.ts";
+import type { VisitorsSeeStaff } from "./chat/visitors-view.ts";
 import { createClients } from "./client-address.ts";
 import { BadOrigin, readOrigins } from "./origins.ts";
 import { BadPostgresUrl, readPostgresUrl } from "./store/address.ts";
@@ -83,6 +84,11 @@ export const Environment = Type.Object({
     description: "whose X-Forwarded-For and X-Forwarded-Host are believed: addresses, CIDRs, these names, or none",
     expected: "a comma list of addresses, CIDRs, loopback, linklocal and uniquelocal, or none",
   }),
+  VISITORS_SEE_STAFF: Type.Union([Type.Literal("profile"), Type.Literal("public")], {
+    default: "profile",
+    description: "what visitors see of staff: their profile, or (public) no email and the display name as the name",
+    expected: "profile or public",
+  }),
   ALLOW_AUTH_PAYLOAD: flag("also accept the token as Socket.IO's `auth: { token }`"),
   ALLOW_EIO3: flag("also accept Socket.IO v2 clients"),
   MAX_CONTENT_BYTES: int(2, 900_000, 65_536, "largest `content` as JSON text"),
@@ -139,6 +145,7 @@ export type Config = {
   corsOrigins: string[] | boolean;
   /** Addresses, CIDRs and names of them; none: no proxy is believed. */
   trustProxy: string[];
+  visitorsSeeStaff: VisitorsSeeStaff;
   allowAuthPayload: boolean;
   allowEio3: boolean;
   maxContentBytes: number;
@@ -193,6 +200,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     reconnectGraceMs: values.RECONNECT_GRACE_MS,
     corsOrigins: origins !== undefined && readOrigins(origins),
     trustProxy: proxyList(values.TRUST_PROXY),
+    visitorsSeeStaff: values.VISITORS_SEE_STAFF,
     allowAuthPayload: values.ALLOW_AUTH_PAYLOAD,
     allowEio3: values.ALLOW_EIO3,
     maxContentBytes: values.MAX_CONTENT_BYTES,

@@ -2,6 +2,7 @@ import type { RefusalCode } from "../contract/errors.ts";
 import type { ServerEventName, ServerPayload } from "../contract/events.ts";
 import type { ChatMessage, ChatStatus, Content, Room, Staff, Visitor } from "../contract/models.ts";
 import type { Step } from "./steps.ts";
+import type { Shown } from "./visitors-view.ts";
 
 /** A user as presence knows him. */
 export type UserRef = { kind: "staff" | "visitor"; id: string; organisationId: string };
@@ -140,23 +141,30 @@ export interface People {
  * Socket.IO rooms are identities, not chats: a connection joins its own once, on connect, and never leaves them. Who
  * hears what is decided by the row that a statement returned, so there is no membership to race with.
  */
-export type RoomName =
-  | `visitor:${string}`
-  | `staff:${string}`
-  | `org:${string}`
-  | `org:${string}:staff`
-  | `org:${string}:monitors`;
+export type VisitorRoomName = `visitor:${string}`;
+export type StaffRoomName = `staff:${string}` | `org:${string}:staff` | `org:${string}:monitors`;
+export type RoomName = VisitorRoomName | StaffRoomName | `org:${string}`;
 
 /** One event for every connection of an organisation that is in one of the rooms and in none of `except`. */
-export type Announcement = {
-  [E in ServerEventName]: { event: E; payload: ServerPayload<E>; rooms: RoomName[]; except: RoomName[] };
+export type Announcement = StaffAnnouncement | SeenAnnouncement;
+export type StaffAnnouncement = {
+  [E in ServerEventName]: { event: E; payload: ServerPayload<E>; rooms: StaffRoomName[]; except: RoomName[] };
+}[ServerEventName];
+/** Only what visitors may see goes to a visitor's room. */
+type SeenAnnouncement = {
+  [E in ServerEventName]: {
+    event: E;
+    payload: Shown<ServerPayload<E>>;
+    rooms: (VisitorRoomName | StaffRoomName)[];
+    except: RoomName[];
+  };
 }[ServerEventName];
 
 /**
- * Sends an event to whom it concerns, on any process, except the connection `by`. It never fails and never waits; what
+ * Sends an event to the staff whom it concerns, on any process, except the connection `by`. It never fails and never waits; what
  * gets lost of who is online is told again by each process, a flag is in the next snapshot.
  */
-export type Emit = (organisationId: string, announcement: Announcement, by: string | null) => void;
+export type Emit = (organisationId: string, announcement: StaffAnnouncement, by: string | null) => void;
 
 /**
  * Tells everybody whom a step concerns, on any process, except the connection that did it. It never fails and never

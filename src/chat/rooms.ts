@@ -1,12 +1,12 @@
 import { role } from "../contract/models.ts";
-import type { Caller, RoomName } from "./ports.ts";
+import type { Caller, RoomName, StaffRoomName, VisitorRoomName } from "./ports.ts";
 
-export const visitorRoom = (visitorId: string): RoomName => `visitor:${visitorId}`;
-export const staffRoom = (staffId: string): RoomName => `staff:${staffId}`;
-export const allStaffRoom = (organisationId: string): RoomName => `org:${organisationId}:staff`;
+export const visitorRoom = (visitorId: string): VisitorRoomName => `visitor:${visitorId}`;
+export const staffRoom = (staffId: string): StaffRoomName => `staff:${staffId}`;
+export const allStaffRoom = (organisationId: string): StaffRoomName => `org:${organisationId}:staff`;
 /** Everybody's: a process hears of the organisation while it has somebody in it. */
 export const organisationRoom = (organisationId: string): RoomName => `org:${organisationId}`;
-export const monitorsRoom = (organisationId: string): RoomName => `org:${organisationId}:monitors`;
+export const monitorsRoom = (organisationId: string): StaffRoomName => `org:${organisationId}:monitors`;
 
 /** Whose room of everybody this is; null when it is another kind of room. */
 export const organisationOf = (room: string): string | null => /^org:([^:]+)$/.exec(room)?.[1] ?? null;

@@ -1,6 +1,6 @@
 import Type, { type Static, type TSchema } from "typebox";
 import type { RefusalCode } from "./errors.ts";
-import { ChatMessage, Content, ID_EXAMPLE, ID_PATTERN, nullable, Room, Staff, Visitor } from "./models.ts";
+import { ChatMessage, Content, ID_EXAMPLE, ID_PATTERN, nullable, Room, SeenStaff, Staff, Visitor } from "./models.ts";
 
 const MessageId = Type.String({
   pattern: "^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$",
@@ -104,6 +104,7 @@ export type ClientOptions<E extends ClientEventName> = (typeof clientEvents)[E] 
   : undefined;
 
 const ofStaff = { user: Staff };
+const ofSeenStaff = { user: SeenStaff };
 const ofVisitor = { user: Visitor };
 const inRoom = { room: Room };
 const ofMessage = { room: Room, content: Content, message: ChatMessage };
@@ -141,7 +142,7 @@ export const serverEvents = {
   visitor_init: {
     to: "the visitor's own connection, right after connecting and when Redis was away",
     summary: "All that a visitor's screen starts from: treat it as the state.",
-    payload: Type.Object({ ...ofVisitor, room: nullable(Room), staff: nullable(Staff), messages: History }),
+    payload: Type.Object({ ...ofVisitor, room: nullable(Room), staff: nullable(SeenStaff), messages: History }),
   },
 
   append_unclaimed_chats: {
@@ -167,7 +168,7 @@ export const serverEvents = {
   staff_join_room: {
     to: "the visitor",
     summary: "A staff has joined the visitor's chat.",
-    payload: Type.Object({ ...ofStaff, ...inRoom }),
+    payload: Type.Object({ ...ofSeenStaff, ...inRoom }),
   },
   visitor_send: {
     to: "the serving staff; the visitor's other connections",
@@ -177,12 +178,12 @@ export const serverEvents = {
   staff_send: {
     to: "the visitor; the sender's other connections",
     summary: "The serving staff has written.",
-    payload: Type.Object({ ...ofStaff, ...ofMessage }),
+    payload: Type.Object({ ...ofSeenStaff, ...ofMessage }),
   },
   staff_leave: {
     to: "the visitor; the leaver's other connections",
     summary: "The serving staff has left: the chat is closed.",
-    payload: Type.Object({ ...ofStaff, ...inRoom }),
+    payload: Type.Object({ ...ofSeenStaff, ...inRoom }),
   },
   visitor_leave: {
     to: "the serving staff; the visitor's other connections",
@@ -192,7 +193,7 @@ export const serverEvents = {
   staff_being_taken_over_chat: {
     to: "the staff who served the chat, and the visitor",
     summary: "A supervisor or an admin (`user`) serves the chat from now on.",
-    payload: Type.Object({ ...ofStaff, ...inRoom, visitor: Visitor }),
+    payload: Type.Object({ ...ofSeenStaff, ...inRoom, visitor: Visitor }),
   },
   staff_goes_online: {
     to: "all other staff",

@@ -43,6 +43,20 @@ export const Staff = Type.Object(
 );
 export type Staff = Static<typeof Staff>;
 
+/** A staff where visitors may see him. */
+export const SeenStaff = Type.Object(
+  {
+    ...Staff.properties,
+    email: nullable(
+      Type.String({
+        description: "null to visitors where VISITORS_SEE_STAFF is public",
+        examples: ["agent1@demo.example"],
+      }),
+    ),
+  },
+  { title: "SeenStaff" },
+);
+
 export const Visitor = Type.Object(
   {
     id: Id,

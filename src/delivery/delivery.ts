@@ -3,6 +3,7 @@ import type { Server } from "socket.io";
 import type { Bus } from "../bus/redis.ts";
 import type { Announce, Announcement, ChatStore, Emit, People, RoomName } from "../chat/ports.ts";
 import { announcementsOf, type Step } from "../chat/steps.ts";
+import type { ShowToVisitor } from "../chat/visitors-view.ts";
 import type { Observe } from "../metrics/cells.ts";
 import type { DatabaseClock } from "../metrics/clock.ts";
 import type { Metrics } from "../metrics.ts";
@@ -20,6 +21,7 @@ type Parts = {
   chats: ChatStore;
   people: People;
   presence: Presence;
+  show: ShowToVisitor;
   metrics: Metrics;
   clock: Pick<DatabaseClock, "secondsSince">;
   log: FastifyBaseLogger;
@@ -46,7 +48,7 @@ type Note = { step?: Omit<StepMark, "rooms">; at?: number | undefined; roster?: 
 /** Brings events to everybody whom they concern: through the bus, and what that loses from where the truth is. */
 export function createDelivery(
   io: Server,
-  { bus, chats, people, presence, metrics, clock, log, onFault }: Parts,
+  { bus, chats, people, presence, show, metrics, clock, log, onFault }: Parts,
 ): Delivery {
   const { adapter } = io.of("/");
   const { local, bus: overBus, healed } = metrics.delivered;
@@ -71,7 +73,7 @@ export function createDelivery(
   const tell = fanout.sendHere;
   const onHealed = (what: string) => metrics.healed.inc({ event: what });
   const gaps = createGaps({
-    ...{ chats, people, isHere, tell, onFault },
+    ...{ chats, people, show, isHere, tell, onFault },
     onSetAside(chat, error, waitMs) {
       metrics.healingFailures.inc();
       log.warn({ event: "set_aside", chat, retryMs: waitMs, err: error }, "a chat can't be healed: it is tried again");
@@ -94,7 +96,7 @@ export function createDelivery(
       fanout.send(organisationId, [announcement], event ? { roster: event } : {}, by);
     },
     announce(step, by) {
-      const announcements = announcementsOf(step);
+      const announcements = announcementsOf(step, show);
       const mark = markOf(step, announcements);
       gaps.heard(mark);
       const { rooms, ...note } = mark;

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Announcement, Caller, ChatStore, People, Progress, RoomName, Scope } from "../chat/ports.ts";
 import { allStaffRoom, isMonitor, monitorsRoom, staffRoom, visitorRoom } from "../chat/rooms.ts";
 import { type Announcements, announcementsOf, numberOf, type Step } from "../chat/steps.ts";
+import type { ShowToVisitor } from "../chat/visitors-view.ts";
 import { type Behind, createHealing } from "./healing.ts";
 import { createWatermarks, type StepMark } from "./watermarks.ts";
 
@@ -15,6 +16,7 @@ const RECENT_MS = 30_000;
 type Parts = {
   chats: Pick<ChatStore, "progress" | "histories" | "messagesBefore">;
   people: Pick<People, "staff">;
+  show: ShowToVisitor;
   /** Whether a room has somebody on this process. */
   isHere: (room: RoomName) => boolean;
   /** Sends an event to this process's own connections. */
@@ -50,7 +52,7 @@ export function markOf(step: Step, { all, next }: Announcements): StepMark {
  * database, as the very same events, in order, at the latest some 3 s later, 4 where all is slow.
  */
 export function createGaps(parts: Parts): Gaps {
-  const { chats, isHere, tell, lagMs, onHealed, onFault } = parts;
+  const { chats, show, isHere, tell, lagMs, onHealed, onFault } = parts;
   const watermarks = createWatermarks(isHere);
   const heal = createHealing({ ...parts, toldOf: watermarks.toldOf, retell });
   const followed = new Map<string, Follow>();
@@ -128,7 +130,7 @@ export function createGaps(parts: Parts): Gaps {
   }
 
   function retell(step: Step): void {
-    const announcements = announcementsOf(step);
+    const announcements = announcementsOf(step, show);
     const mark = markOf(step, announcements);
     if (watermarks.isMissing(mark)) {
       for (const announcement of announcements.all.filter(({ rooms }) => rooms.some(isHere))) {

@@ -1,4 +1,4 @@
-import type { Announcement, People, RoomName, UserRef } from "../chat/ports.ts";
+import type { People, RoomName, StaffAnnouncement, UserRef } from "../chat/ports.ts";
 import { allStaffRoom, staffRoom } from "../chat/rooms.ts";
 import { type Presence, unique } from "../presence/presence.ts";
 
@@ -25,7 +25,7 @@ type Parts = {
   /** Whether a room has somebody on this process. */
   isHere: (room: RoomName) => boolean;
   /** Sends an event to this process's own connections. */
-  tell: (announcement: Announcement) => void;
+  tell: (announcement: StaffAnnouncement) => void;
   /** Called for each event that had to be told from presence. */
   onHealed: (event: RosterEvent) => void;
 };

@@ -1,6 +1,7 @@
 import Type from "typebox";
 import { demoIds } from "../accounts/demo.ts";
 import type { Tokens } from "../accounts/tokens.ts";
+import type { ShowToVisitor } from "../chat/visitors-view.ts";
 import { Refusal } from "../contract/errors.ts";
 import {
   ChatMessage,
@@ -9,7 +10,7 @@ import {
   ID_PATTERN,
   isId,
   Room,
-  Staff,
+  SeenStaff,
   statuses,
   Visitor,
 } from "../contract/models.ts";
@@ -46,7 +47,7 @@ const ListedChat = Type.Object(
   {
     room: Room,
     user: Visitor,
-    staff: Type.Union([Staff, Type.Null()], { description: "who serves the chat, or served it last" }),
+    staff: Type.Union([SeenStaff, Type.Null()], { description: "who serves the chat, or served it last" }),
     status: ChatStatus,
     claimed_at: nullableTime,
     closed_at: nullableTime,
@@ -60,7 +61,9 @@ const scopeOf = ({ kind, organisationId, user }: Account) => ({
   ...(kind === "visitor" && { visitorId: user.id }),
 });
 
-export function chatRoutes(http: HttpServer, { lists, tokens }: { lists: Lists; tokens: Tokens }): void {
+type Context = { lists: Lists; tokens: Tokens; show: ShowToVisitor };
+
+export function chatRoutes(http: HttpServer, { lists, tokens, show }: Context): void {
   const onRequest = requireUser(tokens);
 
   http.get(
@@ -81,7 +84,8 @@ export function chatRoutes(http: HttpServer, { lists, tokens }: { lists: Lists; 
     },
     async (request) => {
       const { status, visitor_id, after_id: afterId, limit } = request.query;
-      const scope = scopeOf(userOf(request));
+      const caller = userOf(request);
+      const scope = scopeOf(caller);
       const foreign = scope.visitorId !== undefined && visitor_id !== undefined && visitor_id !== scope.visitorId;
       const chats = foreign
         ? []
@@ -93,7 +97,8 @@ export function chatRoutes(http: HttpServer, { lists, tokens }: { lists: Lists; 
             take: limit + 1,
           });
       const filter = { ...(status && { status }), ...(visitor_id && { visitor_id }), limit: String(limit) };
-      return page(chats, limit, ({ room }) => new URLSearchParams({ ...filter, after_id: room.id }), "/chats");
+      const seen = caller.kind === "visitor" ? chats.map(show) : chats;
+      return page(seen, limit, ({ room }) => new URLSearchParams({ ...filter, after_id: room.id }), "/chats");
     },
   );
 

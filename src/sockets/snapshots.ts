@@ -1,6 +1,7 @@
 import type { Socket } from "socket.io";
 import type { Caller, ChatStore, People, StaffCaller, UserRef, VisitorCaller } from "../chat/ports.ts";
 import { activeChats, type OrganisationSnapshot, organisationSnapshots, visitorSnapshots } from "../chat/snapshots.ts";
+import type { ShowToVisitor } from "../chat/visitors-view.ts";
 import type { ServerPayload } from "../contract/events.ts";
 import { gathered } from "../gather.ts";
 import { isUnavailable } from "../store/faults.ts";
@@ -15,6 +16,7 @@ const SENT_AT_ONCE = 20;
 type Parts = {
   chats: ChatStore;
   people: People;
+  show: ShowToVisitor;
   /** The users of an organisation who are online. */
   online: (organisationId: string) => Promise<UserRef[]>;
 };
@@ -26,7 +28,7 @@ export type ReadSnapshot = (caller: Caller) => Promise<(socket: Socket) => void>
  * Those who wait for a snapshot share the next reading. What is alike for all staff of an organisation is read, and made
  * into a packet, once for all of them: of 2,000 staff that come at once each would otherwise read about all the others.
  */
-export function createSnapshots({ chats, people, online }: Parts): ReadSnapshot {
+export function createSnapshots({ chats, people, show, online }: Parts): ReadSnapshot {
   const organisation = gathered(async (ids: string[]) => {
     const wanted = [...new Set(ids)];
     const found = new Map<string, Shared | Failure>();
@@ -51,7 +53,10 @@ export function createSnapshots({ chats, people, online }: Parts): ReadSnapshot 
   }
 
   const active = gathered((staffIds: string[]) => activeChats(chats, staffIds), PEOPLE_READ);
-  const ofVisitor = gathered((callers: VisitorCaller[]) => visitorSnapshots(chats, callers), PEOPLE_READ);
+  const ofVisitor = gathered(
+    async (callers: VisitorCaller[]) => (await visitorSnapshots(chats, callers)).map(show),
+    PEOPLE_READ,
+  );
   const turnToSend = gathered(async (all: Packet[]) => all, SENT_AT_ONCE);
 
   const readStaff = async ({ organisationId, user }: StaffCaller) => {

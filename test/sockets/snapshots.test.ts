@@ -1,6 +1,7 @@
 import type { Socket } from "socket.io";
 import { expect, test } from "vitest";
 import type { ChatStore, ChatWithMessages, People, StaffCaller } from "../../src/chat/ports.ts";
+import { createVisitorsView } from "../../src/chat/visitors-view.ts";
 import type { Staff, Visitor } from "../../src/contract/models.ts";
 import { createSnapshots } from "../../src/sockets/snapshots.ts";
 
@@ -31,7 +32,7 @@ function store() {
     visitors: async () => [],
   };
   const read = createSnapshots({
-    ...{ chats: stub, people },
+    ...{ chats: stub, people, show: createVisitorsView("profile") },
     online: async (organisationId) => [{ kind: "staff", id: `${organisationId} online`, organisationId }],
   });
   return { chats, readings, read };
