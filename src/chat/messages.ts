@@ -40,7 +40,7 @@ export async function sendStaffMessage(
   { room: chatId, content, ownId }: { room: string; content: Content; ownId: OwnId },
 ): Promise<ChatMessage> {
   const appended = await ports.chats.append(newMessage(ports, caller, chatId, content, ownId));
-  if (appended.outcome === "refused") throw new Refusal(appended.openChat ? "notServing" : "roomClosed");
+  if (appended.outcome === "refused") throw new Refusal(appended.why);
   const { message } = appended;
   if (appended.outcome === "stored") {
     ports.announce({ kind: "staffMessage", chat: appended.chat, message }, caller.connectionId);

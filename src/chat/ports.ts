@@ -37,12 +37,12 @@ export type NewMessage = {
 
 /**
  * What became of a message: `stored` now; `resent`, so that nobody hears it again; or `refused`, because there is no
- * such open chat (`openChat: false`) or its sender doesn't serve it.
+ * such open chat, or its sender doesn't serve the chat.
  */
 export type Appended =
   | { outcome: "stored"; chat: Chat; message: ChatMessage }
   | { outcome: "resent"; message: ChatMessage }
-  | { outcome: "refused"; openChat: boolean };
+  | { outcome: "refused"; why: "roomClosed" | "notServing" };
 
 export type Transition = { organisationId: string; chatId: string; staffId: string };
 

@@ -1,18 +1,23 @@
 import type { Appended, Chat, NewMessage } from "../chat/ports.ts";
 import type { ChatMessage } from "../contract/models.ts";
-import { batched } from "./batch.ts";
-import { isUnavailable, isUniqueViolation } from "./faults.ts";
+import { batched, locked } from "./batch.ts";
+import { isLocked, isUnavailable, isUniqueViolation } from "./faults.ts";
+import { PATIENCE } from "./locks.ts";
 import type { Database } from "./prisma.ts";
 import { type ChatJoined, type MessageRow, toChat, toMessage } from "./rows.ts";
 
 const MAX_BATCH = 200;
 /** A larger statement, its encoding and its announcements would stop the event loop for longer than others may wait. */
 const MAX_BATCH_BYTES = 1_000_000;
+/** How long a batch waits for a lock on anything but a chat, such as a message of the same id that is just being written. */
+const LOCK_TIMEOUT = "20ms";
 
 /**
  * Many messages, one statement: alone, each would cost what a whole batch costs to send, parse and commit. It locks the
  * chats in the order of their ids (two batches on two processes can't deadlock), numbers each chat's new messages in the
- * order they came, and returns each chat as it is under that lock, unless the process knows it already in this version.
+ * order they came, and returns each chat as it is under that lock, unless the process knows it already in this version. A chat that somebody
+ * else keeps locked is skipped, and its messages are tried again: nobody waits for a stranger's lock. A message is
+ * skipped, not refused, if its chat was open when the statement began.
  *
  * A message that is already there (same sender, same id) is returned as it is. Should the same message arrive on two
  * processes at once, the second sees the first only as a unique violation, and is tried again.
@@ -21,24 +26,28 @@ const MAX_BATCH_BYTES = 1_000_000;
  * each lookup is a LATERAL of its own, which OFFSET 0 keeps from being turned into a join with a whole table.
  */
 const APPEND = `
-WITH input AS MATERIALIZED (
-  SELECT * FROM ROWS FROM (
-    unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::uuid[]), unnest($4::uuid[]), json_array_elements($5::json), unnest($6::text[])
+WITH ${PATIENCE},
+input AS MATERIALIZED (
+  SELECT given.* FROM patience CROSS JOIN ROWS FROM (
+    unnest($2::uuid[]), unnest($3::uuid[]), unnest($4::uuid[]), unnest($5::uuid[]), json_array_elements($6::json), unnest($7::text[])
   ) WITH ORDINALITY AS given(organisation_id, sender_id, chat_id, id, content, known_version, ord)
 ),
 target AS MATERIALIZED (
-  SELECT input.*, coalesce(input.chat_id, open.id) AS target_id, earlier.id IS NOT NULL AS is_resent
+  SELECT input.*, coalesce(input.chat_id, open.id) AS target_id,
+         earlier.chat_id IS NOT NULL AS is_resent
   FROM input
   LEFT JOIN LATERAL (
     SELECT id FROM chats WHERE input.chat_id IS NULL AND visitor_id = input.sender_id AND status <> 'closed' OFFSET 0
   ) open ON true
   LEFT JOIN LATERAL (
-    SELECT id FROM chat_messages WHERE sender_id = input.sender_id AND id = input.id OFFSET 0
+    SELECT chat_id FROM chat_messages WHERE sender_id = input.sender_id AND id = input.id OFFSET 0
   ) earlier ON true
 ),
 locked AS MATERIALIZED (
-  SELECT chat.* FROM (SELECT DISTINCT target_id FROM target ORDER BY target_id) wanted
-  CROSS JOIN LATERAL (SELECT * FROM chats WHERE id = wanted.target_id AND status <> 'closed' FOR UPDATE) chat
+  SELECT chat.* FROM (SELECT DISTINCT target_id FROM target WHERE NOT is_resent ORDER BY target_id) wanted
+  CROSS JOIN LATERAL (
+    SELECT * FROM chats WHERE id = wanted.target_id AND status <> 'closed' FOR UPDATE SKIP LOCKED
+  ) chat
 ),
 known AS MATERIALIZED (
   SELECT chat, visitor, staff, chat.id, chat.organisation_id, chat.staff_id, chat.last_sequence_num,
@@ -74,6 +83,10 @@ SELECT json_build_object(
   'judged',
   (SELECT json_agg(json_build_array(ord, is_accepted, num, (extract(epoch FROM at) * 1000)::bigint, version))
    FROM judged),
+  'skipped',
+  (SELECT json_agg(ord) FROM target
+   WHERE NOT is_resent AND target_id NOT IN (SELECT id FROM locked)
+     AND (SELECT status <> 'closed' FROM chats WHERE id = target_id AND organisation_id = target.organisation_id)),
   'changed',
   (SELECT json_agg(json_build_object('version', version, 'chat', to_json(chat), 'visitor', to_json(visitor), 'staff', to_json(staff)))
    FROM known WHERE id IN (SELECT target_id FROM judged WHERE is_accepted AND version IS DISTINCT FROM known_version)
@@ -89,6 +102,8 @@ type Judged = [ord: number, isAccepted: boolean, number: number, at: number, ver
 type Answer = {
   /** The messages that have an open chat. */
   judged: Judged[] | null;
+  /** Those whose chat is locked by somebody else, by their `ord`. */
+  skipped: number[] | null;
   changed: (ChatJoined & { version: string })[] | null;
   resent: { ord: number; message: MessageRow }[] | null;
 };
@@ -116,34 +131,30 @@ export function createAppend(
     if (known.size > MAX_KNOWN) known.delete(known.keys().next().value as string);
   };
 
-  const appendAll = async (items: Item[]): Promise<Appended[]> => {
-    const messages = items.map(({ message }) => message);
+  const appendAll = async (items: Item[]): Promise<(Appended | typeof locked)[]> => {
     const startedAt = performance.now();
+    const messages = items.map(({ message }) => message);
     const given = messages.map((message) => known.get(keyOf(message)));
-    const answer = queryJson<Answer>(APPEND, [
+    const answer = await queryJson<Answer>(APPEND, [
+      LOCK_TIMEOUT,
       listOf(messages.map((message) => message.organisationId)),
       listOf(messages.map((message) => message.senderId)),
       listOf(messages.map((message) => message.chatId)),
       listOf(messages.map((message) => message.id)),
       `[${items.map(({ text }) => text).join()}]`,
       listOf(given.map((one) => one?.version ?? null)),
-    ]);
-    const {
-      judged,
-      changed: changedChats,
-      resent,
-    } = await answer.finally(() => observe(messages.length, (performance.now() - startedAt) / 1_000));
+    ]).finally(() => observe(messages.length, (performance.now() - startedAt) / 1_000));
     const changed = new Map<string, Chat>();
-    for (const { version, ...joined } of changedChats ?? []) {
+    for (const { version, ...joined } of answer.changed ?? []) {
       const chat = toChat(joined);
       changed.set(version, chat);
       for (const key of [chat.room.id, chat.visitor.id]) remember(key, { version, chat });
     }
-    const results: Appended[] = messages.map(() => ({ outcome: "refused", openChat: false }));
-    for (const [ord, isAccepted, number, at, version] of judged ?? []) {
+    const results: (Appended | typeof locked)[] = messages.map(() => ({ outcome: "refused", why: "roomClosed" }));
+    for (const [ord, isAccepted, number, at, version] of answer.judged ?? []) {
       const [message, before] = [messages[ord - 1] as NewMessage, given[ord - 1]];
       if (!isAccepted) {
-        results[ord - 1] = { outcome: "refused", openChat: true };
+        results[ord - 1] = { outcome: "refused", why: "notServing" };
         continue;
       }
       const chat = before?.version === version ? before.chat : (changed.get(version) as Chat);
@@ -153,18 +164,28 @@ export function createAppend(
         message: toStored(message, chat.room.id, number, at),
       };
     }
-    for (const { ord, message } of resent ?? []) {
+    for (const ord of answer.skipped ?? []) results[ord - 1] = locked;
+    for (const { ord, message } of answer.resent ?? []) {
       results[ord - 1] = { outcome: "resent", message: toMessage(message) };
     }
     return results;
   };
-  const append = batched(appendAll, {
-    ...{ maxSize: MAX_BATCH, maxBytes: MAX_BATCH_BYTES, sizeOf: ({ text }) => text.length },
-    // The same message twice in one statement would be numbered twice.
-    keyOf: ({ message }) => `${message.senderId}/${message.id}`,
-    shouldRetry: isUniqueViolation,
-    shouldSplit: (error) => !isUnavailable(error),
-  });
+  const append = batched<Item, Appended>(
+    // One that waits for something else than its chat is like one whose chat is locked.
+    (items) =>
+      appendAll(items).catch((error) => {
+        if (items.length > 1 || !isLocked(error)) throw error;
+        return [locked];
+      }),
+    {
+      ...{ maxSize: MAX_BATCH, maxBytes: MAX_BATCH_BYTES, sizeOf: ({ text }) => text.length },
+      laneOf: ({ message }) => keyOf(message),
+      // The same message twice in one statement would be numbered twice.
+      keyOf: ({ message }) => `${message.senderId}/${message.id}`,
+      shouldRetry: isUniqueViolation,
+      shouldSplit: (error) => !isUnavailable(error),
+    },
+  );
   return (message) => append({ message, text: JSON.stringify(message.content) });
 }
 

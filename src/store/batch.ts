@@ -1,10 +1,19 @@
-type Waiting<I, O> = { item: I; resolve: (result: O) => void; reject: (error: unknown) => void };
+import { StillLocked } from "./faults.ts";
+import { createLanes, type Waiting } from "./lanes.ts";
+import { GIVE_UP_MS } from "./locks.ts";
+
+type Item<I, O> = Waiting & { item: I; resolve: (result: O) => void; reject: (error: unknown) => void };
+
+/** What `run` answers of an item that it left alone, because somebody else keeps locked what the item belongs to. */
+export const locked = Symbol("locked");
 
 type BatchOptions<I> = {
   maxSize: number;
   /** A batch ends before the item with which it would be larger than this, by `sizeOf`. None is too large to be alone. */
   maxBytes?: number;
   sizeOf?: (item: I) => number;
+  /** Items of one lane are handed on in the order they came. */
+  laneOf: (item: I) => string;
   /** No two items of one key are in the same batch. */
   keyOf: (item: I) => string;
   /** A batch that fails so has changed nothing, and would succeed now. */
@@ -14,62 +23,112 @@ type BatchOptions<I> = {
 };
 
 const MAX_ATTEMPTS = 5;
-/** Until all that the operating system has for this process by now has been read. */
-const nextTurn = () => new Promise(setImmediate);
+/** A batch that takes longer holds up nobody who comes after it: another one runs beside it. */
+const SLOW_MS = 50;
+const MAX_BATCHES = 3;
+/** How many connections batches use at most: one more tries again what was locked. */
+export const MAX_BATCHES_AT_ONCE = MAX_BATCHES + 1;
+/** Trying again what is locked takes at most a fifth of the time. */
+const RETRY_REST = 4;
 
 /**
- * Turns a function over many items into one over a single item: while one batch runs, the next one gathers. Items are
- * handed on in the order they came. A batch begins at the end of the event loop's turn: what has come in with its first
- * item goes with it.
+ * Turns a function over many items into one over a single item: while one batch runs, the next one gathers. A batch
+ * begins at the end of the event loop's turn: what has come in with its first item goes with it. An item that is locked is
+ * tried again, and its lane waits behind it, for 15 s; then it fails as StillLocked. The other lanes go on.
  */
-export function batched<I, O>(run: (items: I[]) => Promise<O[]>, options: BatchOptions<I>): (item: I) => Promise<O> {
-  let waiting: Waiting<I, O>[] = [];
-  let running = false;
+export function batched<I, O>(
+  run: (items: I[]) => Promise<(O | typeof locked)[]>,
+  options: BatchOptions<I>,
+): (item: I) => Promise<O> {
+  const { laneOf, keyOf, maxSize, maxBytes = Number.POSITIVE_INFINITY, sizeOf = () => 0 } = options;
+  const lanes = createLanes<Item<I, O>>({ maxSize, maxBytes });
+  let isWoken = false;
+  let running = 0;
+  let slow = 0;
+  let isRetrying = false;
+  let retryTimer: NodeJS.Timeout | undefined;
 
   return (item) =>
     new Promise<O>((resolve, reject) => {
-      waiting.push({ item, resolve, reject });
-      if (!running) void drain();
+      const [lane, key, bytes] = [laneOf(item), keyOf(item), sizeOf(item)];
+      lanes.add({ item, lane, key, bytes, since: performance.now(), resolve, reject });
+      wake();
     });
 
-  async function drain() {
-    running = true;
-    for (await nextTurn(); waiting.length > 0; await nextTurn()) {
-      const batch = takeBatch();
-      try {
-        settle(batch, await attempt(batch));
-      } catch (error) {
-        if (batch.length === 1 || !options.shouldSplit(error)) for (const one of batch) one.reject(error);
-        else for (const one of batch) await attempt([one]).then((results) => settle([one], results), one.reject);
-      }
-    }
-    running = false;
+  /** Until then all that the operating system has for this process by now has been read. */
+  function wake(): void {
+    if (isWoken || lanes.isEmpty()) return;
+    isWoken = true;
+    setImmediate(() => {
+      isWoken = false;
+      if (running > slow || running === MAX_BATCHES) return;
+      const batch = lanes.take();
+      if (batch.length > 0) void write(batch);
+    });
   }
 
-  function takeBatch(): Waiting<I, O>[] {
-    const { maxSize, maxBytes = Number.POSITIVE_INFINITY, sizeOf = () => 0 } = options;
-    const keys = new Set<string>();
-    let bytes = 0;
-    const batch: Waiting<I, O>[] = [];
-    const later: Waiting<I, O>[] = [];
-    for (const one of waiting) {
-      const key = options.keyOf(one.item);
-      if (batch.length === maxSize || bytes >= maxBytes || keys.has(key)) later.push(one);
-      else if (batch.length > 0 && bytes + sizeOf(one.item) > maxBytes) {
-        // What comes after it doesn't overtake it.
-        bytes = maxBytes;
-        later.push(one);
-      } else {
-        batch.push(one);
-        bytes += sizeOf(one.item);
-      }
-      keys.add(key);
-    }
-    waiting = later;
-    return batch;
+  async function write(batch: Item<I, O>[]): Promise<void> {
+    running++;
+    let isSlow = false;
+    const timer = setTimeout(() => {
+      isSlow = true;
+      slow++;
+      wake();
+    }, SLOW_MS);
+    const left = await handOn(batch);
+    clearTimeout(timer);
+    running--;
+    if (isSlow) slow--;
+    lanes.finish(batch, left);
+    if (left.length > 0) retryLater();
+    wake();
   }
 
-  async function attempt(batch: Waiting<I, O>[]): Promise<O[]> {
+  function retryLater(restMs = 0): void {
+    const dueAt = lanes.nextDueAt();
+    if (isRetrying || dueAt === null) return;
+    clearTimeout(retryTimer);
+    retryTimer = setTimeout(retry, Math.max(dueAt - performance.now(), restMs));
+  }
+
+  async function retry(): Promise<void> {
+    isRetrying = true;
+    const startedAt = performance.now();
+    for (const one of lanes.takeOlderThan(startedAt - GIVE_UP_MS)) one.reject(new StillLocked());
+    const batch = lanes.takeDue();
+    lanes.finishDue(batch, await handOn(batch));
+    isRetrying = false;
+    retryLater((performance.now() - startedAt) * RETRY_REST);
+    wake();
+  }
+
+  /** Settles them, except those that are locked, which it returns. */
+  async function handOn(batch: Item<I, O>[]): Promise<Item<I, O>[]> {
+    if (batch.length === 0) return [];
+    try {
+      const results = await attempt(batch);
+      return batch.filter((one, index) => {
+        const result = results[index] as O | typeof locked;
+        if (result === locked) return true;
+        one.resolve(result);
+        return false;
+      });
+    } catch (error) {
+      if (batch.length === 1 || !options.shouldSplit(error)) {
+        for (const one of batch) one.reject(error);
+        return [];
+      }
+    }
+    const left: Item<I, O>[] = [];
+    for (const one of batch) {
+      // Behind one that is locked nothing of its lane goes on.
+      if (left.some(({ lane }) => lane === one.lane)) left.push(one);
+      else left.push(...(await handOn([one])));
+    }
+    return left;
+  }
+
+  async function attempt(batch: Item<I, O>[]): Promise<(O | typeof locked)[]> {
     for (let tries = 1; ; tries++) {
       try {
         return await run(batch.map((one) => one.item));
@@ -78,10 +137,4 @@ export function batched<I, O>(run: (items: I[]) => Promise<O[]>, options: BatchO
       }
     }
   }
-}
-
-function settle<I, O>(batch: Waiting<I, O>[], results: O[]) {
-  batch.forEach((one, index) => {
-    one.resolve(results[index] as O);
-  });
 }

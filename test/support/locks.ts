@@ -10,6 +10,8 @@ export type Lock = {
 /** Runs `sql` in a transaction that stays open. */
 export async function lock(url: string, sql: string): Promise<Lock> {
   const client = new pg.Client({ connectionString: url });
+  // A test that fails drops its database, and so ends this connection.
+  client.on("error", () => {});
   await client.connect();
   await client.query("BEGIN");
   await client.query(sql);
