@@ -37,12 +37,12 @@ export type NewMessage = {
 
 /**
  * What became of a message: `stored` now; `resent`, so that nobody hears it again; or `refused`, because there is no
- * such open chat, or its sender doesn't serve the chat.
+ * such open chat, its sender doesn't serve the chat, or a staff has used its id in another one.
  */
 export type Appended =
   | { outcome: "stored"; chat: Chat; message: ChatMessage }
   | { outcome: "resent"; message: ChatMessage }
-  | { outcome: "refused"; why: "roomClosed" | "notServing" };
+  | { outcome: "refused"; why: "roomClosed" | "notServing" | "messageIdUsed" };
 
 export type Transition = { organisationId: string; chatId: string; staffId: string };
 

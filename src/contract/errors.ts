@@ -23,6 +23,7 @@ export const refusals = {
   invalidRoom: { status: 400, sentence: "`room` must be the chat's id, as text." },
   invalidSeverity: { status: 400, sentence: "`severity_level` must be an integer from 0 to 32767." },
   invalidMessageId: { status: 400, sentence: "`id` must be a UUID." },
+  messageIdUsed: { status: 409, sentence: "`id` was already used for a message in another chat." },
   contentNotObject: { status: 400, sentence: "The content must be a non-empty object." },
   contentBinary: { status: 400, sentence: "The content must be JSON, without binary data." },
   contentTooDeep: { status: 400, sentence: "The content is nested more than {max} levels deep." },

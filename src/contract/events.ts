@@ -4,7 +4,8 @@ import { ChatMessage, Content, ID_EXAMPLE, ID_PATTERN, nullable, Room, SeenStaff
 
 const MessageId = Type.String({
   pattern: "^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$",
-  description: "a UUID chosen by the client: sending it again stores nothing new and answers as the first time",
+  description:
+    "a UUID chosen by the client for this message alone: sending it again stores nothing new and answers as the first time",
   examples: ["9f1c4b7e-2d3a-4c5b-8e6f-708192a3b4c5"],
 });
 const RoomId = Type.String({

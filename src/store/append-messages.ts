@@ -19,7 +19,7 @@ const LOCK_TIMEOUT = "20ms";
  * else keeps locked is skipped, and its messages are tried again: nobody waits for a stranger's lock. A message is
  * skipped, not refused, if its chat was open when the statement began.
  *
- * A message that is already there (same sender, same id) is returned as it is. Should the same message arrive on two
+ * A message that is already there (same sender, same id) is returned as it is, unless a staff sends it to another chat. Should the same message arrive on two
  * processes at once, the second sees the first only as a unique violation, and is tried again.
  *
  * A plan that was made while the tables were nearly empty may be used for long, and has to be right for a million rows:
@@ -34,7 +34,7 @@ input AS MATERIALIZED (
 ),
 target AS MATERIALIZED (
   SELECT input.*, coalesce(input.chat_id, open.id) AS target_id,
-         earlier.chat_id IS NOT NULL AS is_resent
+         earlier.chat_id IS NOT NULL AS is_resent, coalesce(earlier.chat_id <> input.chat_id, false) AS is_elsewhere
   FROM input
   LEFT JOIN LATERAL (
     SELECT id FROM chats WHERE input.chat_id IS NULL AND visitor_id = input.sender_id AND status <> 'closed' OFFSET 0
@@ -87,6 +87,8 @@ SELECT json_build_object(
   (SELECT json_agg(ord) FROM target
    WHERE NOT is_resent AND target_id NOT IN (SELECT id FROM locked)
      AND (SELECT status <> 'closed' FROM chats WHERE id = target_id AND organisation_id = target.organisation_id)),
+  'elsewhere',
+  (SELECT json_agg(ord) FROM target WHERE is_elsewhere),
   'changed',
   (SELECT json_agg(json_build_object('version', version, 'chat', to_json(chat), 'visitor', to_json(visitor), 'staff', to_json(staff)))
    FROM known WHERE id IN (SELECT target_id FROM judged WHERE is_accepted AND version IS DISTINCT FROM known_version)
@@ -95,7 +97,7 @@ SELECT json_build_object(
   (SELECT json_agg(json_build_object('ord', ord, 'message', to_json(message)))
    FROM target JOIN LATERAL (
      SELECT * FROM chat_messages WHERE sender_id = target.sender_id AND id = target.id OFFSET 0
-   ) message ON is_resent)
+   ) message ON is_resent AND NOT is_elsewhere)
 )`;
 
 type Judged = [ord: number, isAccepted: boolean, number: number, at: number, version: string];
@@ -104,6 +106,8 @@ type Answer = {
   judged: Judged[] | null;
   /** Those whose chat is locked by somebody else, by their `ord`. */
   skipped: number[] | null;
+  /** Those whose id a message of another chat has. */
+  elsewhere: number[] | null;
   changed: (ChatJoined & { version: string })[] | null;
   resent: { ord: number; message: MessageRow }[] | null;
 };
@@ -168,6 +172,7 @@ export function createAppend(
     for (const { ord, message } of answer.resent ?? []) {
       results[ord - 1] = { outcome: "resent", message: toMessage(message) };
     }
+    for (const ord of answer.elsewhere ?? []) results[ord - 1] = { outcome: "refused", why: "messageIdUsed" };
     return results;
   };
   const append = batched<Item, Appended>(

@@ -179,6 +179,42 @@ describe.each(topologies)("on %s", (topology) => {
       expect(agent.heard.filter(({ event }) => event === "append_unclaimed_chats")).toHaveLength(2);
     });
 
+    test("an id that a staff has used is refused in another chat, and stays a resend in its own", async () => {
+      await begin();
+      const room = await claimedChat();
+      const other = await enter(world.url(1), tokenOf(await organisation.visitor()));
+      agent.forget();
+      await other.ok("visitor_first_msg", { text: "Hello" });
+      const { room: otherRoom } = await agent.next("append_unclaimed_chats");
+      await agent.ok("staff_join", { room: otherRoom.id });
+      const id = randomUUID();
+      const first = await agent.send("staff_msg", { room, content: { n: 1 }, id });
+      const used = [false, refusals.messageIdUsed.sentence];
+      const inOther = { room: otherRoom.id, content: { n: 2 }, id };
+      expect(await agent.send("staff_msg", inOther)).toEqual(used);
+      expect(await agent.send("staff_msg", { room, content: { n: 1 }, id })).toEqual(first);
+      await writer.ok("visitor_leave_room");
+      expect(await agent.send("staff_msg", { room, content: { n: 1 }, id })).toEqual(first);
+      expect(await agent.send("staff_msg", inOther)).toEqual(used);
+      await settled();
+      expect(other.names()).toEqual(["staff_join_room"]);
+      expect(numbers(await stored(otherRoom.id))).toEqual([1, 2]);
+    });
+
+    test("an id that a visitor has used answers as the first time, whatever chat is open", async () => {
+      await begin();
+      const id = randomUUID();
+      const first = await writer.send("visitor_first_msg", { text: "Hello" }, { id });
+      await writer.ok("visitor_leave_room");
+      await writer.ok("visitor_first_msg", { text: "Hello again" });
+      for (const event of ["visitor_first_msg", "visitor_msg"] as const) {
+        expect(await writer.send(event, { text: "Hello" }, { id })).toEqual(first);
+      }
+      await settled();
+      const heard = ["append_unclaimed_chats", "visitor_leave_queue", "append_unclaimed_chats"];
+      expect(agent.names()).toEqual(heard);
+    });
+
     test("the id counts per sender", async () => {
       await begin();
       const room = await claimedChat();
