@@ -28,6 +28,7 @@ import type { Metrics } from "./metrics.ts";
 import { type Presence, SWEEP_INTERVAL_MS, TOUCH_INTERVAL_MS } from "./presence/presence.ts";
 import { type Connection, serveConnection } from "./sockets/connection.ts";
 import { drain } from "./sockets/drain.ts";
+import { outgoing, relieve } from "./sockets/outgoing.ts";
 import { createRateLimit } from "./sockets/rate-limit.ts";
 import { READING_INTERVAL_MS } from "./sockets/reading.ts";
 import { createRefresh } from "./sockets/refresh.ts";
@@ -105,6 +106,7 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
   const inRound = inRounds(OPENED_AT_ONCE);
   const waiting = createWaitingBudget();
   metrics.budget("events", waiting);
+  metrics.budget("outgoing", outgoing);
   const connections = new Set<Connection>();
   // Who is sent away is to find another process, and not to be taken for gone.
   const maxAgeMs = bus && config.reconnectGraceMs > 0 ? config.maxConnectionAgeMs : 0;
@@ -153,6 +155,7 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
         fault("connection")(error);
       }
     }
+    metrics.budgetRefusals.inc({ budget: "outgoing", of: "process" }, relieve());
   }
   const takeCensus = createCensus({ statistics, presence, clock, metrics });
   const stopSweeping = every(SWEEP_INTERVAL_MS, attendance.sweep, fault("sweep"));

@@ -8,6 +8,7 @@ import type { Observe } from "../metrics/cells.ts";
 import type { DatabaseClock } from "../metrics/clock.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Presence } from "../presence/presence.ts";
+import { outgoing } from "../sockets/outgoing.ts";
 import { createFanout } from "./fanout.ts";
 import { createGaps, type Gaps, markOf } from "./gaps.ts";
 import { createLateness } from "./lateness.ts";
@@ -74,6 +75,7 @@ export function createDelivery(
   const onHealed = (what: string) => metrics.healed.inc({ event: what });
   const gaps = createGaps({
     ...{ chats, people, show, isHere, tell, onFault },
+    hasRoom: outgoing.hasRoom,
     onSetAside(chat, error, waitMs) {
       metrics.healingFailures.inc();
       log.warn({ event: "set_aside", chat, retryMs: waitMs, err: error }, "a chat can't be healed: it is tried again");

@@ -27,6 +27,8 @@ type Parts = {
   onFound: (count: number) => void;
   /** Called with each event that had to be told from the database. */
   onHealed: (event: string, step: Step) => void;
+  /** Whether what is told now finds room beside what waits for clients. */
+  hasRoom: () => boolean;
   /** Called when a chat can't be healed: it is tried again after so long. */
   onSetAside: (chatId: string, error: unknown, waitMs: number) => void;
   onFault: (error: unknown) => void;

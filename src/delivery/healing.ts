@@ -14,6 +14,8 @@ type Parts = {
   toldOf: (chatId: string) => number | undefined;
   /** Tells a step here. */
   retell: (step: Step) => void;
+  /** Whether what is told now finds room beside what waits for clients. */
+  hasRoom: () => boolean;
   /** Called with how many chats have something that didn't come in. */
   onFound: (count: number) => void;
   /** Called when a chat can't be healed: it is tried again after so long. */
@@ -27,7 +29,7 @@ const CHUNK = 20;
  * Reads from the database what wasn't told here of chats, page by page, and tells it in order. A chat that can't be read
  * or told delays only itself: it is tried alone, set aside, and tried again later.
  */
-export function createHealing({ chats, people, toldOf, retell, onFound, onSetAside }: Parts) {
+export function createHealing({ chats, people, toldOf, retell, hasRoom, onFound, onSetAside }: Parts) {
   const setAside = createSetAside();
   /** Of a statement that took too long for all of its chats: each is read alone, after all others. */
   const suspects = new Set<string>();
@@ -59,7 +61,8 @@ export function createHealing({ chats, people, toldOf, retell, onFound, onSetAsi
   async function healAll(chunk: Behind[]): Promise<void> {
     let some = chunk.filter(isBehind);
     if (some.length > 0) onFound(some.length);
-    while (some.length > 0) {
+    // What has no room is found again by the next comparison.
+    while (some.length > 0 && hasRoom()) {
       const before = new Map(some.map(({ chatId }) => [chatId, toldOf(chatId) ?? 0]));
       await healPage(some);
       for (const one of some) if (!isBehind(one)) setAside.forget(one.chatId);

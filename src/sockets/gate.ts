@@ -1,8 +1,17 @@
 import type { Socket } from "socket.io";
-import { type Way, wayTo } from "./packet.ts";
+import { type Held, hold, outgoing, release } from "./outgoing.ts";
+import { sizeOf, type Way, wayTo } from "./packet.ts";
 
-/** So much may wait while a snapshot is read; a database that slow, or a crowd that loud, is no state to connect in. */
-const MAX_HELD = 10_000;
+/**
+ * So many bytes may wait while a snapshot is read, each packet with some of its own; a database that slow, or a crowd that
+ * loud, is no state to connect in.
+ */
+const MAX_HELD = 4_000_000;
+const PACKET = 400;
+/** So many may wait also while there is no room for what waits for all clients of the process. */
+const ALWAYS_HELD = 100_000;
+
+type Packets = Parameters<Way["writeToEngine"]>;
 
 export type Gate = {
   /** From now on what is sent to the connection is held back. */
@@ -19,16 +28,30 @@ export type Gate = {
 export function createGate(socket: Socket, onFull: () => void): Gate {
   const way = wayTo(socket);
   const write = way.writeToEngine.bind(way);
-  let held: Parameters<Way["writeToEngine"]>[] | null = null;
+  let held: { packets: Packets; parts: Held[] }[] | null = null;
+  let bytes = 0;
+  let isFull = false;
   way.writeToEngine = (...packets) => {
-    if (held === null) write(...packets);
-    else if (held.push(packets) === MAX_HELD) onFull();
+    if (held === null) {
+      write(...packets);
+      return;
+    }
+    // Nobody reads them any more.
+    if (isFull) return;
+    const [texts, options] = packets;
+    const parts = texts.map((data) => ({ data, options }));
+    for (const part of parts) bytes += PACKET + sizeOf(part);
+    held.push({ packets, parts: parts.map(hold) });
+    if (bytes <= (outgoing.hasRoom() ? MAX_HELD : ALWAYS_HELD)) return;
+    isFull = true;
+    onFull();
   };
   const open = (first?: () => void) => {
     const kept = held ?? [];
-    held = null;
+    [held, bytes] = [null, 0];
+    for (const part of kept.flatMap(({ parts }) => parts)) release(part);
     first?.();
-    for (const packets of kept) write(...packets);
+    for (const { packets } of kept) write(...packets);
   };
   // Who leaves while his snapshot is read may come again on the same connection, and is to be heard then.
   // There may be ten thousand such, one after the other: the way is given back, not wrapped once more by each.

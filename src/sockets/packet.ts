@@ -23,7 +23,9 @@ export function packetOf(event: string, payload: string | Buffer): Packet {
   if (typeof payload === "string") frame.write(payload, start);
   else payload.copy(frame, start);
   frame[frame.length - 1] = CLOSING_BRACKET;
-  return { frame: [frame], text: () => frame.toString("utf8", headerLength + 1) };
+  let text: string | undefined;
+  // One text for all who poll.
+  return { frame: [frame], text: () => (text ??= frame.toString("utf8", headerLength + 1)) };
 }
 
 const CLOSING_BRACKET = 0x5d;

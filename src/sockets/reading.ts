@@ -1,5 +1,6 @@
 import type { Socket as TcpSocket } from "node:net";
 import type { Socket } from "socket.io";
+import { createBacklog } from "./backlog.ts";
 import { sizeOf } from "./packet.ts";
 
 /** So many bytes may wait for a client, besides the largest burst among them. */
@@ -14,7 +15,7 @@ const MAX_STALLED = 4;
 const MAX_STALLED_LARGE = 20;
 
 /** What engine.io keeps in a websocket transport: the websocket of `ws`, and that one's TCP socket. */
-type Transport = { name: string; socket?: { bufferedAmount: number; _socket?: TcpSocket | null } };
+type Transport = { name: string; writable: boolean; socket?: { bufferedAmount: number; _socket?: TcpSocket | null } };
 /** What Node's own timeouts look at as well: of a write that takes long, only these two say how far it has come. */
 type Handle = { bytesWritten: number; writeQueueSize: number };
 
@@ -48,6 +49,8 @@ function currentTurn(): number {
  * - `onFull` is called when a packet finds more than 1 MB waiting before it. The largest burst, all that is sent in one
  *   turn of the event loop, doesn't count: a snapshot may be larger than that, and what was held back behind it as well,
  *   which is no sign of not reading.
+ * - What waits for all clients of the process together is limited as well (`outgoing`): those that read worst are cut off
+ *   first, which `onFull` is called for, too.
  * - On a websocket, bytes that are taken are progress, also within one packet; `isStalled` says when there is none.
  *   Between two polls there can't be any: there the limit, and the timeout of the ping, have to do.
  *
@@ -72,8 +75,22 @@ function createReading(conn: Conn, whenFull: () => void): Reading {
     return name === "websocket" ? socket : undefined;
   };
   const waiting = () => inBuffer + (websocket()?.bufferedAmount ?? 0);
+  const takenBySystem = () => {
+    const { _handle: handle } = (websocket()?._socket ?? {}) as { _handle?: Handle | null };
+    return handle ? handle.bytesWritten - handle.writeQueueSize : null;
+  };
+  /** Of the answer to a poll nobody says how much was taken: the next poll says that it was all. */
+  let answer = 0;
+  let flushed = 0;
+  const unread = () => {
+    const { name, writable } = conn.transport as unknown as Transport;
+    return waiting() + (name === "polling" && !writable ? answer : 0);
+  };
+  const backlog = createBacklog({ unread, taken: () => takenBySystem() ?? flushed, cutOff: () => reading.onFull() });
 
   const onFlush = () => {
+    answer = inBuffer;
+    flushed += inBuffer;
     inBuffer = 0;
   };
   const onPacket = (packet: { data?: unknown; options?: object }) => {
@@ -85,18 +102,18 @@ function createReading(conn: Conn, whenFull: () => void): Reading {
     burstTurn = turn;
     largest = Math.max(largest, burst);
     inBuffer += size;
+    backlog.add(packet, size);
   };
-  conn.on("flush", onFlush).on("packetCreate", onPacket);
+  conn.on("flush", onFlush).on("packetCreate", onPacket).on("close", backlog.clear);
 
   const reading: Reading = {
     onFull: whenFull,
     isStalled() {
-      const { _handle: handle } = (websocket()?._socket ?? {}) as { _handle?: Handle | null };
-      const takenNow = handle ? handle.bytesWritten - handle.writeQueueSize : 0;
+      const takenNow = takenBySystem();
       // Counted in calls: when the process itself was busy, the time that has passed is not the client's fault.
-      if (!handle || waiting() === 0 || takenNow !== taken) stalled = 0;
+      if (takenNow === null || waiting() === 0 || takenNow !== taken) stalled = 0;
       else stalled++;
-      taken = takenNow;
+      taken = takenNow ?? 0;
       return stalled >= (largest > MAX_WAITING ? MAX_STALLED_LARGE : MAX_STALLED);
     },
   };

@@ -12,11 +12,13 @@ import { runSql } from "../support/servers.ts";
 import { startWorld, tokenOf, type World } from "../support/world.ts";
 
 describe("healing", () => {
+  let hasRoom = true;
   const unavailable = Object.assign(new Error("Query read timeout"));
   const behind = (count: number) => Array.from({ length: count }, (_, n) => ({ chatId: `${n}`, upTo: 2 }));
 
   /** Chats with two visitor's messages each; `failing` says which statements and which chats fail, and how. */
-  function healing(failing: (chatIds: string[]) => Error | null) {
+  function healing(failing: (chatIds: string[]) => Error | null = () => null) {
+    hasRoom = true;
     const told = new Map<string, number>();
     const asked: string[][] = [];
     const setAside: string[] = [];
@@ -38,6 +40,7 @@ describe("healing", () => {
       toldOf: (chatId) => told.get(chatId) ?? 0,
       retell: (step) => void told.set(step.chat.room.id, "message" in step ? step.message.sequence_num : 0),
       onFound: () => {},
+      hasRoom: () => hasRoom,
       onSetAside: (chatId) => void setAside.push(chatId),
     });
     return { heal, told, asked, setAside };
@@ -61,6 +64,16 @@ describe("healing", () => {
     await heal([...behind(50), { chatId: "60", upTo: 2 }]);
     expect(healed(told)).toHaveLength(50);
     expect(setAside).toEqual(["7"]);
+  });
+
+  test("waits for room among what waits for clients", async () => {
+    const { heal, told } = healing();
+    hasRoom = false;
+    await heal(behind(3));
+    expect(told.size).toBe(0);
+    hasRoom = true;
+    await heal(behind(3));
+    expect(healed(told)).toHaveLength(3);
   });
 
   test("a database that is away is nobody's fault, and isn't waited for again and again", async () => {

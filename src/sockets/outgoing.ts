@@ -1,0 +1,98 @@
+import { sizeOf } from "./packet.ts";
+
+/** What may wait for all clients of a process together, in bytes. */
+const MAX_OUTGOING = 96_000_000;
+/** What a packet takes for each connection beside its text. */
+const PACKET = 200;
+/** Between two looks for whom to cut off while too much waits. */
+const LOOK_AGAIN_MS = 50;
+/** A client that would need longer for what waits for it, at the speed that it has read with, reads badly. */
+const MAX_NEEDED_S = 30;
+
+type Packet = Parameters<typeof sizeOf>[0];
+/** A frame that goes to many connections is in memory once, for as long as one of them holds it. */
+type Frame = { bytes: number; holders: number };
+/** What one connection holds of a packet. */
+export type Held = { own: number; frame: Frame | undefined };
+
+/** A connection for which something waits. */
+export type Lagging = {
+  /** Looks how much of it the operating system has taken. */
+  settle(): void;
+  /** How often in a row nothing had moved when it was looked at. */
+  stalled(): number;
+  /** How long the client will need, in seconds; 0 while that isn't known. */
+  needs(): number;
+  cutOff(): void;
+};
+
+const frames = new WeakMap<object, Frame>();
+const lagging = new Set<Lagging>();
+let used = 0;
+let isLooking = false;
+let cutOffs = 0;
+
+/** All that is held for clients of this process. */
+export const outgoing = { used: () => used, total: MAX_OUTGOING, hasRoom: () => used < MAX_OUTGOING };
+
+/** Counts a packet that waits for a connection, until it is released. */
+export function hold(packet: Packet): Held {
+  const shared = packet.options?.wsPreEncodedFrame;
+  let own = PACKET;
+  let frame: Frame | undefined;
+  if (shared) {
+    frame = frames.get(shared) ?? { bytes: sizeOf(packet), holders: 0 };
+    frames.set(shared, frame);
+    if (frame.holders++ === 0) used += frame.bytes;
+  } else own += sizeOf(packet);
+  used += own;
+  if (used > MAX_OUTGOING && !isLooking) {
+    isLooking = true;
+    setTimeout(cutOffWorst, LOOK_AGAIN_MS).unref();
+  }
+  return { own, frame };
+}
+
+export function release({ own, frame }: Held): void {
+  used -= own;
+  if (frame && --frame.holders === 0) used -= frame.bytes;
+}
+
+export const watchLagging = (connection: Lagging): void => void lagging.add(connection);
+export const forgetLagging = (connection: Lagging): void => void lagging.delete(connection);
+
+/**
+ * Cuts off the clients that read worst, until what waits is within its limit: those that take nothing, then those that
+ * would need too long. A client that reads is never cut off. To be called every `READING_INTERVAL_MS`; while too much
+ * waits, it happens more often. Answers how many were cut off since the last call.
+ */
+export function relieve(): number {
+  cutOffWorst();
+  const count = cutOffs;
+  cutOffs = 0;
+  return count;
+}
+
+function cutOffWorst(): void {
+  isLooking = false;
+  for (const one of lagging) inspect(one, () => one.settle());
+  if (used <= MAX_OUTGOING) return;
+  const bad = [...lagging].filter((one) => one.stalled() >= 2 || one.needs() > MAX_NEEDED_S);
+  bad.sort((a, b) => b.stalled() - a.stalled() || b.needs() - a.needs());
+  for (const one of bad) {
+    if (used <= MAX_OUTGOING) return;
+    inspect(one, () => {
+      one.cutOff();
+      cutOffs++;
+    });
+  }
+}
+
+/** A connection that can't be inspected doesn't keep it from the others, and this also runs in a timer. */
+function inspect(connection: Lagging, work: () => void): void {
+  try {
+    work();
+  } catch {
+    lagging.delete(connection);
+  }
+}
