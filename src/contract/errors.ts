@@ -27,6 +27,11 @@ export const refusals = {
   contentNotObject: { status: 400, sentence: "The content must be a non-empty object." },
   contentBinary: { status: 400, sentence: "The content must be JSON, without binary data." },
   contentTooDeep: { status: 400, sentence: "The content is nested more than {max} levels deep." },
+  contentNotUnicode: { status: 400, sentence: "The content has half of a character in it: a lone surrogate." },
+  contentNumber: {
+    status: 400,
+    sentence: "The content has an integer beyond 2^53 or an infinite number in it: send it as text.",
+  },
   contentTooLarge: { status: 413, sentence: "The content is larger than {max} bytes as JSON." },
 
   invalidRequest: { status: 400, sentence: "Invalid request: {why}." },

@@ -4,17 +4,17 @@ import { ID_PATTERN } from "../contract/models.ts";
 
 /** What requests are made of; `expected` is what an error says after "must be". */
 const someText = (maxLength: number) =>
-  // PostgreSQL's texts can't hold a NUL.
+  // PostgreSQL's texts can hold neither a NUL nor half of a character.
   Type.String({
     minLength: 1,
     maxLength,
-    pattern: "^[^\\u0000]*$",
+    pattern: "^[^\\u0000\\ud800-\\udfff]*$",
     expected: `a text of 1 to ${maxLength} characters`,
   });
 
 export const Name = someText(200);
 export const Email = Type.String({
-  pattern: "^[^\\s\\u0000]{1,254}$",
+  pattern: "^[^\\s\\u0000\\ud800-\\udfff]{1,254}$",
   expected: "a text without spaces, at most 254 characters",
 });
 export const NewPassword = Type.String({

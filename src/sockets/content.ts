@@ -1,7 +1,7 @@
 import { Refusal } from "../contract/errors.ts";
 
-/** Deep enough for any front-end's messages, shallow enough for every recursive reader on the way. */
-const MAX_DEPTH = 100;
+/** Readers of JSON go some 64 levels deep (C#), and an event adds its own to the content's. */
+const MAX_DEPTH = 32;
 
 /** Refuses content that can't be kept and passed on to the letter; the schema has seen that it is a non-empty object. */
 export function checkContent(content: Record<string, unknown>, maxBytes: number): void {
@@ -10,8 +10,30 @@ export function checkContent(content: Record<string, unknown>, maxBytes: number)
 }
 
 function checkValue(value: unknown, depth: number): void {
+  if (typeof value === "string") checkText(value);
+  if (typeof value === "number") checkNumber(value);
   if (typeof value !== "object" || value === null) return;
   if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) throw new Refusal("contentBinary");
   if (depth > MAX_DEPTH) throw new Refusal("contentTooDeep", { max: MAX_DEPTH });
-  for (const inner of Object.values(value)) checkValue(inner, depth + 1);
+  if (Array.isArray(value)) for (const inner of value) checkValue(inner, depth + 1);
+  else {
+    for (const [key, inner] of Object.entries(value)) {
+      checkText(key);
+      checkValue(inner, depth + 1);
+    }
+  }
+}
+
+/** A lone surrogate makes the whole packet unreadable for PHP, Ruby, Perl and jq. */
+function checkText(text: string): void {
+  if (!text.isWellFormed()) throw new Refusal("contentNotUnicode");
+}
+
+/**
+ * An integer beyond 2^53 may have become another one when it was read; from 10^21 on JSON writes numbers as doubles with an
+ * exponent, which they were for the client as well. Beyond 1.8e308 they are infinite: JSON's null.
+ */
+function checkNumber(number: number): void {
+  const isChanged = Number.isInteger(number) && !Number.isSafeInteger(number) && Math.abs(number) < 1e21;
+  if (isChanged || !Number.isFinite(number)) throw new Refusal("contentNumber");
 }

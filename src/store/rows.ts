@@ -1,5 +1,6 @@
 import type { Chat, ChatWithMessages } from "../chat/ports.ts";
 import type { ChatMessage, ChatStatus, Content, RoleId, Room, Staff, Visitor } from "../contract/models.ts";
+import { toUnicode } from "../unicode.ts";
 
 /**
  * From database rows to what goes over the wire: exactly the documented fields, ids without dashes, times in
@@ -104,7 +105,8 @@ export const toMessage = (row: MessageRow): ChatMessage => ({
   sequence_num: row.sequence_num,
   type_id: row.type_id,
   sender: row.by_staff ? toId(row.sender_id) : null,
-  content: row.content,
+  // Contents of earlier versions may have lone surrogates, which keep many clients from reading anything at all.
+  content: toUnicode(row.content),
   created_at: toTime(row.created_at),
   updated_at: toTimeOrNull(row.updated_at),
 });

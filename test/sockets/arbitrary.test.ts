@@ -39,7 +39,7 @@ const hearEverything = () => Promise.all(Object.values(cast).map((client) => cli
 /** The closed list of what may be said after `false`: a fault of the service itself isn't among it. */
 const sentences = Object.entries(refusals)
   .filter(([code]) => code !== "internal" && code !== "unavailable")
-  .map(([code, { sentence }]) => sentence.replace("{max}", `${code === "contentTooDeep" ? 100 : MAX_CONTENT_BYTES}`));
+  .map(([code, { sentence }]) => sentence.replace("{max}", `${code === "contentTooDeep" ? 32 : MAX_CONTENT_BYTES}`));
 
 // What a JSON text can say, and bytes.
 const prototypeKeys = fc.constantFrom("__proto__", "constructor", "toString", "hasOwnProperty", "toJSON", "length");
@@ -83,6 +83,14 @@ const binaries = (data: unknown): number =>
   inner(data).reduce((sum: number, one) => sum + binaries(one), isBinary(data) ? 1 : 0);
 const levels = (data: unknown): number =>
   typeof data === "object" && data !== null ? 1 + Math.max(0, ...inner(data).map(levels)) : 0;
+/** By every client, and for all the same. */
+const isReadable = (data: unknown): boolean => {
+  if (typeof data === "string") return data.isWellFormed();
+  if (typeof data === "number") return !Number.isInteger(data) || Number.isSafeInteger(data) || Math.abs(data) >= 1e21;
+  return isObject(data)
+    ? Object.entries(data as object).every((entry) => entry.every(isReadable))
+    : inner(data).every(isReadable);
+};
 const bytes = (data: unknown) => Buffer.byteLength(JSON.stringify(data));
 
 /**
@@ -97,7 +105,8 @@ const isContent = (data: unknown) =>
   isObject(data) &&
   inner(data).length > 0 &&
   binaries(data) === 0 &&
-  levels(data) <= 100 &&
+  levels(data) <= 32 &&
+  isReadable(data) &&
   bytes(data) <= MAX_CONTENT_BYTES;
 const isMessageId = (id: unknown) => id === undefined || (typeof id === "string" && /^[0-9a-f-]{36}$/i.test(id));
 const isOptions = (data: unknown) =>
