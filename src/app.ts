@@ -12,6 +12,7 @@ import { CHECK_INTERVAL_MS } from "./delivery/gaps.ts";
 import { ROSTER_INTERVAL_MS } from "./delivery/roster.ts";
 import type { createFaults } from "./faults.ts";
 import { inRounds } from "./gather.ts";
+import { createAudit } from "./http/audit.ts";
 import { chatRoutes } from "./http/chats.ts";
 import { registerDocuments } from "./http/documents.ts";
 import { createLoginLimits } from "./http/login-limits.ts";
@@ -25,6 +26,7 @@ import { CENSUS_INTERVAL_MS, createCensus } from "./metrics/census.ts";
 import { createDatabaseClock } from "./metrics/clock.ts";
 import { observeSteps } from "./metrics/steps.ts";
 import type { Metrics } from "./metrics.ts";
+import { createOriginCheck } from "./origin-check.ts";
 import { type Presence, SWEEP_INTERVAL_MS, TOUCH_INTERVAL_MS } from "./presence/presence.ts";
 import { type Connection, serveConnection } from "./sockets/connection.ts";
 import { drain } from "./sockets/drain.ts";
@@ -80,11 +82,12 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
     accounts,
   );
   const clients = createClients(config.trustProxy);
-  const http = await createHttpServer({ config, clients, logger: log, metrics });
+  const mayAsk = createOriginCheck(config.corsOrigins, clients, log);
+  const http = await createHttpServer({ config, clients, mayAsk, logger: log, metrics });
   let isDraining = false;
   const mayEnter = createRateLimit({ perSecond: config.connectRate, burst: config.connectRate });
   const { io, disconnectUser, reconnectUser, recheck, ...sockets } = createSocketServer(http.server, {
-    ...{ config, tokens, clients, bus, metrics, log },
+    ...{ config, tokens, mayAsk, bus, metrics, log },
     admission: { isClosed: () => isDraining, mayEnter },
   });
   const clock = createDatabaseClock();
@@ -94,7 +97,11 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
     people: accounts,
     onFault: fault("delivery"),
   });
-  const observeStep = observeSteps({ statistics, metrics, log, onFault: fault("database") });
+  const observeStep = observeSteps({
+    ...{ statistics, metrics, log },
+    sessionOf: sockets.sessionOf,
+    onFault: fault("database"),
+  });
   const announce: ChatPorts["announce"] = (step, by) => {
     delivery.announce(step, by);
     observeStep(step, by);
@@ -130,9 +137,10 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
   const refuseOtherMethods = watchMethods(http);
   await registerDocuments(http);
   loginRoutes(http, { config, accounts, tokens, clients, metrics, limits: createLoginLimits(bus?.redis) });
-  visitorRoutes(http, { config, accounts });
+  const audit = createAudit(clients);
+  visitorRoutes(http, { config, accounts, audit });
   userRoutes(http, {
-    ...{ accounts, tokens },
+    ...{ accounts, tokens, audit },
     async onDisabled(staff) {
       disconnectUser(staffRef(staff));
       await attendance.dismiss(staffRef(staff)).catch(fault("leave"));

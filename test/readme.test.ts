@@ -139,7 +139,13 @@ async function httpRoutes(): Promise<string[]> {
   const config = readConfig({});
   const nothingElse = { config } as never;
   const clients = createClients([]);
-  const http = await createHttpServer({ config, clients, logger: pino({ level: "silent" }), metrics });
+  const http = await createHttpServer({
+    config,
+    clients,
+    mayAsk: () => true,
+    logger: pino({ level: "silent" }),
+    metrics,
+  });
   const routes: string[] = [];
   http.addHook("onRoute", ({ method, url }) => {
     if (!url.startsWith("/docs")) routes.push(...[method].flat().map((one) => `${one} ${url}`));

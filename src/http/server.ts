@@ -11,8 +11,10 @@ import type { Clients } from "../client-address.ts";
 import type { Config } from "../config.ts";
 import { RETRY_AFTER_S, Refusal } from "../contract/errors.ts";
 import type { Metrics } from "../metrics.ts";
+import type { OriginCheck } from "../origin-check.ts";
 import { corsOrigin } from "../origins.ts";
 import { toRefusal } from "../refusals.ts";
+import { REQUEST_ID_HEADER, requestIdOf } from "../request-id.ts";
 import type { Account } from "../store/accounts.ts";
 import { readTexts } from "../text-values.ts";
 import { answerRaw, SecureResponse } from "./raw-answer.ts";
@@ -28,6 +30,7 @@ export type HttpServer = FastifyInstance<
 type Options = {
   config: Pick<Config, "corsOrigins" | "rateLimit">;
   clients: Clients;
+  mayAsk: OriginCheck;
   logger: FastifyBaseLogger;
   metrics: Metrics;
 };
@@ -46,7 +49,7 @@ const REQUEST_WITHIN_MS = 60_000;
 const TIMEOUTS_CHECKED_MS = 5_000;
 
 /** Fastify with everything that holds for every route: validation, errors, limits, CORS, metrics. */
-export async function createHttpServer({ config, clients, logger, metrics }: Options): Promise<HttpServer> {
+export async function createHttpServer({ config, clients, mayAsk, logger, metrics }: Options): Promise<HttpServer> {
   const http = Fastify({
     loggerInstance: logger,
     bodyLimit: 1_000_000,
@@ -63,7 +66,8 @@ export async function createHttpServer({ config, clients, logger, metrics }: Opt
       shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === "websocket",
     },
     clientErrorHandler: refuseUnreadable,
-    logController: new LogController({ disableRequestLogging: true }),
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: "request" }),
+    genReqId: requestIdOf,
     // No limit of its own: a path that long is no id, which is for the route to say, after the token.
     routerOptions: { maxParamLength: 100_000 },
     // What Fastify refuses before there is a route, such as a path that can't be decoded.
@@ -89,6 +93,11 @@ export async function createHttpServer({ config, clients, logger, metrics }: Opt
   http.setNotFoundHandler(() => {
     throw new Refusal("notFound");
   });
+  http.addHook("onRequest", async (request, reply) => {
+    reply.header(REQUEST_ID_HEADER, request.id);
+    // The browser refuses, not the service: here the site is only logged.
+    mayAsk(request.raw);
+  });
   http.addHook("onResponse", async (request, reply) => {
     const labels = { method: request.method, route: request.routeOptions.url ?? "none", status: reply.statusCode };
     metrics.httpRequests.observe(labels, reply.elapsedTime / 1000);
@@ -110,8 +119,12 @@ export async function createHttpServer({ config, clients, logger, metrics }: Opt
 }
 
 /** The same for those inside only: Prometheus and probes ask from few addresses, and no web page asks at all. */
-export const createInsideServer = (options: Omit<Options, "config">): Promise<HttpServer> =>
-  createHttpServer({ ...options, config: { corsOrigins: false, rateLimit: { perSecond: 0, burst: 1 } } });
+export const createInsideServer = (options: Omit<Options, "config" | "mayAsk">): Promise<HttpServer> =>
+  createHttpServer({
+    ...options,
+    mayAsk: () => true,
+    config: { corsOrigins: false, rateLimit: { perSecond: 0, burst: 1 } },
+  });
 
 /** A route's own limit, instead of the one for all: how many visitors an address may make. */
 export const newVisitorsLimit = ({ perSecond }: Config["rateLimit"]) => ({
@@ -122,11 +135,12 @@ export const newVisitorsLimit = ({ perSecond }: Config["rateLimit"]) => ({
 type AnyReply = {
   code(status: number): { send(body: never): unknown };
   removeHeader(name: string): unknown;
-  header(name: string, value: number): unknown;
+  header(name: string, value: string | number): unknown;
 };
 
 /** Of what is refused before there is a route, there is no `routeOptions`. */
 type AnyRequest = {
+  id: string;
   log: FastifyBaseLogger;
   method: string;
   routeOptions?: { url?: string | undefined };
@@ -137,6 +151,7 @@ function refuse(error: unknown, request: AnyRequest, reply: AnyReply): void {
   const refusal = toRefusal(asRefusal(error), request.log, () => aboutRequest(request));
   // Fastify would close the connection after a 413: a client still sending gets a reset, and never sees the answer.
   reply.removeHeader("connection");
+  reply.header(REQUEST_ID_HEADER, request.id);
   if (refusal.status === 503) reply.header("Retry-After", RETRY_AFTER_S);
   reply.code(refusal.status).send({ result: false, error_message: refusal.message } as never);
 }

@@ -5,6 +5,7 @@ import type { Tokens } from "../accounts/tokens.ts";
 import { Refusal } from "../contract/errors.ts";
 import { isId, RoleId, role, Staff } from "../contract/models.ts";
 import type { Accounts } from "../store/accounts.ts";
+import { type Audit, changesOf } from "./audit.ts";
 import { requireStaff, staffOf } from "./auth.ts";
 import { AfterId, answers, Email, IdParam, Limit, Listed, Name, NewPassword, page, Single } from "./schemas.ts";
 import type { HttpServer } from "./server.ts";
@@ -12,6 +13,7 @@ import type { HttpServer } from "./server.ts";
 type Context = {
   accounts: Accounts;
   tokens: Tokens;
+  audit: Audit;
   /** A staff was disabled: he leaves at once, everywhere. */
   onDisabled: (staff: Staff) => Promise<void>;
   /** A staff has another role: his connections must learn it. */
@@ -22,7 +24,7 @@ const tags = ["Staff"];
 const security = [{ token: [] }];
 const NullableName = Type.Union([Name, Type.Null()], { expected: "a text, or null" });
 
-export function userRoutes(http: HttpServer, { accounts, tokens, onDisabled, onNewRole }: Context): void {
+export function userRoutes(http: HttpServer, { accounts, tokens, audit, onDisabled, onNewRole }: Context): void {
   const onRequest = requireStaff(tokens);
 
   http.post(
@@ -65,6 +67,7 @@ export function userRoutes(http: HttpServer, { accounts, tokens, onDisabled, onN
         throw new Refusal("notAllowed");
       const data = await accounts.createStaff({ organisationId, fullName, displayName, email, roleId, passwordHash });
       if (data === "taken") throw new Refusal("emailTaken");
+      audit(request, "staffCreated", { target: data.id, organisation: organisationId, role: { to: data.role_id } });
       return reply.code(201).send({ data });
     },
   );
@@ -120,6 +123,8 @@ export function userRoutes(http: HttpServer, { accounts, tokens, onDisabled, onN
       if (updated === "notAllowed") throw new Refusal("notAllowed");
       if (updated === "lastAdmin") throw new Refusal("lastAdmin");
       if (!updated) throw new Refusal("notFound");
+      const changed = changesOf(target.user, updated, password !== undefined);
+      audit(request, "staffChanged", { target: updated.id, organisation: caller.organisationId, ...changed });
       if (updated.disabled) await onDisabled(updated);
       else if (updated.role_id !== target.user.role_id) onNewRole(updated);
       return { data: updated };

@@ -4,13 +4,14 @@ import type { Config } from "../config.ts";
 import { Refusal } from "../contract/errors.ts";
 import { Visitor } from "../contract/models.ts";
 import type { Accounts } from "../store/accounts.ts";
+import type { Audit } from "./audit.ts";
 import { organisationOrOldest } from "./logins.ts";
 import { answers, Email, Name, NewPassword, OrganisationId, Single } from "./schemas.ts";
 import { type HttpServer, newVisitorsLimit } from "./server.ts";
 
-type Context = { accounts: Accounts; config: Pick<Config, "rateLimit"> };
+type Context = { accounts: Accounts; config: Pick<Config, "rateLimit">; audit: Audit };
 
-export function visitorRoutes(http: HttpServer, { accounts, config }: Context): void {
+export function visitorRoutes(http: HttpServer, { accounts, config, audit }: Context): void {
   http.post(
     "/visitors",
     {
@@ -32,6 +33,7 @@ export function visitorRoutes(http: HttpServer, { accounts, config }: Context): 
       const passwordHash = await hashStrangersPassword(password);
       const data = await accounts.createVisitor({ organisationId, name, email, passwordHash });
       if (data === "taken") throw new Refusal("emailTaken");
+      audit(request, "visitorCreated", { target: data.id, organisation: organisationId });
       return reply.code(201).send({ data });
     },
   );

@@ -7,6 +7,8 @@ type Parts = {
   statistics: Pick<Store["statistics"], "isAnsweredBefore">;
   metrics: Metrics;
   log: FastifyBaseLogger;
+  /** What a connection's session is called in the log; undefined when the connection is over. */
+  sessionOf: (connectionId: string) => string | undefined;
   onFault: (error: unknown) => void;
 };
 
@@ -18,7 +20,13 @@ const MAX_ANSWERED = 20_000;
  * the connection that took it: null when nobody did, as time had run out for a user. Times are differences of
  * PostgreSQL's own.
  */
-export function observeSteps({ statistics, metrics, log, onFault }: Parts): (step: Step, by: string | null) => void {
+export function observeSteps({
+  statistics,
+  metrics,
+  log,
+  sessionOf,
+  onFault,
+}: Parts): (step: Step, by: string | null) => void {
   const answered = new Set<string>();
 
   function observeAnswer({ chat, message }: Extract<Step, { kind: "staffMessage" }>): void {
@@ -65,7 +73,8 @@ export function observeSteps({ statistics, metrics, log, onFault }: Parts): (ste
     if (step.kind === "visitorMessage" || step.kind === "staffMessage") return;
     const { room, visitor, staff, organisationId } = step.chat;
     const user = step.kind === "opened" || step.kind === "visitorLeft" ? visitor.id : staff?.id;
-    const who = { connection: by, user, organisation: organisationId, chat: room.id };
+    const session = by === null ? undefined : sessionOf(by);
+    const who = { connection: by, session, user, organisation: organisationId, chat: room.id };
     log.info({ ...who, event: step.kind, number: numberOf(step) }, sentences[step.kind]);
   };
 }

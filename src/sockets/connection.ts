@@ -20,6 +20,7 @@ import { createQueue } from "./queue.ts";
 import { createRateLimit } from "./rate-limit.ts";
 import { isStalled, watchReading } from "./reading.ts";
 import { accountOf, transportOf } from "./server.ts";
+import { sessionOf } from "./session-ids.ts";
 import type { ReadSnapshot } from "./snapshots.ts";
 
 export type ConnectionContext = {
@@ -83,7 +84,10 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
   const { accounts, attendance, config, log, metrics, ports } = context;
   let caller = callerOf(accountOf(socket), socket.id);
   /** For the log: made when there is something to log, which for most there never is. */
-  const who = () => ({ connection: socket.id, user: caller.user.id, organisation: caller.organisationId });
+  const who = () => ({
+    ...{ connection: socket.id, session: sessionOf(socket.conn) },
+    ...{ user: caller.user.id, organisation: caller.organisationId },
+  });
   /** Why the connection can't be opened, as it turned out: what it has sent already is refused with it. */
   let turnedAway: RefusalCode | null = null;
   const currentCaller = () => {
@@ -119,7 +123,9 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
   };
   const transport = transportOf(socket);
   metrics.connects.inc({ kind: caller.kind, transport });
-  log.debug({ ...who(), event: "connect", transport }, "connected");
+  const { requestId: request } = socket.data as { requestId?: string };
+  log.debug({ ...who(), event: "connect", transport, ...(request && { request }) }, "connected");
+  delete socket.data.requestId;
   const ended = new Promise<void>((resolve) => {
     socket.on("disconnect", (reason) => {
       metrics.disconnects.inc({ kind: caller.kind, reason: reasonLabels[reason] ?? "other" });

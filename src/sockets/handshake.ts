@@ -2,18 +2,19 @@ import { type IncomingMessage, ServerResponse } from "node:http";
 import type { FastifyBaseLogger } from "fastify";
 import type { Server, Socket } from "socket.io";
 import type { SignedIn, Tokens } from "../accounts/tokens.ts";
-import type { Clients } from "../client-address.ts";
 import type { Config } from "../config.ts";
 import { RETRY_AFTER_S, Refusal } from "../contract/errors.ts";
 import { answerRaw } from "../http/raw-answer.ts";
+import type { OriginCheck } from "../origin-check.ts";
 import { toRefusal } from "../refusals.ts";
+import { REQUEST_ID_HEADER, requestIdOf } from "../request-id.ts";
 import { cutOff } from "./hang-up.ts";
-import { createOriginCheck } from "./origin.ts";
 import { createPlaces } from "./places.ts";
+import { sessionOf } from "./session-ids.ts";
 
-type Handshake = IncomingMessage & { _query: { sid?: string }; account?: SignedIn };
+type Handshake = IncomingMessage & { _query: { sid?: string }; account?: SignedIn; requestId?: string };
 /** Engine.IO's stand-in for a response on upgrade requests, whatever they ask for: it keeps headers, and sends nothing. */
-type StandIn = Pick<ServerResponse, "getHeader">;
+type StandIn = Pick<ServerResponse, "getHeader" | "setHeader">;
 type Response = ServerResponse | StandIn;
 
 export type Admission = {
@@ -29,9 +30,9 @@ const CONNECT_WITHIN_MS = 10_000;
 const ignore = () => {};
 
 type Options = {
-  config: Pick<Config, "corsOrigins" | "allowAuthPayload" | "maxConnectionsPerUser">;
+  config: Pick<Config, "allowAuthPayload" | "maxConnectionsPerUser">;
   tokens: Tokens;
-  clients: Clients;
+  mayAsk: OriginCheck;
   admission: Admission;
   log: FastifyBaseLogger;
   /** Called with each refusal. */
@@ -44,12 +45,11 @@ type Options = {
  * `allowRequest` could only say 403, Socket.IO's middleware only 200).
  */
 export function authenticateHandshakes(io: Server, options: Options): void {
-  const { config, tokens, clients, admission, log, onRefused } = options;
-  const mayAsk = createOriginCheck(config.corsOrigins, clients);
+  const { config, tokens, mayAsk, admission, log, onRefused } = options;
   const takePlaceOf = createPlaces(config.maxConnectionsPerUser);
 
-  const refusalOf = (error: unknown, connection?: string) => {
-    const about = () => ({ ...(connection !== undefined && { connection }), event: "connect" });
+  const refusalOf = (error: unknown, whose: object) => {
+    const about = () => ({ ...whose, event: "connect" });
     const refusal = toRefusal(error, log, about);
     onRefused(refusal);
     log.debug({ ...about(), result: refusal.code }, "connection refused");
@@ -72,7 +72,7 @@ export function authenticateHandshakes(io: Server, options: Options): void {
       else request.account = await tokens.authenticate(authorization, goOn);
       next();
     } catch (error) {
-      refuse(request, response, refusalOf(error));
+      refuse(request, response, refusalOf(error, { request: request.requestId }));
     }
   };
 
@@ -85,8 +85,11 @@ export function authenticateHandshakes(io: Server, options: Options): void {
       if (!(response instanceof ServerResponse)) Object.assign(response, { req: null });
       next();
     };
-    if (request._query.sid) goOn();
-    else void admit(request, response, goOn);
+    if (request._query.sid) return goOn();
+    request.requestId = requestIdOf(request);
+    // On a websocket too: Engine.IO hands over what its stand-in was given.
+    response.setHeader(REQUEST_ID_HEADER, request.requestId);
+    void admit(request, response, goOn);
   });
 
   // Each CONNECT packet makes a socket, and 20,000 of them fit into one request: one at a time is enough for anybody.
@@ -117,6 +120,7 @@ export function authenticateHandshakes(io: Server, options: Options): void {
       if (entered.has(conn)) takePlace();
       else entered.set(conn, (socket.request as Handshake).account ?? null);
       const { token } = socket.handshake.auth as { token?: unknown };
+      socket.data.requestId = (socket.request as Handshake | null)?.requestId;
       forgetRequest(socket);
       const account = entered.get(conn) ?? (await tokens.authenticate(typeof token === "string" ? token : undefined));
       // The token that the connection was made with may have expired since.
@@ -126,7 +130,12 @@ export function authenticateHandshakes(io: Server, options: Options): void {
       next();
     } catch (error) {
       awaitConnect(conn);
-      const refusal = refusalOf(error, socket.id);
+      const request = socket.data.requestId as string | undefined;
+      const refusal = refusalOf(error, {
+        connection: socket.id,
+        session: sessionOf(conn),
+        ...(request && { request }),
+      });
       next(Object.assign(new Error(refusal.message), { data: body(refusal) }));
     }
   });
@@ -155,7 +164,7 @@ function refuse(request: Handshake, response: Response, refusal: Refusal): void 
     return;
   }
   // The CORS middleware ran before and left its headers on the stand-in.
-  for (const name of ["Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Vary"]) {
+  for (const name of [REQUEST_ID_HEADER, "Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Vary"]) {
     const value = response.getHeader(name);
     if (value !== undefined) headers[name] = String(value);
   }

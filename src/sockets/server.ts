@@ -5,11 +5,11 @@ import type { SignedIn, Tokens } from "../accounts/tokens.ts";
 import type { Bus } from "../bus/redis.ts";
 import type { People, UserRef } from "../chat/ports.ts";
 import { userRoom } from "../chat/rooms.ts";
-import type { Clients } from "../client-address.ts";
 import type { Config } from "../config.ts";
 import { Refusal } from "../contract/errors.ts";
 import { answerRaw } from "../http/raw-answer.ts";
 import type { Metrics } from "../metrics.ts";
+import type { OriginCheck } from "../origin-check.ts";
 import { corsOrigin } from "../origins.ts";
 import type { Account } from "../store/accounts.ts";
 import { noteArrivals } from "./arrivals.ts";
@@ -18,7 +18,7 @@ import { listenForGoodbyes, sendAway } from "./goodbye.ts";
 import { type Admission, authenticateHandshakes } from "./handshake.ts";
 import { cutOff, hangUpAll, watchUpgrades } from "./hang-up.ts";
 import { watchReading } from "./reading.ts";
-import { nameSessions } from "./session-ids.ts";
+import { nameSessions, sessionOf } from "./session-ids.ts";
 
 export type SocketServer = {
   io: Server;
@@ -26,6 +26,8 @@ export type SocketServer = {
   disconnectUser(user: UserRef): void;
   /** Closes a user's connections on every process, in the way that makes clients connect again. */
   reconnectUser(user: UserRef): void;
+  /** What a connection's session is called in the log; undefined when the connection is over. */
+  sessionOf(connectionId: string): string | undefined;
   /**
    * Looks whether those of these kinds that are connected here are still who they were: a process that the bus didn't
    * reach has missed that somebody was disabled, or has another role.
@@ -38,7 +40,7 @@ export type SocketServer = {
 type Options = {
   config: Pick<Config, "corsOrigins" | "allowAuthPayload" | "allowEio3" | "maxConnectionsPerUser">;
   tokens: Tokens;
-  clients: Clients;
+  mayAsk: OriginCheck;
   bus: Bus | undefined;
   admission: Admission;
   metrics: Metrics;
@@ -50,7 +52,7 @@ const RECONNECT_USER = "reconnect_user";
 /** Socket.IO on the HTTP server's port, with authentication; who connects is served elsewhere. */
 export function createSocketServer(
   http: HttpServer,
-  { config, tokens, clients, bus, admission, metrics, log }: Options,
+  { config, tokens, mayAsk, bus, admission, metrics, log }: Options,
 ): SocketServer {
   const io = new Server(http, {
     serveClient: false,
@@ -79,7 +81,7 @@ export function createSocketServer(
   watchUpgrades(io);
   nameSessions(io);
   authenticateHandshakes(io, {
-    ...{ config, tokens, clients, admission, log },
+    ...{ config, tokens, mayAsk, admission, log },
     onRefused({ code }) {
       metrics.handshakes.inc({ reason: code });
       if (code === "busy") metrics.rateLimited.inc({ what: "connect" });
@@ -97,6 +99,10 @@ export function createSocketServer(
 
   return {
     io,
+    sessionOf(connectionId) {
+      const socket = io.sockets.sockets.get(connectionId);
+      return socket && sessionOf(socket.conn);
+    },
     disconnectUser: (user) => io.in(userRoom(user)).disconnectSockets(true),
     reconnectUser(user) {
       closeHere(userRoom(user));

@@ -1,4 +1,5 @@
-import type { Server } from "socket.io";
+import { createHash } from "node:crypto";
+import type { Server, Socket } from "socket.io";
 
 /** In it a load balancer tells this process by which name it knows it. */
 const SERVER_NAME = "x-server-name";
@@ -16,4 +17,14 @@ export function nameSessions({ engine }: Server): void {
     const name = request.headers[SERVER_NAME];
     return typeof name === "string" && isName.test(name) ? `${name}.${generateId(request)}` : generateId(request);
   };
+}
+
+/**
+ * Stands for a connection's session in the log: the id itself is as good as a token. A proxy that logs the same of `sid`
+ * can be joined with it: the first 12 hex digits of its SHA-256.
+ */
+export function sessionOf(conn: Socket["conn"]): string {
+  // Engine.IO's types hide it.
+  const { id } = conn as unknown as { id: string };
+  return createHash("sha256").update(id).digest("hex").slice(0, 12);
 }

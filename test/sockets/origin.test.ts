@@ -33,6 +33,22 @@ afterAll(async () => {
   await world?.stop();
 });
 
+test("a site that is refused is one line in the log, over the socket and over HTTP, however often it comes", async () => {
+  const origin = "https://forgotten.example";
+  for (let n = 0; n < 5; n++)
+    for (const transport of transports) await knock(shop.url, transport, { authorization, origin });
+  await fetch(`${shop.url}/openapi.json`, { headers: { origin } });
+  await knock(shop.url, "polling", { authorization, origin: SHOP });
+  const lines = shop
+    .output()
+    .split("\n")
+    .filter((line) => line.includes('"event":"origin"'));
+  expect(lines.filter((line) => line.includes(origin)).map((line) => JSON.parse(line))).toMatchObject([
+    { level: "warn", origin, unlogged: 0, msg: expect.stringContaining("CORS_ORIGINS") },
+  ]);
+  expect(lines.filter((line) => line.includes(SHOP))).toEqual([]);
+});
+
 describe.each(transports)("on %s", (transport) => {
   const letIn = transport === "websocket" ? 101 : 200;
   const statusOf = async (pod: Pod, headers: Record<string, string>) =>

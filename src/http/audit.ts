@@ -1,0 +1,48 @@
+import type { FastifyRequest } from "fastify";
+import type { Clients } from "../client-address.ts";
+import type { Staff } from "../contract/models.ts";
+
+type Changed = {
+  /** Whose account it is. */
+  target: string;
+  organisation: string;
+  /** The fields by name: of names and passwords not more than that goes into a log. */
+  fields?: string[];
+  /** Of the fields that say what somebody may do, what they were and are. */
+  role?: { from?: number; to: number };
+  disabled?: boolean;
+};
+/** Logs one line about an account that was made or changed: who did it, to whom, what, and from which address. */
+export type Audit = (request: FastifyRequest, what: keyof typeof sentences, changed: Changed) => void;
+
+const sentences = {
+  staffCreated: "staff account created",
+  staffChanged: "staff account changed",
+  visitorCreated: "visitor account created",
+};
+
+export function createAudit(clients: Pick<Clients, "addressOf">): Audit {
+  return (request, what, changed) => {
+    const by = request.account?.user.id ?? null;
+    request.log.info(
+      { event: "account", what, by, address: clients.addressOf(request.raw), ...changed },
+      sentences[what],
+    );
+  };
+}
+
+/** What differs between the two, and that a password was set, which neither of them shows. */
+export function changesOf(
+  before: Staff,
+  after: Staff,
+  hasNewPassword: boolean,
+): Omit<Changed, "target" | "organisation"> {
+  const fields = (["full_name", "display_name", "role_id", "disabled"] as const).filter(
+    (name) => before[name] !== after[name],
+  );
+  return {
+    fields: [...fields, ...(hasNewPassword ? ["password"] : [])],
+    ...(fields.includes("role_id") && { role: { from: before.role_id, to: after.role_id } }),
+    ...(fields.includes("disabled") && { disabled: after.disabled }),
+  };
+}
