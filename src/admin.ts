@@ -5,14 +5,15 @@ import { createTokens } from "./accounts/tokens.ts";
 import { ConfigError, readConfig, readDatabaseUrl } from "./config.ts";
 import { Email, Name, NewPassword } from "./http/schemas.ts";
 import { openStorage, type Storage } from "./storage.ts";
+import type { Account } from "./store/accounts.ts";
 import { DataDirInUse } from "./store/data-dir.ts";
 import { MigrationError, migrate } from "./store/migrate.ts";
 
 const USAGE = `Usage:
   npm run -s admin -- organisation create --name N --admin-email E --admin-password P
       adds an organisation with its admin, and prints both as JSON
-  npm run -s admin -- token --email E
-      prints an access token for a staff or a visitor
+  npm run -s admin -- token --email E [--organisation ID]
+      prints an access token for a staff or a visitor; --organisation ID where visitors of several have the email
   npm run -s admin -- migrate
       brings the database up to date, and prints what it applied; it needs nothing but DATABASE_URL
 
@@ -45,7 +46,7 @@ async function run(): Promise<void> {
     await withStorage((storage) => createOrganisation(storage, { name, email, password }));
   } else if (command === "token") {
     const email = valid("--email", values.email, Email);
-    await withStorage((storage, ttl) => printToken(storage, ttl, email));
+    await withStorage((storage, ttl) => printToken(storage, ttl, email, values.organisation));
   } else if (command === "migrate") {
     const applied = await migrate(readDatabaseUrl(process.env));
     console.log(applied.map((name) => `applied ${name}`).join("\n") || "The database is up to date.");
@@ -62,9 +63,20 @@ async function createOrganisation({ store }: Storage, given: { name: string; ema
   console.log(JSON.stringify({ organisation: { id, name }, admin: staff[0] }, null, 2));
 }
 
-async function printToken({ store, jwtSecrets }: Storage, ttl: string, email: string) {
-  const account = (await store.accounts.byEmail("staff", email)) ?? (await store.accounts.byEmail("visitor", email));
-  if (!account) throw new UsageError(`There is no staff and no visitor with the email ${email}.`);
+async function printToken({ store, jwtSecrets }: Storage, ttl: string, email: string, organisationId?: string) {
+  const staff = await store.accounts.staffByEmail(email);
+  const visitors = await store.accounts.visitorsByEmail(email);
+  const isThere = (one: Account) => organisationId === undefined || one.organisationId === organisationId;
+  const [account, ...others] = (staff && isThere(staff) ? [staff] : visitors).filter(isThere);
+  if (!account)
+    throw new UsageError(
+      `There is no staff and no visitor with the email ${email}${organisationId ? " in that organisation" : ""}.`,
+    );
+  if (others.length > 0)
+    throw new UsageError(
+      `Visitors of several organisations have the email ${email}: name one of them with --organisation.\n` +
+        visitors.map((visitor) => `  ${visitor.organisationId}`).join("\n"),
+    );
   if (account.user.disabled) throw new UsageError(`${email} is disabled: a token would be refused.`);
   console.log(
     createTokens({ secrets: jwtSecrets, publicKeys: [], ttl }, store.accounts).issue(account.user, account.kind),
@@ -88,6 +100,7 @@ function parse() {
     "admin-email": text,
     "admin-password": text,
     email: text,
+    organisation: text,
     help: { type: "boolean" },
   } as const;
   try {

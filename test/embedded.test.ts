@@ -109,6 +109,38 @@ describe("the embedded default", { timeout: 60_000 }, () => {
     const { status } = await fetch(`${pod.url}/users`, { headers: { Authorization: token.trim() } });
     expect(status).toBe(200);
   });
+
+  test("issues tokens for visitors, of the organisation that is named where several have the email", async () => {
+    const env = embedded(newDataDir());
+    const create = async (name: string) => {
+      const options = ["--name", name, "--admin-email", `${name}@shop.example`, "--admin-password", "secret-123"];
+      return JSON.parse((await runAdmin(["organisation", "create", ...options], env)).stdout).organisation.id as string;
+    };
+    const organisations = [await create("one"), await create("other")];
+    const pod = await start(env);
+    const headers = { "Content-Type": "application/json" };
+    for (const organisation_id of organisations) {
+      const body = JSON.stringify({
+        name: "Vera",
+        email: "vera@home.example",
+        password: "secret-123",
+        organisation_id,
+      });
+      expect((await fetch(`${pod.url}/visitors`, { method: "POST", headers, body })).status).toBe(201);
+    }
+    await pod.stop();
+    const token = (...more: string[]) => runAdmin(["token", "--email", "Vera@home.example", ...more], env);
+    const several =
+      "Visitors of several organisations have the email Vera@home.example: name one of them with --organisation.\n" +
+      organisations.map((id) => `  ${id}\n`).join("");
+    expect(await token()).toEqual({ code: 1, stdout: "", stderr: several });
+    const issued = [];
+    for (const id of organisations) issued.push((await token("--organisation", id)).stdout.trim());
+    const subjects = issued.map((one) => JSON.parse(Buffer.from(one.split(".")[1] ?? "", "base64url").toString()).sub);
+    expect(new Set(subjects).size).toBe(2);
+    const none = "There is no staff and no visitor with the email Vera@home.example in that organisation.\n";
+    expect(await token("--organisation", "0".repeat(32))).toEqual({ code: 1, stdout: "", stderr: none });
+  });
 });
 
 describe("the admin command", () => {

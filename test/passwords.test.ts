@@ -1,3 +1,4 @@
+import { hash } from "@node-rs/argon2";
 import { expect, test } from "vitest";
 import { checkPassword, hashPassword, hashStrangersPassword, oneAtATime } from "../src/accounts/passwords.ts";
 
@@ -7,6 +8,15 @@ test("only the right password matches, and nothing matches an account without on
   expect(await checkPassword(hash, "Secret-123")).toBe(false);
   expect(await checkPassword(null, "nobody's password")).toBe(false);
   expect(await checkPassword(undefined, "nobody's password")).toBe(false);
+});
+
+test("a password is the same in each of Unicode's normal forms, as is one that an earlier version has hashed", async () => {
+  const [composed, decomposed] = ["crème-brûlée-1".normalize("NFC"), "crème-brûlée-1".normalize("NFD")];
+  for (const stored of [await hashPassword(decomposed), await hash(decomposed), await hash(composed)]) {
+    expect(await checkPassword(stored, composed)).toBe(true);
+    expect(await checkPassword(stored, decomposed)).toBe(true);
+    expect(await checkPassword(stored, "creme-brulee-1")).toBe(false);
+  }
 });
 
 test("a wrong email costs the work of a wrong password, so that the two take the same time", async () => {

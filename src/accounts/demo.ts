@@ -35,8 +35,8 @@ export async function createDemoOrganisation(accounts: Accounts): Promise<void> 
 /** The demo accounts that are still there as they were made, one line each. */
 export async function demoAccountLines(accounts: Accounts): Promise<string[]> {
   const found = await Promise.all([
-    ...demoStaff.map(({ email }) => accounts.byEmail("staff", email)),
-    accounts.byEmail("visitor", demoVisitor.email),
+    ...demoStaff.map(({ email }) => accounts.staffByEmail(email)),
+    accounts.visitorsByEmail(demoVisitor.email).then(([first = null]) => first),
   ]);
   const roleNames = { [role.admin]: "admin", [role.supervisor]: "supervisor", [role.agent]: "agent" };
   return found

@@ -1,6 +1,12 @@
 import { hash, verify } from "@node-rs/argon2";
 import { Refusal } from "../contract/errors.ts";
 
+/** An "é" is one character, or two: which of them is sent depends on the keyboard. */
+const normal = (password: string): string => password.normalize("NFC");
+
+/** Earlier versions hashed a password in the form that was sent. */
+const formsOf = (password: string): string[] => [...new Set([normal(password), password.normalize("NFD"), password])];
+
 /** So many strangers' hashes may wait: some seconds. */
 const MAX_WAITING = 500;
 
@@ -15,7 +21,7 @@ export function oneAtATime(maxWaiting: number): (password: string) => Promise<st
     if (waiting >= maxWaiting) throw new Refusal("busy");
     waiting++;
     const hashed = last
-      .then(() => hash(password))
+      .then(() => hash(normal(password)))
       .finally(() => {
         waiting--;
       });
@@ -51,8 +57,10 @@ export async function checkPassword(passwordHash: string | null | undefined, pas
   if (checking < CHECKED_AT_ONCE) checking++;
   else await new Promise<void>((resolve) => turns.push(resolve));
   try {
-    const matches = await verify(expected, password);
-    return matches && typeof passwordHash === "string";
+    for (const form of formsOf(password)) {
+      if (await verify(expected, form)) return typeof passwordHash === "string";
+    }
+    return false;
   } finally {
     // The next one takes this one's place.
     const next = turns.shift();

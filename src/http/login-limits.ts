@@ -19,13 +19,10 @@ const MAX_WAITING = 500;
 export type LoginLimits = {
   /**
    * Runs a login; null is a failed one.
+   * @param account whose it would be, whether there is such an account or not
    * @throws Refusal tooManyLogins, whether the password would have been right or not; busy, when its turn doesn't come
    */
-  attempt<T>(
-    account: { kind: string; email: string },
-    address: string,
-    login: () => Promise<T | null>,
-  ): Promise<T | null>;
+  attempt<T>(account: string, address: string, login: () => Promise<T | null>): Promise<T | null>;
 };
 
 /**
@@ -62,8 +59,7 @@ export function createLoginLimits(redis: Bus["redis"] | undefined): LoginLimits 
   }
 
   return {
-    async attempt({ kind, email }, address, login) {
-      const account = `${kind}:${email.toLowerCase()}`;
+    async attempt(account, address, login) {
       const here = `${account}@${address}`;
       const [isKnown, leaveAddress] = await Promise.all([known.has(here), enter("address", address, PER_ADDRESS)]);
       const leaveEmail = await enter("email", isKnown ? here : account, PER_EMAIL).catch(async (error: unknown) => {

@@ -7,7 +7,8 @@ import type { Config } from "../config.ts";
 import { Refusal } from "../contract/errors.ts";
 import { isId, Staff, Visitor } from "../contract/models.ts";
 import type { Metrics } from "../metrics.ts";
-import type { Accounts } from "../store/accounts.ts";
+import type { Accounts, StaffAccount, VisitorAccount } from "../store/accounts.ts";
+import { keyOfEmail } from "../store/emails.ts";
 import type { LoginLimits } from "./login-limits.ts";
 import { answers, Email, Name, OrganisationId, Password } from "./schemas.ts";
 import { type HttpServer, newVisitorsLimit } from "./server.ts";
@@ -26,10 +27,10 @@ const StaffCredentials = Type.Object(credentials, {
   title: "StaffCredentials",
   examples: [{ email: demoStaff[0].email, password: demoPassword }],
 });
-const VisitorCredentials = Type.Object(credentials, {
-  title: "VisitorCredentials",
-  examples: [{ email: demoVisitor.email, password: demoPassword }],
-});
+const VisitorCredentials = Type.Object(
+  { ...credentials, organisation_id: OrganisationId },
+  { title: "VisitorCredentials", examples: [{ email: demoVisitor.email, password: demoPassword }] },
+);
 const LoggedIn = <T extends typeof Staff | typeof Visitor>(user: T) =>
   Type.Object({ user, access_token: Type.String() }, { title: `${(user as { title?: string }).title}Login` });
 const tags = ["Access tokens"];
@@ -42,14 +43,19 @@ export function loginRoutes(http: HttpServer, { accounts, tokens, clients, limit
     return refusal;
   }
 
-  /** A wrong email, a wrong password and a disabled user are the same refusal, after the same time. */
+  /**
+   * A wrong email, a wrong password and a disabled user are the same refusal, after the same time.
+   * @param namespace within which an email is somebody's: failed logins are counted for both
+   */
   async function logIn(
     kind: "staff" | "visitor",
+    namespace: string,
     { email, password }: { email: string; password: string },
     address: string,
+    find: () => Promise<((StaffAccount | VisitorAccount) & { passwordHash: string | null }) | null>,
   ) {
-    const attempt = limits.attempt({ kind, email }, address, async () => {
-      const found = await accounts.byEmail(kind, email);
+    const attempt = limits.attempt(`${namespace}:${keyOfEmail(email)}`, address, async () => {
+      const found = await find();
       const matches = await checkPassword(found?.passwordHash, password);
       return found && matches && !found.user.disabled ? found : null;
     });
@@ -70,18 +76,29 @@ export function loginRoutes(http: HttpServer, { accounts, tokens, clients, limit
         response: answers(200, LoggedIn(Staff), 401),
       },
     },
-    async (request) => logIn("staff", request.body, clients.addressOf(request.raw)),
+    async ({ body, raw }) =>
+      logIn("staff", "staff", body, clients.addressOf(raw), () => accounts.staffByEmail(body.email)),
   );
   http.post(
     "/visitor/login",
     {
       schema: {
         ...{ tags, operationId: "logInVisitor", summary: "A visitor logs in" },
+        description: "Without an organisation: in the oldest one that has a visitor with this email.",
         body: VisitorCredentials,
-        response: answers(200, LoggedIn(Visitor), 401),
+        response: answers(200, LoggedIn(Visitor), 401, 404),
       },
     },
-    async (request) => logIn("visitor", request.body, clients.addressOf(request.raw)),
+    async ({ body, raw }) => {
+      const { email, organisation_id: asked } = body;
+      // As many guesses for an email that nobody has: which organisation has it stays unknown.
+      const organisationId =
+        asked === undefined ? await accounts.oldestOrganisation() : await existing(accounts, asked);
+      return logIn("visitor", `visitor:${organisationId}`, body, clients.addressOf(raw), async () => {
+        const [found = null] = await accounts.visitorsByEmail(email, asked);
+        return found;
+      });
+    },
   );
   http.post(
     "/anonymous/login",
@@ -108,11 +125,13 @@ export function loginRoutes(http: HttpServer, { accounts, tokens, clients, limit
 
 /** @throws Refusal unknownOrganisation */
 export async function organisationOrOldest(accounts: Accounts, id: string | undefined): Promise<string> {
-  if (id !== undefined) {
-    if (isId(id) && (await accounts.hasOrganisation(id))) return id;
-    throw new Refusal("unknownOrganisation");
-  }
+  if (id !== undefined) return existing(accounts, id);
   const oldest = await accounts.oldestOrganisation();
   if (!oldest) throw new Refusal("unknownOrganisation");
   return oldest;
+}
+
+async function existing(accounts: Accounts, id: string): Promise<string> {
+  if (isId(id) && (await accounts.hasOrganisation(id))) return id;
+  throw new Refusal("unknownOrganisation");
 }

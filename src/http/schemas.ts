@@ -14,14 +14,15 @@ const someText = (maxLength: number) =>
 
 export const Name = someText(200);
 export const Email = Type.String({
-  pattern: "^[^\\s\\u0000\\ud800-\\udfff]{1,254}$",
+  // Phones add a blank behind what they complete.
+  pattern: "^[ \t\u00a0]*[^\s\u0000\ud800-\udfff]{1,254}[ \t\u00a0]*$",
   expected: "a text without spaces, at most 254 characters",
 });
 export const NewPassword = Type.String({
   minLength: 8,
   maxLength: 1000,
   pattern: "\\d",
-  expected: "at least 8 characters with a digit",
+  expected: "at least 8 characters with a digit, at most 1,000",
 });
 export const Password = Type.String({ expected: "a text" });
 export const OrganisationId = Type.Optional(

@@ -106,7 +106,11 @@ export function userRoutes(http: HttpServer, { accounts, tokens, audit, onDisabl
       if (target?.kind !== "staff" || target.organisationId !== caller.organisationId) throw new Refusal("notFound");
 
       const may = (by: Staff, whom: Staff) => {
-        const isOwnAffair = whom.id === by.id && role_id === undefined && disabled === undefined;
+        const isNew = {
+          role: role_id !== undefined && role_id !== whom.role_id,
+          state: disabled !== undefined && disabled !== whom.disabled,
+        };
+        const isOwnAffair = whom.id === by.id && !isNew.role && !isNew.state;
         return isOwnAffair || (mayManage(by, whom.role_id) && (role_id === undefined || mayManage(by, role_id)));
       };
       if (!may(caller.user, target.user)) throw new Refusal("notAllowed");

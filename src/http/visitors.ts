@@ -29,7 +29,7 @@ export function visitorRoutes(http: HttpServer, { accounts, config, audit }: Con
       const { name, email, password, organisation_id } = request.body;
       const organisationId = await organisationOrOldest(accounts, organisation_id);
       // Before the expensive part; the insert has the last word.
-      if (await accounts.byEmail("visitor", email)) throw new Refusal("emailTaken");
+      if ((await accounts.visitorsByEmail(email, organisationId)).length > 0) throw new Refusal("emailTaken");
       const passwordHash = await hashStrangersPassword(password);
       const data = await accounts.createVisitor({ organisationId, name, email, passwordHash });
       if (data === "taken") throw new Refusal("emailTaken");

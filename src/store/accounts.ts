@@ -1,6 +1,7 @@
 import type { People } from "../chat/ports.ts";
 import { role, type Staff, type Visitor } from "../contract/models.ts";
 import { gathered } from "../gather.ts";
+import { keyOfEmail, keysOfEmail, normalEmail } from "./emails.ts";
 import { isUniqueViolation } from "./faults.ts";
 import type { Prisma } from "./prisma.ts";
 import { toId, toStaff, toVisitor, type UserRow, type VisitorRow } from "./rows.ts";
@@ -39,18 +40,20 @@ export type StaffChanges = {
   password_hash?: string;
 };
 
-/** Organisations, staff and visitors. Emails differ by more than case; "taken" means that this one doesn't. */
+/**
+ * Organisations, staff and visitors. Emails differ by more than case, blanks around them and Unicode's normal form: those of
+ * all staff, and those of an organisation's visitors. "taken" means that this one doesn't.
+ */
 export interface Accounts extends People {
   /** As it is now or a moment later: those asked for at about the same time are read together. */
   byId(kind: Account["kind"], id: string): Promise<Account | null>;
-  byEmail<K extends Account["kind"]>(
-    kind: K,
-    email: string,
-  ): Promise<(Extract<Account, { kind: K }> & WithPassword) | null>;
+  staffByEmail(email: string): Promise<(StaffAccount & WithPassword) | null>;
+  /** One in each organisation at most, the oldest organisation's first; with an organisation, only there. */
+  visitorsByEmail(email: string, organisationId?: string): Promise<(VisitorAccount & WithPassword)[]>;
   createStaff(staff: NewStaff): Promise<Staff | "taken">;
   createVisitor(visitor: NewVisitor): Promise<Visitor | "taken">;
   /**
-   * Null when there is no such staff in the organisation, "lastAdmin" when it would be left without one, "notAllowed" when
+   * Answers the staff as they are then; where nothing differs, nothing is written. Null when there is no such staff in the organisation, "lastAdmin" when it would be left without one, "notAllowed" when
    * the caller, if there is one, may not do it, as both are at that moment: no other change of the organisation's staff is
    * under way then.
    */
@@ -69,8 +72,6 @@ export interface Accounts extends People {
   /** Where visitors belong who name no organisation; null on an empty database. */
   oldestOrganisation(): Promise<string | null>;
 }
-
-const keyOf = (email: string) => email.toLowerCase();
 
 /** So many accounts are read by one statement at most. */
 const MAX_READ = 1_000;
@@ -95,24 +96,43 @@ export function createAccounts(prisma: Prisma, newId: () => string): Accounts {
     roleId,
     passwordHash,
   }: NewStaff) => ({
-    ...{ id, organisation_id: organisationId, email, email_key: keyOf(email), role_id: roleId },
+    ...{
+      id,
+      organisation_id: organisationId,
+      email: normalEmail(email),
+      email_key: keyOfEmail(email),
+      role_id: roleId,
+    },
     ...{ full_name: fullName, display_name: displayName, password_hash: passwordHash },
   });
   const visitorData = ({ id = newId(), organisationId, name, email, passwordHash }: NewVisitor) => ({
     ...{ id, organisation_id: organisationId, name, is_anonymous: email === undefined },
-    ...(email !== undefined && { email, email_key: keyOf(email), password_hash: passwordHash ?? null }),
+    ...(email !== undefined && {
+      ...{ email: normalEmail(email), email_key: keyOfEmail(email), password_hash: passwordHash ?? null },
+    }),
   });
-  const findByEmail = async (
-    kind: Account["kind"],
-    where: { email_key: string },
-  ): Promise<(Account & WithPassword) | null> => {
-    if (kind === "staff") {
-      const row = await prisma.user.findUnique({ where });
-      return row && { ...staffAccount(row), passwordHash: row.password_hash };
-    }
-    const row = await prisma.visitor.findUnique({ where });
-    return row && { ...visitorAccount(row), passwordHash: row.password_hash };
-  };
+  async function staffByEmail(email: string): Promise<(StaffAccount & WithPassword) | null> {
+    const keys = keysOfEmail(email);
+    const rows = await prisma.user.findMany({ where: { email_key: { in: keys } } });
+    const [row] = rows.sort((one, other) => keys.indexOf(one.email_key) - keys.indexOf(other.email_key));
+    return row ? { ...staffAccount(row), passwordHash: row.password_hash } : null;
+  }
+  async function visitorsByEmail(email: string, organisationId?: string): Promise<(VisitorAccount & WithPassword)[]> {
+    const keys = keysOfEmail(email);
+    const rows = await prisma.visitor.findMany({
+      where: { email_key: { in: keys }, ...(organisationId !== undefined && { organisation_id: organisationId }) },
+      orderBy: [{ organisation: { created_at: "asc" } }, { organisation_id: "asc" }],
+    });
+    const rank = (row: { email_key: string | null }) => keys.indexOf(row.email_key ?? "");
+    const isBest = (row: (typeof rows)[0]) =>
+      !rows.some((other) => other.organisation_id === row.organisation_id && rank(other) < rank(row));
+    return rows.filter(isBest).map((row) => ({ ...visitorAccount(row), passwordHash: row.password_hash }));
+  }
+  /** In the form of an earlier version: the unique indexes see to the form that is stored now. */
+  const isStaffsInAnotherForm = async (email: string) =>
+    keysOfEmail(email).length > 1 && (await staffByEmail(email)) !== null;
+  const isVisitorsInAnotherForm = async (email: string, organisationId: string) =>
+    keysOfEmail(email).length > 1 && (await visitorsByEmail(email, organisationId)).length > 0;
 
   // One array is one parameter: of an `in` PostgreSQL takes no more than 32,767.
   async function staffRows(ids: string[]): Promise<UserRow[]> {
@@ -138,15 +158,20 @@ export function createAccounts(prisma: Prisma, newId: () => string): Accounts {
 
   return {
     byId: (kind, id) => readById[kind](id),
-    byEmail: <K extends Account["kind"]>(kind: K, email: string) =>
-      findByEmail(kind, { email_key: keyOf(email) }) as Promise<(Extract<Account, { kind: K }> & WithPassword) | null>,
+    ...{ staffByEmail, visitorsByEmail },
 
     staff: async (ids) => (await staffRows(ids)).map(toStaff),
     visitors: async (ids) => (await visitorRows(ids)).map(toVisitor),
 
-    createStaff: (staff) => orTaken(async () => toStaff(await prisma.user.create({ data: staffData(staff) }))),
-    createVisitor: (visitor) =>
-      orTaken(async () => toVisitor(await prisma.visitor.create({ data: visitorData(visitor) }))),
+    async createStaff(staff) {
+      if (await isStaffsInAnotherForm(staff.email)) return "taken";
+      return orTaken(async () => toStaff(await prisma.user.create({ data: staffData(staff) })));
+    },
+    async createVisitor(visitor) {
+      const { email, organisationId } = visitor;
+      if (email !== undefined && (await isVisitorsInAnotherForm(email, organisationId))) return "taken";
+      return orTaken(async () => toVisitor(await prisma.visitor.create({ data: visitorData(visitor) })));
+    },
 
     async updateStaff(organisationId, id, changes, by) {
       return prisma
@@ -155,14 +180,13 @@ export function createAccounts(prisma: Prisma, newId: () => string): Accounts {
           // uses a role that he, or whom he changes, has no more.
           await tx.$queryRaw`SELECT id FROM organisations WHERE id = ${organisationId}::uuid FOR NO KEY UPDATE`;
           const where = { organisation_id: organisationId };
-          if (by) {
-            const people = await tx.user.findMany({ where: { ...where, id: { in: [by.callerId, id] } } });
-            const [caller, target] = [by.callerId, id].map((one) =>
-              people.map(toStaff).find((staff) => staff.id === one),
-            );
-            if (!target) return null;
-            if (!caller || caller.disabled || !by.may(caller, target)) return "notAllowed" as const;
-          }
+          const people = await tx.user.findMany({ where: { ...where, id: { in: [by?.callerId ?? id, id] } } });
+          const [caller, target] = [by?.callerId, id].map((one) =>
+            people.map(toStaff).find((staff) => staff.id === one),
+          );
+          if (!target) return null;
+          if (by && (!caller || caller.disabled || !by.may(caller, target))) return "notAllowed" as const;
+          if (Object.entries(changes).every(([name, value]) => target[name as keyof Staff] === value)) return target;
           const [row] = await tx.user.updateManyAndReturn({
             where: { ...where, id },
             data: { ...changes, updated_at: new Date() },
@@ -184,8 +208,9 @@ export function createAccounts(prisma: Prisma, newId: () => string): Accounts {
       return (await prisma.user.findMany({ where, orderBy: { id: "asc" }, take })).map(toStaff);
     },
 
-    createOrganisation: ({ name, staff, visitors = [], ifFirst = false }) =>
-      orTaken(() =>
+    async createOrganisation({ name, staff, visitors = [], ifFirst = false }) {
+      for (const { email } of staff) if (await isStaffsInAnotherForm(email)) return "taken";
+      return orTaken(() =>
         prisma.$transaction(async (tx) => {
           if (ifFirst) {
             // Several processes start on the same empty database: one of them fills it.
@@ -199,7 +224,8 @@ export function createAccounts(prisma: Prisma, newId: () => string): Accounts {
           await tx.visitor.createMany({ data: visitors.map((one) => visitorData({ ...one, organisationId: id })) });
           return { id, name, staff: created.map(toStaff) };
         }),
-      ),
+      );
+    },
     async hasOrganisation(id) {
       return (await prisma.organisation.count({ where: { id } })) > 0;
     },

@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import { ConfigError } from "../config.ts";
 import { readPostgresUrl } from "./address.ts";
@@ -20,7 +21,10 @@ const LOCK = 72707369;
 /** A migration that waits for a lock makes everybody else wait behind it: better to fail, and be tried again. */
 const LOCK_TIMEOUT = "5s";
 /** So long another process may migrate. One whose machine is gone holds its lock for as long as PostgreSQL believes in it. */
-const TURN_TIMEOUT = "10min";
+const TURN_TIMEOUT_MS = 600_000;
+const LOOK_AGAIN_MS = 200;
+/** An index that is made beside the work of others waits for the transactions that began before, and nobody waits for it. */
+const CONCURRENT_LOCK_TIMEOUT = "10min";
 /** Prisma's own table, so that its command line tool can go on with the database. */
 const TABLE = `CREATE TABLE _prisma_migrations (
   id VARCHAR(36) PRIMARY KEY NOT NULL,
@@ -69,14 +73,7 @@ export async function migrate(databaseUrl: string): Promise<string[]> {
     // What is wrong now may be right when it is its turn.
     const missing = await findMissing(connection, FOLDER).catch(() => undefined);
     if (missing?.length === 0) return [];
-    await client.query(`SET lock_timeout = '${TURN_TIMEOUT}'`);
-    await client.query("SELECT pg_advisory_lock($1)", [LOCK]).catch((error: unknown) => {
-      if (!(error instanceof pg.DatabaseError && error.code === LOCKED)) throw error;
-      throw new MigrationError(
-        `Another process has been bringing the database up to date for ${TURN_TIMEOUT}. If there is none any more, end ` +
-          `its connection: SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = ${LOCK} AND granted`,
-      );
-    });
+    await waitForTurn(connection);
     await createSchema(connection, schema);
     return await applyMigrations(connection);
   } catch (error) {
@@ -91,6 +88,21 @@ export async function migrate(databaseUrl: string): Promise<string[]> {
   } finally {
     await client.end(); // which also gives the lock back
   }
+}
+
+/**
+ * Asks again and again: a statement that waited for the lock would be one that CREATE INDEX CONCURRENTLY, in the process
+ * that has the lock, waits for.
+ */
+async function waitForTurn({ query }: MigrationConnection): Promise<void> {
+  for (const deadline = performance.now() + TURN_TIMEOUT_MS; performance.now() < deadline; await delay(LOOK_AGAIN_MS)) {
+    const [{ is_ours } = {}] = await query<{ is_ours: boolean }>("SELECT pg_try_advisory_lock($1) AS is_ours", [LOCK]);
+    if (is_ours) return;
+  }
+  throw new MigrationError(
+    "Another process has been bringing the database up to date for 10min. If there is none any more, end " +
+      `its connection: SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = ${LOCK} AND granted`,
+  );
 }
 
 /** In another encoding PostgreSQL would refuse texts such as an emoji, one message at a time. */
@@ -148,14 +160,21 @@ export async function applyMigrations({ exec, query }: MigrationConnection, fold
   for (const name of missing) {
     const sql = readFileSync(join(folder, name, "migration.sql"), "utf8");
     const checksum = createHash("sha256").update(sql).digest("hex");
-    await exec(`BEGIN; SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`);
-    try {
-      await exec(sql);
-      await query(
+    const record = () =>
+      query(
         `INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at, applied_steps_count)
          VALUES ($1, $2, $3, now(), 1)`,
         [randomUUID(), checksum, name],
       );
+    if (/^\s*(CREATE|DROP) .*INDEX CONCURRENTLY /m.test(sql)) {
+      await applyConcurrently({ exec, query }, name, sql);
+      await record();
+      continue;
+    }
+    await exec(`BEGIN; SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`);
+    try {
+      await exec(sql);
+      await record();
       await exec("COMMIT");
     } catch (error) {
       await exec("ROLLBACK");
@@ -163,4 +182,25 @@ export async function applyMigrations({ exec, query }: MigrationConnection, fold
     }
   }
   return missing;
+}
+
+/**
+ * Such a statement stands alone in its migration, can be repeated (IF NOT EXISTS), and has no transaction: what is left of
+ * one that failed is an index that isn't valid.
+ */
+async function applyConcurrently({ exec, query }: MigrationConnection, name: string, sql: string): Promise<void> {
+  const [, index] = /CONCURRENTLY IF (?:NOT )?EXISTS "(\w+)"/.exec(sql) ?? [];
+  if (!index) throw new Error(`migration ${name} needs IF NOT EXISTS or IF EXISTS, and the index's name in quotes`);
+  const left = await query("SELECT 1 FROM pg_index WHERE indexrelid = to_regclass($1) AND NOT indisvalid", [
+    `"${index}"`,
+  ]);
+  await exec(`SET lock_timeout = '${CONCURRENT_LOCK_TIMEOUT}'`);
+  if (left.length > 0) await exec(`DROP INDEX CONCURRENTLY "${index}"`);
+  await exec(sql).catch((error: { code?: string }) => {
+    if (error.code !== LOCKED) throw error;
+    throw new MigrationError(
+      `Migration ${name} waited ${CONCURRENT_LOCK_TIMEOUT} for transactions that began before it. Start again when they have ended.`,
+    );
+  });
+  await exec("SET lock_timeout = 0");
 }

@@ -102,8 +102,16 @@ describe("POST /users", () => {
     ["an empty display name", { display_name: "" }, "display_name must be a text, or null"],
     ["no email", { email: undefined }, "email is missing: it must be a text without spaces, at most 254 characters"],
     ["an email with a space", { email: "a b" }, "email must be a text without spaces, at most 254 characters"],
-    ["a password without a digit", { password: "password" }, "password must be at least 8 characters with a digit"],
-    ["a password of 7 characters", { password: "passwo1" }, "password must be at least 8 characters with a digit"],
+    [
+      "a password without a digit",
+      { password: "password" },
+      "password must be at least 8 characters with a digit, at most 1,000",
+    ],
+    [
+      "a password of 7 characters",
+      { password: "passwo1" },
+      "password must be at least 8 characters with a digit, at most 1,000",
+    ],
     ["no role", { role_id: undefined }, "role_id is missing: it must be 1 (admin), 2 (supervisor) or 3 (agent)"],
     ["a role that there isn't", { role_id: 4 }, roleId],
     ["a role as text", { role_id: "3" }, roleId],
@@ -135,6 +143,18 @@ describe("PATCH /users/:id", () => {
     expect((await world.store.accounts.byId("staff", before.id))?.user).toEqual(expected);
   });
 
+  test("what changes nothing writes nothing: updated_at stays", async () => {
+    const before = await createStaff(organisation, role.agent);
+    const { full_name, display_name, role_id, disabled } = before;
+    const nothings = [{}, { full_name }, { display_name, role_id, disabled }, { email: "another@example.com" }];
+    for (const body of nothings)
+      expect((await change(organisation.admin, before, body)).body).toEqual({ data: before });
+    const { data: changed } = (await change(organisation.admin, before, { full_name: "Robin Hood" })).body;
+    expect(changed.updated_at).toBeGreaterThan(before.created_at - 1);
+    await delay(5);
+    expect((await change(before, before, { full_name: "Robin Hood", role_id, disabled })).body.data).toEqual(changed);
+  });
+
   test("a new password is the only one that works from then on", async () => {
     const { email, password } = newStaff();
     const { data: robin } = (await add(organisation.admin, newStaff({ email, password }))).body;
@@ -147,25 +167,26 @@ describe("PATCH /users/:id", () => {
   const anything = [{ full_name: "x" }, { display_name: "x" }, { role_id: 3 }, { disabled: false }];
   const names = [{ full_name: "x" }, { display_name: "x" }, { display_name: null }];
   const promotions = [{ role_id: 1 }, { role_id: 2 }];
-  const ownRights = [
-    ...promotions,
-    { role_id: 3 },
-    { disabled: true },
+  /** A form sends all of its fields: those that are as they were ask for nothing. */
+  const unchanged = (role_id: number) => [
+    {},
+    { role_id },
     { disabled: false },
-    { full_name: "x", role_id: 3 },
+    { full_name: "x", role_id, disabled: false },
   ];
+  const ownRights = [{ role_id: 3 }, { disabled: true }, { full_name: "x", role_id: 3 }];
   test.for([
     { caller: "admin", target: "admin", changes: [...names, { disabled: false }, { role_id: 1 }], status: 200 },
     { caller: "admin", target: "supervisor", changes: [...anything, { role_id: 2 }], status: 200 },
     { caller: "admin", target: "agent", changes: [...anything, { role_id: 1 }, { role_id: 3 }], status: 200 },
     { caller: "supervisor", target: "agent", changes: anything, status: 200 },
     { caller: "supervisor", target: "agent", changes: promotions, status: 403 },
-    { caller: "supervisor", target: "supervisor", changes: names, status: 200 },
-    { caller: "supervisor", target: "supervisor", changes: ownRights, status: 403 },
+    { caller: "supervisor", target: "supervisor", changes: [...names, ...unchanged(2)], status: 200 },
+    { caller: "supervisor", target: "supervisor", changes: [{ role_id: 1 }, ...ownRights], status: 403 },
     { caller: "supervisor", target: "otherSupervisor", changes: [{}, ...anything], status: 403 },
     { caller: "supervisor", target: "admin", changes: [{}, ...anything], status: 403 },
-    { caller: "agent", target: "agent", changes: names, status: 200 },
-    { caller: "agent", target: "agent", changes: ownRights, status: 403 },
+    { caller: "agent", target: "agent", changes: [...names, ...unchanged(3)], status: 200 },
+    { caller: "agent", target: "agent", changes: [...promotions, { disabled: true }], status: 403 },
     { caller: "agent", target: "otherAgent", changes: [{}, ...anything], status: 403 },
     { caller: "agent", target: "supervisor", changes: anything, status: 403 },
     { caller: "agent", target: "admin", changes: anything, status: 403 },
@@ -202,7 +223,7 @@ describe("PATCH /users/:id", () => {
     [{ role_id: 0 }, "role_id must be 1 (admin), 2 (supervisor) or 3 (agent)"],
     [{ disabled: "true" }, "disabled must be true or false"],
     [{ disabled: 1 }, "disabled must be true or false"],
-    [{ password: "short-1" }, "password must be at least 8 characters with a digit"],
+    [{ password: "short-1" }, "password must be at least 8 characters with a digit, at most 1,000"],
   ] as const)("%j is 400", async ([body, why]) => {
     expectRefusal(await change(organisation.admin, organisation.agent, body), 400, `Invalid request: ${why}.`);
   });

@@ -27,10 +27,9 @@ describe("POST /visitors", () => {
       ...{ id: expect.stringMatching(/^[0-9a-f]{32}$/), name: "Vera", email: body.email, is_anonymous: false },
       ...{ disabled: false, created_at: expect.any(Number), updated_at: null },
     });
-    expect(await world.store.accounts.byEmail("visitor", body.email)).toMatchObject({
-      organisationId: organisation.id,
-      passwordHash: expect.stringMatching(/^\$argon2id\$/),
-    });
+    expect(await world.store.accounts.visitorsByEmail(body.email)).toMatchObject([
+      { organisationId: organisation.id, passwordHash: expect.stringMatching(/^\$argon2id\$/) },
+    ]);
     const login = await request(world.url(0), "POST /visitor/login", {
       body: { email: body.email, password: body.password },
     });
@@ -47,13 +46,68 @@ describe("POST /visitors", () => {
     expectRefusal(await register(vera({ organisation_id })), 404, "The organisation doesn't exist.");
   });
 
-  test("a taken email is 409, in another case and another organisation too", async () => {
-    const { id: organisation_id } = await world.organisation();
+  test("a taken email is 409, in another case as well", async () => {
     const email = newEmail();
     expect((await register(vera({ email }))).status).toBe(201);
-    for (const other of [{ email }, { email: email.toUpperCase() }, { email, organisation_id }]) {
+    for (const other of [{ email }, { email: email.toUpperCase() }, { email, organisation_id: organisation.id }]) {
       expectRefusal(await register(vera(other)), 409, "The email is already taken.");
     }
+  });
+
+  test("in another organisation an email is another visitor's, also when both register at once", async () => {
+    const { id: organisation_id } = await world.organisation();
+    const email = newEmail();
+    const both = [vera({ email }), vera({ email, organisation_id, password: "password-2" })];
+    const [one, other] = await Promise.all(both.map(register));
+    expect([one?.status, other?.status]).toEqual([201, 201]);
+    expect(one?.body.data.id).not.toBe(other?.body.data.id);
+    expectRefusal(await register(vera({ email, organisation_id })), 409, "The email is already taken.");
+
+    const logIn = (body: object) => request<{ user: Visitor }>(world.url(0), "POST /visitor/login", { body });
+    const [ofOne, ofOther] = [
+      { email, password: "password-1" },
+      { email, password: "password-2" },
+    ];
+    expect((await logIn({ ...ofOne, organisation_id: organisation.id })).body.user).toEqual(one?.body.data);
+    expect((await logIn({ ...ofOther, organisation_id })).body.user).toEqual(other?.body.data);
+    for (const wrong of [{ ...ofOne, organisation_id }, { ...ofOther, organisation_id: organisation.id }, ofOther])
+      expectRefusal(await logIn(wrong), 401, "The email or the password is wrong.");
+    // The oldest organisation's, without one.
+    expect((await logIn(ofOne)).body.user).toEqual(one?.body.data);
+  });
+
+  test("a customer of one shop isn't one of another's, where organisations are named", async () => {
+    const { id: organisation_id } = await world.organisation();
+    const { email, password } = vera();
+    const { data } = (await register(vera({ email, organisation_id }))).body;
+    const logIn = (body: object) => request<{ user: Visitor }>(world.url(0), "POST /visitor/login", { body });
+    expectRefusal(await logIn({ email, password, organisation_id: organisation.id }), 401);
+    expect((await logIn({ email, password, organisation_id })).body.user).toEqual(data);
+    // Nobody of the oldest organisation has this email.
+    expect((await logIn({ email, password })).body.user).toEqual(data);
+    for (const unknown of ["0".repeat(32), "nonsense", ""]) {
+      const answer = await logIn({ email, password, organisation_id: unknown });
+      expectRefusal(answer, 404, "The organisation doesn't exist.");
+    }
+  });
+
+  test("an email with blanks around it, or in another normal form, is the same; so is a password", async () => {
+    const email = `renée.${crypto.randomUUID()}@example.com`.normalize("NFC");
+    const password = "façade-œuvre-1".normalize("NFC");
+    const forms = [email, `${email} `, ` ${email}\t`, `${email}\u00a0`, email.normalize("NFD"), email.toUpperCase()];
+    const { data } = (
+      await register(vera({ email: ` ${email.normalize("NFD")} `, password: password.normalize("NFD") }))
+    ).body;
+    expect(data.email).toBe(email);
+    for (const form of forms) {
+      expectRefusal(await register(vera({ email: form })), 409, "The email is already taken.");
+      for (const one of [password, password.normalize("NFD")]) {
+        const body = { email: form, password: one };
+        expect(await request(world.url(0), "POST /visitor/login", { body })).toMatchObject({ body: { user: data } });
+      }
+    }
+    const answer = await request(world.url(0), "POST /visitor/login", { body: { email, password: "facade-œuvre-1" } });
+    expectRefusal(answer, 401, "The email or the password is wrong.");
   });
 
   test("the same email at once: one is made, the other is 409", async () => {
@@ -68,7 +122,7 @@ describe("POST /visitors", () => {
 
   const name = "name must be a text of 1 to 200 characters";
   const email = "email must be a text without spaces, at most 254 characters";
-  const password = "password must be at least 8 characters with a digit";
+  const password = "password must be at least 8 characters with a digit, at most 1,000";
   test.for([
     ["no name", { name: undefined }, "name is missing: it must be a text of 1 to 200 characters"],
     ["an empty name", { name: "" }, name],
@@ -82,7 +136,11 @@ describe("POST /visitors", () => {
     ["an email with a NUL", { email: "vera\u0000@example.com" }, email],
     ["an email of 255 characters", { email: "x".repeat(255) }, email],
     ["an email that is no text", { email: { a: 1 } }, email],
-    ["no password", { password: undefined }, "password is missing: it must be at least 8 characters with a digit"],
+    [
+      "no password",
+      { password: undefined },
+      "password is missing: it must be at least 8 characters with a digit, at most 1,000",
+    ],
     ["a password of 7 characters", { password: "passwo1" }, password],
     ["a password without a digit", { password: "password" }, password],
     ["a password of 1,001 characters", { password: "1".repeat(1001) }, password],

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import { describe, expect, test } from "vitest";
 import { contractions, schemaChanges } from "../../scripts/schema-changes.ts";
@@ -171,9 +172,9 @@ test("a start waits for another one that migrates only if something is missing, 
     const pod = await startPod({ DATABASE_URL: upToDate.url });
     expect(await pod.stop()).toBe(0);
     const waiting = runMain({ DATABASE_URL: empty.url });
-    const locks =
-      "SELECT 1 FROM pg_locks JOIN pg_database ON oid = database WHERE datname = current_database() AND NOT granted";
-    await expect.poll(() => runSql(empty.url, locks), { timeout: 20_000 }).toHaveLength(1);
+    const waits =
+      "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'SELECT pg_try_advisory_lock%'";
+    await expect.poll(() => runSql(empty.url, waits), { timeout: 20_000 }).toHaveLength(1);
     waiting.child.kill("SIGTERM");
     expect(await waiting.ended).toBe(143);
   } finally {
@@ -181,3 +182,61 @@ test("a start waits for another one that migrates only if something is missing, 
     for (const database of [upToDate, empty]) await database.drop();
   }
 }, 60_000);
+
+describe("an index that is made beside the work of others", () => {
+  /** As the version before has left it, with a transaction under way that has written what is indexed. */
+  const fromBefore = async () => {
+    const database = await createDatabase();
+    await runSql(
+      database.url,
+      `DROP INDEX visitors_email; CREATE UNIQUE INDEX visitors_email_key_key ON visitors(email_key);
+       DELETE FROM _prisma_migrations WHERE migration_name >= '20261129161000';
+       INSERT INTO organisations VALUES (gen_random_uuid(), 'Shop')`,
+    );
+    const register = `INSERT INTO visitors (id, organisation_id, name, email, email_key, is_anonymous)
+      SELECT gen_random_uuid(), id, 'Vera', gen_random_uuid(), gen_random_uuid(), false FROM organisations`;
+    const client = new pg.Client({ connectionString: database.url });
+    await client.connect();
+    await client.query(`BEGIN; ${register}`);
+    return { database, client, register };
+  };
+  const indexes = (url: string) =>
+    runSql(
+      url,
+      `SELECT relname, indisvalid FROM pg_index JOIN pg_class ON oid = indexrelid
+       WHERE indrelid = 'visitors'::regclass AND relname LIKE '%email%'`,
+    );
+
+  test("keeps nobody waiting, and no process that starts meanwhile makes it fail", async () => {
+    const { database, client, register } = await fromBefore();
+    const migrations = [migrate(database.url), migrate(database.url), migrate(database.url)];
+    const making =
+      "SELECT 1 FROM pg_stat_progress_create_index WHERE datname = current_database() AND lockers_total > 0";
+    await expect.poll(() => runSql(database.url, making), { timeout: 20_000 }).toHaveLength(1);
+    await runSql(database.url, `SET lock_timeout = '2s'; ${register}`);
+    // Longer than PostgreSQL takes to find a deadlock.
+    await delay(2_500);
+    await client.query("COMMIT");
+    const applied = await Promise.all(migrations);
+    expect(applied.filter((names) => names.length > 0)).toHaveLength(1);
+    expect(await indexes(database.url)).toEqual([{ relname: "visitors_email", indisvalid: true }]);
+    await client.end();
+    await database.drop();
+  });
+
+  test("is made anew when a process died in the middle of it", async () => {
+    const { database, client } = await fromBefore();
+    const dying = migrate(database.url).catch((error: unknown) => error);
+    const making =
+      "SELECT pid FROM pg_stat_progress_create_index WHERE datname = current_database() AND lockers_total > 0";
+    await expect.poll(() => runSql(database.url, making), { timeout: 20_000 }).toHaveLength(1);
+    await runSql(database.url, `SELECT pg_terminate_backend(pid) FROM (${making}) making`);
+    await dying;
+    await client.query("COMMIT");
+    await client.end();
+    expect(await indexes(database.url)).toContainEqual({ relname: "visitors_email", indisvalid: false });
+    expect(await migrate(database.url)).toHaveLength(2);
+    expect(await indexes(database.url)).toEqual([{ relname: "visitors_email", indisvalid: true }]);
+    await database.drop();
+  });
+});
