@@ -15,7 +15,7 @@ const someText = (maxLength: number) =>
 export const Name = someText(200);
 export const Email = Type.String({
   // Phones add a blank behind what they complete.
-  pattern: "^[ \t\u00a0]*[^\s\u0000\ud800-\udfff]{1,254}[ \t\u00a0]*$",
+  pattern: "^[ \\t\\u00a0]*[^\\s\\u0000\\ud800-\\udfff]{1,254}[ \\t\\u00a0]*$",
   expected: "a text without spaces, at most 254 characters",
 });
 export const NewPassword = Type.String({
