@@ -108,7 +108,7 @@ export function loginRoutes(http: HttpServer, { accounts, tokens, clients, limit
         ...{ tags, operationId: "createAnonymousVisitor", summary: "Makes an anonymous visitor" },
         body: Type.Object(
           { name: Name, organisation_id: OrganisationId },
-          { title: "NewAnonymousVisitor", examples: [{ name: "Vera" }] },
+          { title: "AnonymousLogin", examples: [{ name: "Vera" }] },
         ),
         response: answers(200, LoggedIn(Visitor), 404),
       },

@@ -64,7 +64,10 @@ export function completeOpenApi(document: Document): object {
       const known = refused[status];
       if (known) operation.responses[status] = { $ref: `#/components/responses/${known.name}` };
     }
-    for (const parameter of operation.parameters ?? []) keepOptionalEmpty(parameter);
+    for (const parameter of operation.parameters ?? []) {
+      if (parameter.schema.default !== undefined) parameter.required = false;
+      keepOptionalEmpty(parameter);
+    }
   }
   const responses = Object.fromEntries(
     Object.entries(refused).map(([status, one]) => [one.name, response(status, one)]),

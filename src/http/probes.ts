@@ -18,7 +18,8 @@ const Alive = Type.Object({ status: Type.Literal("ok") }, { title: "Alive" });
 const Ready = Type.Object(
   {
     status: Type.Literal("ok"),
-    redis: Type.Union([Type.Literal("up"), Type.Literal("down"), Type.Literal("none")], {
+    redis: Type.Enum(["up", "down", "none"], {
+      type: "string",
       description: "none: a single process without Redis; down: the process goes on without it, until it is back",
     }),
     organisation: Type.Optional(

@@ -48,7 +48,7 @@ export function userRoutes(http: HttpServer, { accounts, tokens, audit, onDisabl
             display_name: Type.Optional(NullableName),
           },
           {
-            title: "NewStaff",
+            title: "StaffCreation",
             examples: [{ full_name: "Kim Agent", email: "kim@demo.example", password: "demo-1234", role_id: 3 }],
           },
         ),

@@ -20,7 +20,10 @@ export function visitorRoutes(http: HttpServer, { accounts, config, audit }: Con
         ...{ tags: ["Visitors"], operationId: "registerVisitor", summary: "Registers a visitor" },
         body: Type.Object(
           { name: Name, email: Email, password: NewPassword, organisation_id: OrganisationId },
-          { title: "NewVisitor", examples: [{ name: "Nora", email: "nora@demo.example", password: "demo-1234" }] },
+          {
+            title: "VisitorRegistration",
+            examples: [{ name: "Nora", email: "nora@demo.example", password: "demo-1234" }],
+          },
         ),
         response: answers(201, Single(Visitor), 404, 409),
       },
