@@ -89,6 +89,7 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
   const { io, disconnectUser, reconnectUser, recheck, ...sockets } = createSocketServer(http.server, {
     ...{ config, tokens, mayAsk, bus, metrics, log },
     admission: { isClosed: () => isDraining, mayEnter },
+    onFault: fault("connection"),
   });
   const clock = createDatabaseClock();
   const show = createVisitorsView(config.visitorsSeeStaff);
@@ -127,11 +128,11 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
     connections.add(connection);
     void connection.ended.finally(() => connections.delete(connection));
   });
-  const refreshAll = createRefresh(connections);
+  const refreshAll = createRefresh(connections, fault("connection"));
   bus?.onRestored(async () => {
     await attendance.touch().catch(fault("presence"));
     await delivery.checkChats({ atOnce: true }).catch(fault("delivery"));
-    await refreshAll().catch(fault("connection"));
+    await refreshAll();
   });
 
   const refuseOtherMethods = watchMethods(http);

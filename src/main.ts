@@ -7,6 +7,7 @@ import { type Config, ConfigError, readConfig } from "./config.ts";
 import { createFaults } from "./faults.ts";
 import { type Listening, listen } from "./http/listen.ts";
 import type { HttpServer } from "./http/server.ts";
+import { guardProcess } from "./last-line.ts";
 import { createLog, type Log } from "./log.ts";
 import { observePresence } from "./metrics/presence.ts";
 import { createMetrics, type Metrics, version } from "./metrics.ts";
@@ -90,7 +91,7 @@ async function start(config: Config): Promise<void> {
   const listening: Listening[] = [];
   // Before anybody can know that it runs, and so stop it.
   let stoppedAt: number | undefined;
-  const stop = async (signal: string) => {
+  const stop = async (signal: string, code = 0) => {
     if (stoppedAt !== undefined) {
       if (performance.now() - stoppedAt < SAME_SIGNAL_MS) return;
       console.error("second signal: exiting now");
@@ -108,9 +109,10 @@ async function start(config: Config): Promise<void> {
     await within(CLOSE_MS, app.close().then(bus?.close).then(storage.close));
     log.info({ event: "stopped" }, "stopped");
     await flush();
-    process.exit(0);
+    process.exit(code);
   };
-  for (const signal of signals) process.off(signal, endAtOnce).on(signal, stop);
+  guardProcess({ metrics, log, stop: (code) => void stop("uncaughtException", code) });
+  for (const signal of signals) process.off(signal, endAtOnce).on(signal, () => void stop(signal));
 
   await app.ready();
   const { host } = config;

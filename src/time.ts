@@ -33,11 +33,20 @@ export function every(intervalMs: number, work: () => unknown, onError: (error: 
 
 /** Runs `work` once, after `ms`; a process that has nothing else to do doesn't wait for it. For `onError` see `every`. */
 export function after(ms: number, work: () => unknown, onError: (error: unknown) => void): NodeJS.Timeout {
-  return setTimeout(async () => {
+  const run = async () => {
     try {
       await work();
     } catch (error) {
       onError(error);
     }
-  }, ms).unref();
+  };
+  return setTimeout(run, ms).unref();
+}
+
+/**
+ * For an error that nobody near can handle, and that is no reason to end the process: it becomes a rejection, and those
+ * are logged and counted by ./last-line.ts.
+ */
+export function toLastLine(error: unknown): void {
+  void Promise.reject(error);
 }

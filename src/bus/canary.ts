@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type Cluster, Command, Redis } from "ioredis";
+import { every } from "../time.ts";
 
 const BEAT_MS = 1_000;
 /** Nothing heard for so long: what other processes publish doesn't come in either. */
@@ -18,6 +19,7 @@ type Options = {
   onHeard: (lagSeconds: number) => void;
   /** Called when the subscriptions are made anew, because nothing came in. */
   onSilent: () => void;
+  onFault: (error: unknown) => void;
 };
 
 /** `unheardSince`: when something was published on it that should have been heard, first after the last that was. */
@@ -30,7 +32,7 @@ const PREFIX = Buffer.from("canary:");
  * be dead while its connection looks fine. When Redis takes what is published, and 4 s later nothing has come in, the
  * connection is made anew, with all its subscriptions.
  */
-export function startCanary({ commands, subscriber, onBeat, onHeard, onSilent }: Options) {
+export function startCanary({ commands, subscriber, onBeat, onHeard, onSilent, onFault }: Options) {
   const name = `${PREFIX}${randomUUID()}`;
   let canaries: Canary[] = [];
   let repairedAt = performance.now();
@@ -95,11 +97,11 @@ export function startCanary({ commands, subscriber, onBeat, onHeard, onSilent }:
     onBeat();
     for (const canary of canaries) send(canary);
   }
-  const timer = setInterval(beat, BEAT_MS);
+  const stop = every(BEAT_MS, beat, onFault);
   const isHeard = () =>
     canaries.length > 0 && canaries.every(({ heardAt }) => performance.now() - heardAt <= SILENT_MS);
   return {
-    stop: () => clearInterval(timer),
+    stop,
     isHeard,
     lagMs: () => (isHeard() ? Math.max(...canaries.map(({ lagMs }) => lagMs)) : 0),
   };

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from "ioredis";
+import { after, toLastLine } from "../time.ts";
 import type { RedisAddress } from "./address.ts";
 
 type ClientOptions = Pick<
@@ -74,7 +75,11 @@ class SubscriberCluster extends Cluster {
   override refreshSlotsCache(callback?: (error?: Error | null) => void): void {
     const waitMs = this.#nextRefreshAt - performance.now();
     if (waitMs > 0) {
-      setTimeout(() => super.refreshSlotsCache(callback), waitMs);
+      after(
+        waitMs,
+        () => super.refreshSlotsCache(callback),
+        (error) => (callback ?? toLastLine)(error as Error),
+      );
       return;
     }
     this.#nextRefreshAt = performance.now() + 500;
@@ -111,9 +116,10 @@ export function listenForRestored(subscriber: Redis | Cluster, listener: () => v
 }
 
 async function isUp(cluster: Cluster): Promise<boolean> {
-  const states = cluster.nodes("master").map((node) => node.cluster("INFO"));
-  return Promise.all(states).then(
-    (infos) => infos.every((info) => info.includes("cluster_state:ok")),
-    () => false,
-  );
+  try {
+    const infos = await Promise.all(cluster.nodes("master").map((node) => node.cluster("INFO")));
+    return infos.every((info) => info.includes("cluster_state:ok"));
+  } catch {
+    return false;
+  }
 }

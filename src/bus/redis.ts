@@ -35,7 +35,7 @@ export type Bus = {
   /** How long the last message took that this process sent itself; 0 while none gets through. */
   lagMs(): number;
   /** Calls the one `listener` each time the bus is back: what was sent meanwhile didn't come in here, or didn't go out. */
-  onRestored(listener: () => void): void;
+  onRestored(listener: () => unknown): void;
   close(): Promise<void>;
 };
 
@@ -86,11 +86,11 @@ export async function connectBus(address: RedisAddress, { onFault, onLost, onLag
   await within(READY_WITHIN_MS, Promise.all(ready));
 
   const isUp = () => commands.status === "ready" && canary.isHeard();
-  let restored = () => {};
+  let restored: () => unknown = () => {};
   /** Something may have been lost since the last time that `restored` was called. */
   let isStale = false;
   const canary = startCanary({
-    ...{ commands, subscriber },
+    ...{ commands, subscriber, onFault },
     onBeat() {
       if (!isUp()) isStale = true;
     },
@@ -98,7 +98,8 @@ export async function connectBus(address: RedisAddress, { onFault, onLost, onLag
       onLag(lagSeconds);
       if (!isStale || !isUp()) return;
       isStale = false;
-      restored();
+      // In a turn of its own: what it throws or rejects with is no fault of what came in.
+      Promise.resolve().then(restored).catch(onFault);
     },
     onSilent: () => onFault(new Error("Nothing comes in through Redis: its subscriptions are made anew")),
   });

@@ -1,3 +1,4 @@
+import { readEach } from "../each.ts";
 import { keyOf, type Presence } from "../presence/presence.ts";
 import { leaveAllChats, openChatsOf } from "./lifecycle.ts";
 import type { Caller, ChatPorts, People, UserRef } from "./ports.ts";
@@ -54,7 +55,9 @@ export function createAttendance(
   async function tellOnline(users: UserRef[]): Promise<void> {
     const ids = users.filter(({ kind }) => kind === "staff").map(({ id }) => id);
     if (ids.length === 0) return;
-    for (const user of await people.staff(ids)) {
+    const { found, unreadable } = await readEach(people.staff, ids);
+    for (const error of unreadable.values()) onFault(error);
+    for (const user of found) {
       tell("staff_goes_online", { kind: "staff", user, organisationId: user.organisation_id, connectionId: null });
     }
   }

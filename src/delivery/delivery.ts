@@ -88,7 +88,7 @@ export function createDelivery(
       observe(healed, storedAt(step));
     },
   });
-  const roster = createRoster({ presence, people, isHere, tell, onHealed });
+  const roster = createRoster({ presence, people, isHere, tell, onHealed, onFault });
   adapter.on("delete-room", gaps.unfollow);
   if (bus) metrics.budget("bus", { used: fanout.unanswered, total: OUTBOX.unanswered });
 

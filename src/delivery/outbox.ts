@@ -1,4 +1,5 @@
 import { createRateLimit } from "../sockets/rate-limit.ts";
+import { toLastLine } from "../time.ts";
 
 type Parts = {
   /** Resolves when Redis has answered, or can't be reached any more. Never rejects. */
@@ -36,7 +37,13 @@ export function createOutbox({ publish, head, onDropped, limits = OUTBOX }: Part
   }
 
   function flush(): void {
-    for (const channel of [...bundles.keys()]) send(channel);
+    for (const channel of [...bundles.keys()]) {
+      try {
+        send(channel);
+      } catch (error) {
+        toLastLine(error);
+      }
+    }
   }
 
   return {

@@ -1,5 +1,6 @@
 import type { People, RoomName, StaffAnnouncement, UserRef } from "../chat/ports.ts";
 import { allStaffRoom, staffRoom } from "../chat/rooms.ts";
+import { readEach } from "../each.ts";
 import { type Presence, unique } from "../presence/presence.ts";
 
 /** How often what staff were told of each other is compared with presence. */
@@ -28,6 +29,8 @@ type Parts = {
   tell: (announcement: StaffAnnouncement) => void;
   /** Called for each event that had to be told from presence. */
   onHealed: (event: RosterEvent) => void;
+  /** Called for an organisation, or a staff, that can't be read: nobody else waits for them. */
+  onFault: (error: unknown) => void;
 };
 
 export type Roster = {
@@ -43,7 +46,7 @@ export type Roster = {
 };
 
 /** Keeps true what the staff of this process were told of who is online, whatever the bus loses. */
-export function createRoster({ presence, people, isHere, tell, onHealed }: Parts): Roster {
+export function createRoster({ presence, people, isHere, tell, onHealed, onFault }: Parts): Roster {
   const organisations = new Map<string, Organisation>();
   const looks = new Set<Look>();
 
@@ -70,7 +73,9 @@ export function createRoster({ presence, people, isHere, tell, onHealed }: Parts
       organisation.doubted = different;
     }
     if (certain.length === 0) return;
-    for (const staff of await people.staff(certain)) {
+    const { found, unreadable } = await readEach(people.staff, certain);
+    for (const error of unreadable.values()) onFault(error);
+    for (const staff of found) {
       // Heard of meanwhile: what was read before says nothing any more.
       if (isSure && !organisation.doubted.has(staff.id)) continue;
       const event = online.has(staff.id) ? "staff_goes_online" : "staff_goes_offline";
@@ -109,7 +114,7 @@ export function createRoster({ presence, people, isHere, tell, onHealed }: Parts
     },
     async check() {
       for (const [id, organisation] of organisations) {
-        if (isHere(allStaffRoom(id))) await compare(id, organisation);
+        if (isHere(allStaffRoom(id))) await compare(id, organisation).catch(onFault);
         else organisations.delete(id);
       }
     },

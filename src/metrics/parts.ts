@@ -47,7 +47,7 @@ export const partMetrics = (define: Define) => ({
   poolWaiting: define.live("chat_database_waiting", "Statements of this process that wait for one of them"),
   faults: define.counter(
     "chat_faults_total",
-    "Failures of a part: redis, presence, delivery, connection, leave, sweep, database",
+    "Failures of a part: redis, presence, delivery, connection, leave, sweep, database; process: a defect that no part handles",
     ["part"],
   ),
   build: define.live("chat_build_info", "1; its labels say which version runs", ["version", "node"]),

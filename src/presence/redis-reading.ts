@@ -92,7 +92,8 @@ function userOf(key: string, organisationId: string): UserRef | null {
 export function parseEntry(json: string): Entry | null {
   try {
     const entry: unknown = JSON.parse(json);
-    const isEntry = typeof entry === "object" && entry !== null && Object.values(entry).every(Number.isFinite);
+    const isObject = typeof entry === "object" && entry !== null && !Array.isArray(entry);
+    const isEntry = isObject && Object.values(entry).every(Number.isFinite);
     return isEntry ? (entry as Entry) : null;
   } catch {
     return null;

@@ -10,7 +10,7 @@ import type { Delivery } from "../delivery/delivery.ts";
 import type { Fault } from "../faults.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Account, Accounts } from "../store/accounts.ts";
-import { within } from "../time.ts";
+import { after, within } from "../time.ts";
 import { drawMaxAge } from "./age.ts";
 import { bindEvents } from "./bind.ts";
 import { createGate } from "./gate.ts";
@@ -119,7 +119,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
     isOver = true;
     log.debug({ ...who(), event: "sent_away", reason }, "connection sent away");
     metrics.cutOffs.inc({ reason });
-    void sendAwayAnswered(answerMs[reason]);
+    sendAwayAnswered(answerMs[reason]).catch(onFault);
   };
   const transport = transportOf(socket);
   metrics.connects.inc({ kind: caller.kind, transport });
@@ -132,7 +132,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
       log.debug({ ...who(), event: "disconnect", reason }, "disconnected");
       if (reason === "server namespace disconnect") {
         metrics.cutOffs.inc({ reason: "disabled" });
-        setTimeout(() => cutOff(socket), GOODBYE_MS).unref();
+        after(GOODBYE_MS, () => cutOff(socket), onFault);
       }
       const graceMs = hasSaidGoodbye(socket) || byChoice.has(reason) ? 0 : config.reconnectGraceMs;
       queue.enqueue(() => attendance.lose(refOf(caller), socket.id, graceMs));

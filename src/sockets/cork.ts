@@ -1,4 +1,5 @@
 import type { Server, Socket } from "socket.io";
+import { toLastLine } from "../time.ts";
 
 type Connection = Socket["conn"];
 
@@ -25,12 +26,21 @@ function uncork(): void {
   const transports = corked;
   corked = [];
   for (const transport of transports) {
-    const tcp = tcpOf(transport);
-    tcp?.cork();
-    transport.writable = true;
-    transport.emit("ready");
-    tcp?.uncork();
+    try {
+      send(transport);
+    } catch (error) {
+      // One that can't be sent to keeps nothing from the others.
+      toLastLine(error);
+    }
   }
+}
+
+function send(transport: Connection["transport"]): void {
+  const tcp = tcpOf(transport);
+  tcp?.cork();
+  transport.writable = true;
+  transport.emit("ready");
+  tcp?.uncork();
 }
 
 /** What engine.io keeps in a websocket transport: the websocket of `ws`, and that one's TCP socket. */

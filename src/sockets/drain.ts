@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { toLastLine } from "../time.ts";
 import type { Connection } from "./connection.ts";
 
 type Options = {
@@ -36,7 +37,7 @@ export async function drain(connections: ReadonlySet<Connection>, { overMs, onRe
     for (const connection of staying.slice(0, Math.max(due, 0))) {
       sentAway.add(connection);
       count++;
-      void connection.sendAway(Math.min(ANSWER_MS, overMs + ANSWER_AT_END_MS - elapsedMs));
+      connection.sendAway(Math.min(ANSWER_MS, overMs + ANSWER_AT_END_MS - elapsedMs)).catch(toLastLine);
     }
     await delay(STEP_MS);
   }

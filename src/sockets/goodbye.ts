@@ -1,4 +1,5 @@
 import type { Server, Socket } from "socket.io";
+import { after, toLastLine } from "../time.ts";
 import { cutOff, hangUp } from "./hang-up.ts";
 
 /** How long a client has to read what is left for it, and to close its side, before it is cut off. */
@@ -37,7 +38,7 @@ export function sendAway({ conn }: Connected): void {
   };
   conn.on("drain", end).on("upgrade", end);
   end();
-  setTimeout(cutOff, GOODBYE_MS, { conn }).unref();
+  after(GOODBYE_MS, () => cutOff({ conn }), toLastLine);
 }
 
 /** What engine.io keeps until the client polls, or until its websocket takes more. */

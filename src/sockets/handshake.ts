@@ -8,6 +8,7 @@ import { answerRaw } from "../http/raw-answer.ts";
 import type { OriginCheck } from "../origin-check.ts";
 import { toRefusal } from "../refusals.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "../request-id.ts";
+import { after, toLastLine } from "../time.ts";
 import { cutOff } from "./hang-up.ts";
 import { createPlaces } from "./places.ts";
 import { sessionOf } from "./session-ids.ts";
@@ -89,7 +90,7 @@ export function authenticateHandshakes(io: Server, options: Options): void {
     request.requestId = requestIdOf(request);
     // On a websocket too: Engine.IO hands over what its stand-in was given.
     response.setHeader(REQUEST_ID_HEADER, request.requestId);
-    void admit(request, response, goOn);
+    admit(request, response, goOn).catch(toLastLine);
   });
 
   // Each CONNECT packet makes a socket, and 20,000 of them fit into one request: one at a time is enough for anybody.
@@ -99,7 +100,11 @@ export function authenticateHandshakes(io: Server, options: Options): void {
   const awaitConnect = (conn: Socket["conn"]) => {
     busy.delete(conn);
     clearTimeout(waiting.get(conn));
-    if (conn.readyState === "open") waiting.set(conn, setTimeout(cutOff, CONNECT_WITHIN_MS, { conn }).unref());
+    if (conn.readyState !== "open") return;
+    waiting.set(
+      conn,
+      after(CONNECT_WITHIN_MS, () => cutOff({ conn }), toLastLine),
+    );
   };
   io.engine.on("connection", awaitConnect);
 

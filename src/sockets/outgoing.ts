@@ -1,3 +1,4 @@
+import { after, toLastLine } from "../time.ts";
 import { sizeOf } from "./packet.ts";
 
 /** What may wait for all clients of a process together, in bytes. */
@@ -48,7 +49,7 @@ export function hold(packet: Packet): Held {
   used += own;
   if (used > MAX_OUTGOING && !isLooking) {
     isLooking = true;
-    setTimeout(cutOffWorst, LOOK_AGAIN_MS).unref();
+    after(LOOK_AGAIN_MS, cutOffWorst, toLastLine);
   }
   return { own, frame };
 }

@@ -7,6 +7,8 @@ import type { People, UserRef } from "../chat/ports.ts";
 import { userRoom } from "../chat/rooms.ts";
 import type { Config } from "../config.ts";
 import { Refusal } from "../contract/errors.ts";
+import type { Staff, Visitor } from "../contract/models.ts";
+import { readEach } from "../each.ts";
 import { answerRaw } from "../http/raw-answer.ts";
 import type { Metrics } from "../metrics.ts";
 import type { OriginCheck } from "../origin-check.ts";
@@ -45,6 +47,7 @@ type Options = {
   admission: Admission;
   metrics: Metrics;
   log: FastifyBaseLogger;
+  onFault: (error: unknown) => void;
 };
 
 const RECONNECT_USER = "reconnect_user";
@@ -52,7 +55,7 @@ const RECONNECT_USER = "reconnect_user";
 /** Socket.IO on the HTTP server's port, with authentication; who connects is served elsewhere. */
 export function createSocketServer(
   http: HttpServer,
-  { config, tokens, mayAsk, bus, admission, metrics, log }: Options,
+  { config, tokens, mayAsk, bus, admission, metrics, log, onFault }: Options,
 ): SocketServer {
   const io = new Server(http, {
     serveClient: false,
@@ -114,16 +117,24 @@ export function createSocketServer(
         ...new Set(sockets.map(accountOf).flatMap((account) => (account.kind === kind ? [account.user.id] : []))),
       ];
       const [staff, visitors] = [idsOf("staff"), idsOf("visitor")];
-      const found = await Promise.all([
-        staff.length > 0 ? people.staff(staff) : [],
-        visitors.length > 0 ? people.visitors(visitors) : [],
+      const both = await Promise.all([
+        staff.length > 0 ? readEach<Staff | Visitor>(people.staff, staff) : null,
+        visitors.length > 0 ? readEach<Staff | Visitor>(people.visitors, visitors) : null,
       ]);
-      const current = new Map(found.flat().map((user) => [user.id, user]));
+      const unreadable = new Map(both.flatMap((one) => [...(one?.unreadable ?? [])]));
+      for (const error of unreadable.values()) onFault(error);
+      const current = new Map(both.flatMap((one) => one?.found ?? []).map((user) => [user.id, user]));
       for (const socket of sockets) {
         const { user } = accountOf(socket);
+        // Who can't be read isn't known to be gone.
+        if (unreadable.has(user.id)) continue;
         const now = current.get(user.id);
-        if (!now || now.disabled) socket.disconnect(true);
-        else if ("role_id" in user && "role_id" in now && user.role_id !== now.role_id) sendAway(socket);
+        try {
+          if (!now || now.disabled) socket.disconnect(true);
+          else if ("role_id" in user && "role_id" in now && user.role_id !== now.role_id) sendAway(socket);
+        } catch (error) {
+          onFault(error);
+        }
       }
     },
     close() {

@@ -55,7 +55,7 @@ export function connectPostgres(databaseUrl: string): Database & { poolUse: () =
   pool.on("connect", (client) => client.on("error", () => {}));
   pool.on("release", (_error, client) => {
     // A rollback that had no answer may not even have been sent: who came next would write into that transaction.
-    if (client.getTransactionStatus() !== "I") void client.end();
+    if (client.getTransactionStatus() !== "I") client.end().catch(() => {});
   });
   const factory = new PrismaPg(pool, {
     schema,

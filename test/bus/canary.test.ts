@@ -16,7 +16,7 @@ test("a subscription to any one master of a cluster that is dead is noticed, and
   const subscriber = connect(address, { maxRetriesPerRequest: null }, { shardedSubscribers: true });
   await Promise.all([commands, subscriber].map((client) => new Promise((resolve) => client.once("ready", resolve))));
   const onSilent = vi.fn();
-  const canary = startCanary({ commands, subscriber, onBeat() {}, onHeard() {}, onSilent });
+  const canary = startCanary({ commands, subscriber, onBeat() {}, onHeard() {}, onSilent, onFault() {} });
   try {
     const channels = () => Promise.all(set.nodes.map((node) => node.call("PUBSUB", "SHARDCHANNELS", "canary:*")));
     await vi.waitFor(
@@ -55,7 +55,7 @@ test("a master that is away isn't taken for a dead subscription", async () => {
   for (const client of [commands, subscriber]) client.on("error", () => {});
   await Promise.all([commands, subscriber].map((client) => new Promise((resolve) => client.once("ready", resolve))));
   const [onSilent, onBeat] = [vi.fn(), vi.fn()];
-  const canary = startCanary({ commands, subscriber, onBeat, onHeard() {}, onSilent });
+  const canary = startCanary({ commands, subscriber, onBeat, onHeard() {}, onSilent, onFault() {} });
   try {
     await vi.waitFor(() => expect(canary.isHeard()).toBe(true), 10_000);
     await set.nodes[1]?.kill();

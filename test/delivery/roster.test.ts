@@ -75,24 +75,32 @@ async function rosterOf(...online: string[]) {
   const refOf = (id: string) => ({ kind: "staff" as const, id, organisationId });
   for (const id of online) await memory.join(refOf(id), id);
   await memory.join({ ...refOf("visitor"), kind: "visitor" }, "visitor");
-  const state = { isSure: true, held: Promise.resolve() };
+  const state = { isSure: true, isPoisoned: false, held: Promise.resolve() };
   const told: string[] = [];
+  const faults: unknown[] = [];
   const roster = createRoster({
     presence: {
       async online(id) {
+        if (id === "poisoned" && state.isPoisoned) throw new Error("an organisation that can't be read");
         const { users } = await memory.online(id);
         await state.held;
         // One that isn't sure has lost what it knew.
         return { users: state.isSure ? users : [], isSure: state.isSure };
       },
     },
-    people: { staff: async (ids) => ids.map((id) => ({ id, organisation_id: organisationId }) as Staff) },
+    people: {
+      async staff(ids) {
+        if (ids.includes("unreadable")) throw new Error("a row that can't be parsed");
+        return ids.map((id) => ({ id, organisation_id: organisationId }) as Staff);
+      },
+    },
     isHere: () => true,
     tell: ({ event, payload }) => told.push(`${event} ${(payload as { user: Staff }).user.id}`),
     onHealed: () => {},
+    onFault: (error) => faults.push(error),
   });
   return {
-    ...{ roster, state, told },
+    ...{ roster, state, told, faults, memory, refOf },
     look: async () => (await roster.online(organisationId)).map(({ id }) => id).sort(),
     async leaves(id: string) {
       await memory.leave(refOf(id), id, 0);
@@ -153,4 +161,17 @@ test("what is told again is no news, unless a snapshot has said otherwise meanwh
   // Presence forgets him a moment after that is told.
   expect(await look()).toContain("b");
   expect([heard("staff_goes_offline"), heard("staff_goes_offline")]).toEqual([true, false]);
+});
+
+test("an organisation, or a staff, that can't be read keeps nobody else from being told", async () => {
+  const { roster, state, told, faults, look, memory, refOf, checks } = await rosterOf("a");
+  // The poisoned one is looked at first.
+  await roster.online("poisoned");
+  await look();
+  state.isPoisoned = true;
+  for (const id of ["unreadable", "b"]) await memory.join(refOf(id), id);
+  await checks();
+  expect(told).toEqual(["staff_goes_online b"]);
+  const messages = new Set(faults.map((fault) => (fault as Error).message));
+  expect(messages).toEqual(new Set(["an organisation that can't be read", "a row that can't be parsed"]));
 });

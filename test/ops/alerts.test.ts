@@ -175,6 +175,14 @@ const cases: Record<string, Case> = {
     wrong: { [series("chat_faults_total", 'part="presence"')]: thenRate(0, 0.2) },
     almost: { [series("chat_faults_total", 'part="redis"')]: thenRate(0, 0.2) },
   },
+  ChatDefect: {
+    wrong: { [series("chat_faults_total", 'part="process"')]: thenRate(0, 0.004) },
+    almost: { [series("chat_faults_total", 'part="process"')]: always(1) },
+  },
+  ChatEvictionsHeld: {
+    wrong: { [series("chat_presence_held_sweeps_total")]: thenRate(0, 1) },
+    almost: { [series("chat_presence_held_sweeps_total")]: thenRate(0, 0.2) },
+  },
   ChatNotSwept: {
     wrong: { [series("chat_presence_sweep_seconds_count")]: thenRate(1, 0) },
     almost: { [series("chat_presence_sweep_seconds_count")]: thenRate(1, 0.2) },

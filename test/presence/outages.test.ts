@@ -308,3 +308,64 @@ test.each([
   const leases = leasesAt(scores as unknown as Record<string, number>);
   expect([leases.whyHeld(), leases.isOnline(on("dead"))]).toEqual([why, isOnline]);
 });
+
+test("entries that can't be read delay only their own users, who are told again", { timeout: 40_000 }, async () => {
+  const { presence, faults } = await startProcess();
+  const { presence: other } = await startProcess();
+  for (const one of [presence, other]) keepAlive(one);
+  const [poisoned, ...texts] = ["no JSON", "[1]", '{"a":"b"}', "null", '"text"'];
+  const users = [someone("shop"), ...texts.map(() => someone("shop"))];
+  const fine = someone("shop");
+  for (const [n, user] of users.entries()) await presence.join(user, `${n}`);
+  await presence.join(fine, "fine");
+  for (const [n, user] of users.entries())
+    await redis.hset(hashOf("shop"), keyOf(user), texts[n - 1] ?? poisoned ?? "");
+  await redis.hset(hashOf("shop"), "what:ever", "is no user");
+  // Nobody is taken for gone who can't be read.
+  expect((await other.online("shop")).users).toHaveLength(users.length + 1);
+  await presence.leave(fine, "fine", 0);
+  const gone: string[] = [];
+  await vi.waitFor(
+    async () => {
+      for (const one of [presence, other]) gone.push(...(await sweep(one)));
+      expect(gone).toEqual([keyOf(fine)]);
+      for (const user of users) expect(await entryOf(user)).toMatch(/^\{"[^"]+\/\d":0\}$/);
+    },
+    { timeout: 30_000, interval: 300 },
+  );
+  expect(faults.length + gone.length).toBeGreaterThan(1);
+  // One who connects over such an entry comes in as ever.
+  await redis.hset(hashOf("shop"), keyOf(fine), "no JSON");
+  expect(await other.join(fine, "again")).toBe(true);
+  expect((await other.online("shop")).users).toContainEqual(fine);
+});
+
+test("an organisation whose place in Redis holds something else delays only its own users", async () => {
+  const { presence, faults } = await startProcess();
+  const { presence: other } = await startProcess();
+  await redis.set(hashOf("broken"), "no hash");
+  await redis.sadd("presence:organisations", "broken");
+  const [inBroken, user] = [someone("broken"), someone("fine")];
+  expect(await Promise.all([presence.join(inBroken, "a"), presence.join(user, "b")])).toEqual([false, true]);
+  expect(faults).not.toEqual([]);
+  await presence.touch();
+  await presence.leave(user, "b", 0);
+  // It is no outage for which everybody would have to wait.
+  expect(await sweep(other, user)).toEqual([keyOf(user)]);
+  const gone: string[] = [];
+  const later = someone("fine");
+  await presence.join(later, "c");
+  await presence.leave(later, "c", 0);
+  await vi.waitFor(
+    async () => {
+      for (const one of [presence, other]) await one.touch();
+      for (const one of [presence, other]) gone.push(...(await sweep(one)));
+      expect(gone).toEqual([keyOf(later)]);
+    },
+    { timeout: 12_000, interval: 300 },
+  );
+  // When its place is free again, its users are told.
+  await redis.del(hashOf("broken"));
+  await presence.touch();
+  expect((await other.online("broken")).users).toEqual([inBroken]);
+});
