@@ -42,6 +42,10 @@ export const refusals = {
   headersTooLarge: { status: 431, sentence: "The request's headers are larger than 16 KB." },
   tooLarge: { status: 413, sentence: "The request's body is larger than 1 MB." },
   missingToken: { status: 401, sentence: "The access token is missing: send it in the Authorization header." },
+  missingAuthToken: {
+    status: 401,
+    sentence: "The access token is missing: send it in the Authorization header, or as Socket.IO's `auth: { token }`.",
+  },
   invalidToken: { status: 401, sentence: "The access token is invalid or has expired." },
   unknownUser: { status: 401, sentence: "The access token's user doesn't exist or is disabled." },
   wrongLogin: { status: 401, sentence: "The email or the password is wrong." },

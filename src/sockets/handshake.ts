@@ -41,9 +41,12 @@ type Options = {
 };
 
 /**
- * Lets in who has a valid token, and answers everybody else with the HTTP status 401, with 403 when a foreign web site asks,
- * or with 503 when there are too many, the process is about to stop, or the database is away: on polling, and by hand on a direct websocket upgrade (Engine.IO's
- * `allowRequest` could only say 403, Socket.IO's middleware only 200).
+ * Lets in who has a valid token. Everybody else is answered with the HTTP status 401, with 403 when a foreign web site asks,
+ * or with 503 when there are too many, the process is about to stop, or the database is away: on polling, and by hand on a
+ * direct websocket upgrade (Engine.IO's `allowRequest` could only say 403, Socket.IO's middleware only 200). socket.io-client
+ * tells it as `error.description`: the status by polling; by websocket in Node an event whose message ends with it; in
+ * browsers nothing. A token in `auth` is looked at when the connection is open: then the CONNECT error's `data` has the
+ * refusal's `code` beside its sentence.
  */
 export function authenticateHandshakes(io: Server, options: Options): void {
   const { config, tokens, mayAsk, admission, log, onRefused } = options;
@@ -60,6 +63,10 @@ export function authenticateHandshakes(io: Server, options: Options): void {
   /** A bad token costs no place, and who finds none no query. */
   const takePlace = () => {
     if (!admission.mayEnter()) throw new Refusal("busy");
+  };
+  const authenticatePayload = (token: unknown) => {
+    if (typeof token !== "string" || token === "") throw new Refusal("missingAuthToken");
+    return tokens.authenticate(token);
   };
   const admit = async (request: Handshake, response: Response, next: () => void) => {
     try {
@@ -127,7 +134,7 @@ export function authenticateHandshakes(io: Server, options: Options): void {
       const { token } = socket.handshake.auth as { token?: unknown };
       socket.data.requestId = (socket.request as Handshake | null)?.requestId;
       forgetRequest(socket);
-      const account = entered.get(conn) ?? (await tokens.authenticate(typeof token === "string" ? token : undefined));
+      const account = entered.get(conn) ?? (await authenticatePayload(token));
       // The token that the connection was made with may have expired since.
       if (account.expiresAt <= Date.now()) throw new Refusal("invalidToken");
       if (!takePlaceOf(conn, account.user.id)) throw new Refusal("tooManyConnections");
@@ -141,7 +148,7 @@ export function authenticateHandshakes(io: Server, options: Options): void {
         session: sessionOf(conn),
         ...(request && { request }),
       });
-      next(Object.assign(new Error(refusal.message), { data: body(refusal) }));
+      next(Object.assign(new Error(refusal.message), { data: { ...body(refusal), code: refusal.code } }));
     }
   });
 }

@@ -70,6 +70,7 @@ export function createSocketServer(
     }),
     ...(bus && { adapter: bus.adapter as never }),
   });
+  addMissingSlash(http, io);
   answerStrayUpgrades(http, io);
   io.engine.on("connection", (conn: Socket["conn"]) => {
     watchReading(conn, () => {
@@ -155,6 +156,16 @@ function countConnections(io: Server) {
     if (count) count.value++;
   }
   return counts;
+}
+
+/** Some clients ask for `/socket.io`; Engine.IO listens to nothing but `/socket.io/`, or else to `/socket.io-anything` as well. */
+function addMissingSlash(http: HttpServer, io: Server): void {
+  const path = io.path();
+  const add = (request: IncomingMessage) => {
+    const { url } = request;
+    if (url === path || url?.startsWith(`${path}?`)) request.url = `${path}/${url.slice(path.length)}`;
+  };
+  http.prependListener("request", add).prependListener("upgrade", add);
 }
 
 /** Engine.IO would leave the one without an answer, and the other with one that is no JSON. */

@@ -80,7 +80,11 @@ describe("every answer carries them", () => {
     ["a websocket without token", 401, () => write(upgradeTo(websocket))],
     ["a websocket in no session", 400, () => write(upgradeTo(`${websocket}&sid=none`))],
     ["an upgrade to nothing", 404, () => write(upgradeTo("/nothing"))],
-    ["a websocket without the slash", 404, () => write(upgradeTo("/socket.io?EIO=4&transport=websocket"))],
+    [
+      "a websocket without token and without the slash",
+      401,
+      () => write(upgradeTo("/socket.io?EIO=4&transport=websocket")),
+    ],
     ["a websocket beside it", 404, () => write(upgradeTo("/socket.iox/?EIO=4&transport=websocket"))],
     ["what is no HTTP", 400, () => write("HELLO\r\n\r\n")],
     ["headers of more than 16 KB", 431, () => write(`GET / HTTP/1.1\r\nHost: x\r\nX: ${"x".repeat(17_000)}\r\n\r\n`)],

@@ -65,6 +65,22 @@ describe("whoever has a token gets in and talks", () => {
     await converse(await enter(openWorld.url(0), tokenOf(await openOrganisation.visitor())), agent);
   });
 
+  test.each(ways)("at the address without the slash, by %s", async (_, transports) => {
+    const options = { transports, addTrailingSlash: false };
+    const agent = await enter(world.url(0), tokenOf(organisation.agent), options);
+    const visitor = await enter(world.url(0), tokenOf(await organisation.visitor()), options);
+    for (const { socket } of [agent, visitor]) await upgraded(socket.io.engine, transports);
+    await converse(visitor, agent);
+  });
+
+  test.each(transports)("but not at an address that only begins like that, by %s", async (transport) => {
+    const headers = { authorization: tokenOf(organisation.agent) };
+    for (const path of ["/socket.iox", "/socket.io-docs", "/x/socket.io"]) {
+      const address = `${path}?EIO=4&transport=${transport}`;
+      expect((await knock(world.url(0), transport, headers, address)).status, path).toBe(404);
+    }
+  });
+
   test.each(transports)("but not with version 2 while it isn't allowed, by %s", async (transport) => {
     const refused = connectV2(world.url(0), tokenOf(organisation.agent), [transport]);
     await expect(refused).rejects.toThrow(transportErrors[transport]);
@@ -75,8 +91,8 @@ describe("whoever has a token gets in and talks", () => {
     await expect(refused).rejects.toMatchObject({ message: transportErrors[transport] });
     const path = handshakePath(transport).replace("EIO=4", "EIO=3");
     expect((await knock(openWorld.url(0), transport, { authorization: "not a token" }, path)).status).toBe(401);
-    const { sentence } = refusals.missingToken;
-    const told = { result: false, error_message: sentence };
+    const { sentence } = refusals.missingAuthToken;
+    const told = { result: false, error_message: sentence, code: "missingAuthToken" };
     await expect(connectV2(openWorld.url(0), undefined, [transport])).rejects.toEqual(told);
   });
 });
@@ -262,16 +278,16 @@ describe("a token in the payload", () => {
 
   const bad: [what: string, token: unknown, refusal: RefusalCode][] = [
     ["a bad one", "not a token", "invalidToken"],
-    ["none", undefined, "missingToken"],
-    ["an empty one", "", "missingToken"],
-    ["a number", 5, "missingToken"],
-    ["an object", { toString: "x" }, "missingToken"],
+    ["none", undefined, "missingAuthToken"],
+    ["an empty one", "", "missingAuthToken"],
+    ["a number", 5, "missingAuthToken"],
+    ["an object", { toString: "x" }, "missingAuthToken"],
   ];
   test.each(bad)("is refused with the same sentence: %s", async (_, token, refusal) => {
     const { sentence } = refusals[refusal];
     await expect(inPayload(openWorld.url(0), token, ["websocket"])).rejects.toMatchObject({
       message: sentence,
-      data: { result: false, error_message: sentence },
+      data: { result: false, error_message: sentence, code: refusal },
     });
   });
 
