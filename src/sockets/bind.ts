@@ -9,7 +9,7 @@ import { type ClientEvent, type ClientEventName, clientEvents, fieldRefusals } f
 import { type ChatMessage, Content, isId } from "../contract/models.ts";
 import type { Metrics } from "../metrics.ts";
 import { toRefusal } from "../refusals.ts";
-import { takeArrived } from "./arrivals.ts";
+import { takeArrival } from "./arrivals.ts";
 import { checkContent } from "./content.ts";
 import { handlers } from "./handlers.ts";
 import type { Queue } from "./queue.ts";
@@ -22,8 +22,8 @@ type BindOptions = {
   /** Whose event it is, for the log. */
   who: () => object;
   maxContentBytes: number;
-  /** Takes an event of so many bytes from the connection's allowance. Answers null, or of what too little is left. */
-  spend: (bytes: number) => "event" | "bytes" | null;
+  /** Takes one event from the connection's allowance; false when there is none left. */
+  mayAct: () => boolean;
   /** The connection's part of the memory that events may take until they are answered. */
   waiting: BudgetMember;
   /** Runs one after the other what it is given, so that a connection's events keep their order. */
@@ -89,9 +89,9 @@ export function bindEvents(socket: Socket, currentCaller: () => Caller, options:
     };
 
     try {
-      const bytes = takeArrived(socket);
-      const isTooMuch = options.spend(bytes);
-      if (isTooMuch) throw slowDown(isTooMuch);
+      const { bytes, isTooMuch } = takeArrival(socket);
+      if (!options.mayAct()) throw slowDown("event");
+      if (isTooMuch) throw slowDown("bytes");
       if (!event) throw new Refusal("unknownEvent");
       checkSender(currentCaller(), clientEvents[event].from);
       const { data, second } = checkArguments(event, args, options.maxContentBytes);

@@ -24,7 +24,7 @@ import { sessionOf } from "./session-ids.ts";
 import type { ReadSnapshot } from "./snapshots.ts";
 
 export type ConnectionContext = {
-  config: Pick<Config, "reconnectGraceMs" | "rateLimit" | "byteRateLimit" | "maxContentBytes">;
+  config: Pick<Config, "reconnectGraceMs" | "rateLimit" | "maxContentBytes">;
   ports: ChatPorts;
   accounts: Pick<Accounts, "byId">;
   attendance: Attendance;
@@ -100,7 +100,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
   // Listeners first: an event may come in before anything that is awaited here is done.
   bindEvents(socket, currentCaller, {
     ...{ ports, metrics, log, who, queue, maxContentBytes: config.maxContentBytes },
-    spend: createAllowance(config),
+    mayAct: createRateLimit(config.rateLimit),
     waiting: context.waiting.join(caller.organisationId),
   });
   const cutOffSlowReader = () => {
@@ -220,12 +220,6 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
       gate.open();
     }
   }
-}
-
-/** What a connection may send: so many events, and so many bytes. What is refused for something else counts as well. */
-function createAllowance({ rateLimit, byteRateLimit }: Pick<Config, "rateLimit" | "byteRateLimit">) {
-  const [takeEvent, takeBytes] = [createRateLimit(rateLimit), createRateLimit(byteRateLimit)];
-  return (bytes: number) => (takeEvent() ? (takeBytes(bytes) ? null : "bytes") : "event");
 }
 
 function callerOf(account: Account, connectionId: string): Caller {

@@ -40,7 +40,7 @@ export type SocketServer = {
 };
 
 type Options = {
-  config: Pick<Config, "corsOrigins" | "allowAuthPayload" | "allowEio3" | "maxConnectionsPerUser">;
+  config: Pick<Config, "corsOrigins" | "byteRateLimit" | "allowAuthPayload" | "allowEio3" | "maxConnectionsPerUser">;
   tokens: Tokens;
   mayAsk: OriginCheck;
   bus: Bus | undefined;
@@ -81,7 +81,7 @@ export function createSocketServer(
   });
   corkWebsockets(io);
   listenForGoodbyes(io);
-  noteArrivals(io);
+  noteArrivals(io, config.byteRateLimit);
   watchUpgrades(io);
   nameSessions(io);
   authenticateHandshakes(io, {

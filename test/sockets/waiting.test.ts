@@ -9,7 +9,7 @@ import { createBudget } from "../../src/budget.ts";
 import type { ChatPorts, VisitorCaller } from "../../src/chat/ports.ts";
 import { refusals } from "../../src/contract/errors.ts";
 import { createMetrics } from "../../src/metrics.ts";
-import { noteArrivals, takeArrived } from "../../src/sockets/arrivals.ts";
+import { noteArrivals, takeArrival } from "../../src/sockets/arrivals.ts";
 import { bindEvents } from "../../src/sockets/bind.ts";
 import { createQueue } from "../../src/sockets/queue.ts";
 import { memoryOf } from "../../src/sockets/waiting.ts";
@@ -17,11 +17,13 @@ import { memoryOf } from "../../src/sockets/waiting.ts";
 let http: HttpServer;
 let server: Server;
 const clients: ClientSocket[] = [];
+const limit = { perSecond: 0, burst: 0 };
 beforeEach(async () => {
+  limit.perSecond = 0;
   http = createServer().listen(0, "127.0.0.1");
   await once(http, "listening");
   server = new Server(http);
-  noteArrivals(server);
+  noteArrivals(server, limit);
 });
 afterEach(async () => {
   for (const client of clients.splice(0)) client.disconnect();
@@ -56,7 +58,7 @@ describe("the memory of an event that waits", () => {
 test.each(["websocket", "polling"])("each event's size is known to its socket, %s", async (transport) => {
   const sizes: number[] = [];
   server.on("connection", (socket) => {
-    socket.use(() => void sizes.push(takeArrived(socket)));
+    socket.use(() => void sizes.push(takeArrival(socket).bytes));
   });
   const client = enter(transport);
   await once(client as never, "connect");
@@ -68,6 +70,33 @@ test.each(["websocket", "polling"])("each event's size is known to its socket, %
     expect(sizes).toEqual([`2["a"]`.length, 2_000 + `2["b",""]`.length, binary, `2["d",1]`.length]),
   );
 });
+
+test.each(["websocket", "polling"])(
+  "an event beyond the allowance isn't parsed; it keeps its name and its ack, %s",
+  async (transport) => {
+    Object.assign(limit, { perSecond: 1, burst: 3_000 });
+    server.on("connection", (socket) => {
+      socket.use(([name, ...args]) => {
+        const ack = args.pop();
+        ack([name, args.length, takeArrival(socket).isTooMuch]);
+      });
+    });
+    const client = enter(transport);
+    const asked = [
+      ["a", "x".repeat(1_000)],
+      ["b", "x".repeat(2_500)],
+      ["c", { deep: ["x".repeat(2_500)] }],
+      ["d", "x"],
+    ];
+    const answers = await Promise.all(asked.map(([name, arg]) => client.emitWithAck(name as string, arg)));
+    expect(answers).toEqual([
+      ["a", 1, false],
+      ["b", 0, true],
+      ["c", 0, true],
+      ["d", 1, false],
+    ]);
+  },
+);
 
 test("bytes that a client attaches are not kept", async () => {
   const received = new Promise<Buffer>((resolve) => {
@@ -94,7 +123,7 @@ describe("events that wait", () => {
       const caller = { kind: "visitor", user: { id: socket.id }, organisationId, connectionId: socket.id };
       bindEvents(socket, () => caller as VisitorCaller, {
         ...{ ports, metrics, log, who: () => ({}), maxContentBytes: 65_536 },
-        spend: () => null,
+        mayAct: () => true,
         waiting: budget.join(organisationId),
         queue: createQueue(console.error),
       });
