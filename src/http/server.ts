@@ -39,7 +39,10 @@ type Options = {
 const HTTP_WINDOW_MS = 10_000;
 const HTTP_FACTOR = 10;
 
-/** Each one makes a row that stays: in the long run, a fortieth of what is read. */
+/**
+ * Each one makes a row that stays: in the long run, a fortieth of what is read. No lower, because an office or a mobile
+ * carrier has thousands of people behind one address; what their chats may cost a pod is bounded in bytes elsewhere.
+ */
 const NEW_VISITORS_WINDOW_MS = 600_000;
 const NEW_VISITORS_FACTOR = 150;
 

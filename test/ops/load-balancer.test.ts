@@ -1,4 +1,5 @@
 // Real clients, HAProxy with the configuration of compose.yaml, real pods.
+import { createHash } from "node:crypto";
 import { afterEach, describe, expect, test } from "vitest";
 import { connect } from "../support/client.ts";
 import { type Conversation, startConversation } from "../support/conversation.ts";
@@ -104,6 +105,25 @@ test("no writing of /metrics gets through to it, and its own port isn't led to",
     expect({ path, leaks: body.includes("chat_") }).toEqual({ path, leaks: false });
     expect(status, path).toBeGreaterThanOrEqual(400);
   }
+});
+
+test("HAProxy and the pods log the same of a session, and of a request", async () => {
+  farm = await startFarm({ pods: 1, haproxy: { STICKY: "session" }, env: { LOG_LEVEL: "debug" } });
+  const token = tokenOf((await farm.organisation()).agent);
+  const agent = await connect(farm.url, token, { transports: ["polling"] });
+  await agent.next("staff_init");
+  const sid = agent.socket.io.engine?.id as string;
+  agent.close();
+  const session = createHash("sha256").update(sid).digest("hex").slice(0, 12);
+  await expect.poll(() => farm.haproxy.passages().map((passage) => passage.session)).toContain(session);
+  const connected = farm
+    .output(1)
+    .split("\n")
+    .find((line) => line.includes(`"session":"${session}"`) && line.includes('"msg":"connected"'));
+  const { request } = JSON.parse(connected ?? "{}") as { request?: string };
+  expect(request).toMatch(/^[0-9a-f-]{36}$/);
+  await expect.poll(() => farm.haproxy.log()).toContain(`request=${request}`);
+  expect(farm.haproxy.log()).not.toContain(sid);
 });
 
 describe("with STICKY=none", () => {

@@ -15,6 +15,8 @@ export type Farm = Pick<World, "organisation" | "databaseUrl"> & {
   start(n: number): Promise<void>;
   /** Resolves to its exit code. */
   stop(n: number, signal?: NodeJS.Signals): Promise<number | null>;
+  /** All that the n-th pod has printed. */
+  output(n: number): string;
   /** How many connections each pod that runs has, by the names that HAProxy has for them. */
   connections(): Promise<Record<string, number>>;
   close(): Promise<void>;
@@ -54,6 +56,7 @@ export async function startFarm({ pods: count, haproxy: settings, env = {} }: Op
       pods.delete(n);
       return pod?.stop(signal) ?? null;
     },
+    output: (n) => pods.get(n)?.output() ?? "",
     async connections() {
       const counted = [...pods].map(async ([n, { url }]) => [`pod${n}`, await connectionsOn(url)]);
       return Object.fromEntries(await Promise.all(counted));

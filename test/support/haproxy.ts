@@ -31,6 +31,8 @@ export type Haproxy = {
   url: string;
   /** All that has gone through so far. */
   passages(): Passage[];
+  /** All that it has logged. */
+  log(): string;
   /** Whether it has noticed that this pod isn't there: at its start it believes that all are. */
   hasMissed(pod: string): boolean;
   stop(): Promise<void>;
@@ -56,6 +58,7 @@ export async function startHaproxy(env: Record<string, string>): Promise<Haproxy
   });
   return {
     ...{ url, stop },
+    log: () => log,
     passages: () => log.split("\n").flatMap(readPassage),
     hasMissed: (pod) => log.includes(`Server pods/${pod} is DOWN`),
   };
