@@ -9,13 +9,20 @@ const MAX_PAUSE_MS = 50;
 
 type Waiting<I, O> = { item: I; resolve: (result: O) => void; reject: (error: unknown) => void };
 
+/** What a run answers for an item that it has left to the next one. */
+export const later = Symbol("later");
+
 /**
  * Turns a function over many items into one over a single item, so that a crowd costs little more than one: those who
  * come while a run is under way, or soon after one for many, share the next. Who comes alone waits for nobody. A run
  * begins after all of its items were given: what it reads is not older than they are.
- * @param run answers one result for each item, in their order; what it rejects with is each one's answer
+ * @param run answers one result for each item, in their order, and leaves some, but never all, to the next run; what it
+ * rejects with is each one's answer
  */
-export function gathered<I, O>(run: (items: I[]) => Promise<O[]>, maxSize: number): (item: I) => Promise<O> {
+export function gathered<I, O>(
+  run: (items: I[]) => Promise<(O | typeof later)[]>,
+  maxSize: number,
+): (item: I) => Promise<O> {
   const waiting: Waiting<I, O>[] = [];
   let running = false;
 
@@ -25,21 +32,33 @@ export function gathered<I, O>(run: (items: I[]) => Promise<O[]>, maxSize: numbe
       // Those who were woken together come in the same turn of the event loop.
       await turn();
       const batch = waiting.splice(0, maxSize);
-      await within(PATIENCE_MS, settle(batch));
-      const isCrowd = batch.length > 1 && waiting.length < maxSize;
+      let left = 0;
+      const settled = settle(batch).then((count) => {
+        left = count;
+      });
+      await within(PATIENCE_MS, settled);
+      const isCrowd = batch.length > 1 && left === 0 && waiting.length < maxSize;
       if (isCrowd) await delay(Math.min(batch.length * PAUSE_PER_ITEM_MS, MAX_PAUSE_MS));
     }
     running = false;
   }
 
-  async function settle(batch: Waiting<I, O>[]): Promise<void> {
+  /** Answers how many are left to the next run. */
+  async function settle(batch: Waiting<I, O>[]): Promise<number> {
     try {
       const results = await run(batch.map(({ item }) => item));
-      batch.forEach(({ resolve }, index) => {
-        resolve(results[index] as O);
+      const left = batch.filter(({ resolve }, index) => {
+        const result = results[index] as O | typeof later;
+        if (result === later) return true;
+        resolve(result);
+        return false;
       });
+      waiting.unshift(...left);
+      if (left.length > 0 && !running) void runAll();
+      return left.length;
     } catch (error) {
       for (const { reject } of batch) reject(error);
+      return 0;
     }
   }
 

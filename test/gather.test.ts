@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { gathered, inRounds } from "../src/gather.ts";
+import { gathered, inRounds, later } from "../src/gather.ts";
 
 /** Runs that end when they are told to. */
 function runs() {
@@ -83,4 +83,14 @@ test("in a round each is done when its own work is, so that one may wait for ano
   const never = inRound(() => new Promise(() => {}));
   await Promise.all([first, second]);
   expect(await Promise.race([never, "still at work"])).toBe("still at work");
+});
+
+test("what a run leaves goes first into the next", async () => {
+  const all: number[][] = [];
+  const ask = gathered(async (items: number[]) => {
+    all.push(items);
+    return items.map((item, index) => (index === 0 || item === 3 ? `${item}!` : later));
+  }, 4);
+  expect(await Promise.all([1, 2, 3, 4, 5].map(ask))).toEqual(["1!", "2!", "3!", "4!", "5!"]);
+  expect(all).toEqual([[1, 2, 3, 4], [2, 4, 5], [4, 5], [5]]);
 });

@@ -24,6 +24,8 @@ export type Chat = {
   lastNumber: number;
 };
 export type ChatWithMessages = Chat & { messages: ChatMessage[] };
+/** The chats, and as many messages of each, that fit into a snapshot; `total` counts those that don't fit as well. */
+export type ChatList = { chats: ChatWithMessages[]; total: number };
 
 export type NewMessage = {
   /** 32 hex digits; the same id from the same sender is the same message. */
@@ -83,12 +85,15 @@ export interface ChatStore {
   servedBy(staffId: string): Promise<string[]>;
   /** The id of the visitor's open chat, if there is one. */
   openedBy(visitorId: string): Promise<string[]>;
-  /** The queued chats of these organisations, oldest first, each with its visitor's last 100 messages. */
-  queues(organisationIds: string[]): Promise<ChatWithMessages[]>;
-  /** The chats that these staff serve, each with its last 100 messages, system messages included. */
-  active(staffIds: string[]): Promise<ChatWithMessages[]>;
-  /** The open chats of these visitors, each with its last 100 messages, system messages included. */
-  openChats(visitorIds: string[]): Promise<ChatWithMessages[]>;
+  /**
+   * The queued chats of each of these organisations, oldest first, each with its visitor's newest messages. Answers for the
+   * first of them, as many as some MB hold, and at least for one.
+   */
+  queues(organisationIds: string[]): Promise<ChatList[]>;
+  /** The same of the chats that each of these staff serves, system messages included. */
+  active(staffIds: string[]): Promise<ChatList[]>;
+  /** The same of the open chat of each of these visitors. */
+  openChats(visitorIds: string[]): Promise<ChatList[]>;
   /** The 15 of each of these organisations that were flagged last, the last one first. */
   flagged(organisationIds: string[]): Promise<Chat[]>;
   /** Everybody who takes part in an open chat. */
@@ -101,7 +106,7 @@ export interface ChatStore {
    * contents, but at least one step of each. Unknown chats are left out.
    */
   histories(wanted: { chatId: string; after: number }[]): Promise<History[]>;
-  /** A visitor's messages below a number, as many as in the queue. */
+  /** A visitor's newest messages below a number, as many as fit into an event. */
   messagesBefore(chatId: string, number: number): Promise<ChatMessage[]>;
 }
 

@@ -2,54 +2,112 @@ import type { ServerPayload } from "../contract/events.ts";
 import type { ChatStore, ChatWithMessages, People, UserRef, VisitorCaller } from "./ports.ts";
 
 type StaffInit = ServerPayload<"staff_init">;
+/** The chats that one staff serves, and how many they are. */
+export type ActiveChats = Pick<StaffInit, "active_chats" | "active_total">;
 /** What the screens of all staff of an organisation start from alike. */
-export type OrganisationSnapshot = Omit<StaffInit, "active_chats">;
+export type OrganisationSnapshot = Omit<StaffInit, keyof ActiveChats>;
 
-/** Reads it for several organisations. `online` are the users of all of them who are online. */
+/**
+ * `staff_init` has at most 2 MB, with up to 600 KB for the chats that one serves. Of the rest the queue takes up to 1.1 MB,
+ * and people what it leaves. The lists of chats are cut where they are read (src/store/snapshots.ts).
+ */
+const SHARED_BYTES = 1_390_000;
+/** No more people are read: the smallest that they can be as JSON would fill the room already. */
+const MAX_PEOPLE = 6_000;
+
+type Parts = {
+  chats: ChatStore;
+  people: People;
+  /** The users of an organisation who are online. */
+  online: (organisationId: string) => Promise<UserRef[]>;
+};
+
+/** Reads it for the first of these organisations: as many as the store reads queues at once. */
 export async function organisationSnapshots(
-  { chats, people }: { chats: ChatStore; people: People },
-  organisationIds: string[],
-  online: UserRef[],
+  { chats, people, online }: Parts,
+  wantedIds: string[],
 ): Promise<OrganisationSnapshot[]> {
-  const idsOf = (kind: UserRef["kind"]) => online.filter((user) => user.kind === kind).map((user) => user.id);
-  const [staff, visitors, queued, flagged] = await Promise.all([
-    people.staff(idsOf("staff")),
-    people.visitors(idsOf("visitor")),
-    chats.queues(organisationIds),
+  const queues = await chats.queues(wantedIds);
+  const organisationIds = wantedIds.slice(0, queues.length);
+  const users = await Promise.all(organisationIds.map(online));
+  const idsOf = (kind: UserRef["kind"]) =>
+    users.map((all) => all.filter((user) => user.kind === kind).map(({ id }) => id));
+  const [staffIds, visitorIds] = [idsOf("staff"), idsOf("visitor")];
+  const [staff, visitors, flagged] = await Promise.all([
+    read(people.staff, staffIds),
+    read(people.visitors, visitorIds),
     chats.flagged(organisationIds),
   ]);
-  const organisationOf = new Map(online.map(({ id, organisationId }) => [id, organisationId]));
-  return organisationIds.map((id) => ({
-    online_users: staff.filter((one) => one.organisation_id === id),
-    online_visitors: visitors.filter((one) => organisationOf.get(one.id) === id),
-    unclaimed_chats: queued
-      .filter((chat) => chat.organisationId === id)
-      .map((chat) => ({
-        ...withUser(chat),
-        contents: chat.messages.map((message) => message.content),
-        messages: chat.messages,
-      })),
-    flagged_chats: flagged.filter((chat) => chat.organisationId === id).map(withUser),
+  return organisationIds.map((id, index) => {
+    const queue = queues[index] ?? { chats: [], total: 0 };
+    const unclaimed = queue.chats.map((chat) => ({
+      ...{ ...withUser(chat), messages: chat.messages, messages_total: chat.lastNumber },
+      contents: chat.messages.map((message) => message.content),
+    }));
+    const flaggedHere = flagged.filter((chat) => chat.organisationId === id).map(withUser);
+    const room = SHARED_BYTES - sizeOf(unclaimed) - sizeOf(flaggedHere);
+    const [allStaff, allVisitors] = [staff[index] ?? [], visitors[index] ?? []];
+    // Each kind has half of the room, and what the other kind leaves of its half.
+    const shownStaff = fitting(allStaff, Math.max(room / 2, room - sizeOf(allVisitors)));
+    const shownVisitors = fitting(allVisitors, room - sizeOf(shownStaff));
+    return {
+      online_users: shownStaff,
+      online_users_total: totalOf(allStaff, staffIds[index]),
+      online_visitors: shownVisitors,
+      online_visitors_total: totalOf(allVisitors, visitorIds[index]),
+      unclaimed_chats: unclaimed,
+      unclaimed_total: queue.total,
+      flagged_chats: flaggedHere,
+    };
+  });
+}
+
+/** Reads people of several organisations by one statement. The ids are time-ordered: those who came first are shown first. */
+async function read<P extends { id: string }>(
+  readPeople: (ids: string[]) => Promise<P[]>,
+  idsOfEach: string[][],
+): Promise<P[][]> {
+  const shown = idsOfEach.map((ids) => ids.toSorted().slice(0, MAX_PEOPLE));
+  const found = new Map((await readPeople(shown.flat())).map((one) => [one.id, one]));
+  return shown.map((ids) => ids.flatMap((id) => found.get(id) ?? []));
+}
+
+/** Those whom nobody knows any more aren't online; of those who weren't read it isn't known. */
+const totalOf = (found: unknown[], ids: string[] = []) => (ids.length <= MAX_PEOPLE ? found.length : ids.length);
+
+/** Reads which chats the first of these staff serve: as many staff as the store reads at once. */
+export async function activeChats(chats: ChatStore, staffIds: string[]): Promise<ActiveChats[]> {
+  return (await chats.active(staffIds)).map((list) => ({
+    active_chats: list.chats.map((chat) => ({
+      ...{ ...withUser(chat), messages: chat.messages, messages_total: chat.lastNumber },
+    })),
+    active_total: list.total,
   }));
 }
 
-/** Reads which chats each of these staff serves. */
-export async function activeChats(chats: ChatStore, staffIds: string[]): Promise<StaffInit["active_chats"][]> {
-  const active = Map.groupBy(await chats.active(staffIds), (chat) => chat.staff?.id);
-  return staffIds.map((id) => (active.get(id) ?? []).map((chat) => ({ ...withUser(chat), messages: chat.messages })));
-}
-
-/** Reads what the screen of each of these visitors starts from. */
+/** Reads what the screens of the first of these visitors start from: as many visitors as the store reads at once. */
 export async function visitorSnapshots(
   chats: ChatStore,
   callers: VisitorCaller[],
 ): Promise<ServerPayload<"visitor_init">[]> {
-  const open = await chats.openChats(callers.map(({ user }) => user.id));
-  const chatOf = new Map(open.map((chat) => [chat.visitor.id, chat]));
-  return callers.map(({ user }) => {
-    const chat = chatOf.get(user.id);
-    return { user, room: chat?.room ?? null, staff: chat?.staff ?? null, messages: chat?.messages ?? [] };
+  const lists = await chats.openChats(callers.map(({ user }) => user.id));
+  return callers.slice(0, lists.length).map(({ user }, index) => {
+    const chat = lists[index]?.chats[0];
+    if (!chat) return { user, room: null, staff: null, messages: [] };
+    return { user, room: chat.room, staff: chat.staff, messages: chat.messages, messages_total: chat.lastNumber };
   });
 }
 
 const withUser = ({ visitor, room }: Pick<ChatWithMessages, "visitor" | "room">) => ({ user: visitor, room });
+
+const sizeOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
+
+/** The first of them, as many as fit into so many bytes of JSON. */
+function fitting<T>(items: T[], bytes: number): T[] {
+  let left = bytes - 2;
+  const end = items.findIndex((item) => {
+    left -= sizeOf(item) + 1;
+    return left < 0;
+  });
+  return end === -1 ? items : items.slice(0, end);
+}

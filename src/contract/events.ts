@@ -109,15 +109,28 @@ const ofSeenStaff = { user: SeenStaff };
 const ofVisitor = { user: Visitor };
 const inRoom = { room: Room };
 const ofMessage = { room: Room, content: Content, message: ChatMessage };
-const History = Type.Array(ChatMessage, { description: "system messages included, at most the last 100" });
-const Contents = Type.Array(Content, { description: "at most the last 100, and 256 KB of them beside the last one" });
+const History = Type.Array(ChatMessage, {
+  description: "the newest, system messages included: at most 100, and as many as fit into the snapshot",
+});
+const Contents = Type.Array(Content, { description: "the newest: at most 100, and as many as fit into the snapshot" });
+const MessagesTotal = Type.Integer({
+  description: "how many messages the chat has, system messages included: the older ones come over HTTP",
+});
+const total = (of: string) => Type.Integer({ description: `how many ${of} there are: the list has those that fit` });
 const MessagesBeside = Type.Array(ChatMessage, { description: "matches `contents` one by one" });
 
 const QueuedChat = Type.Object(
   { ...ofVisitor, ...inRoom, contents: Contents, messages: MessagesBeside },
   { title: "QueuedChat" },
 );
-const ActiveChat = Type.Object({ ...ofVisitor, ...inRoom, messages: History }, { title: "ActiveChat" });
+const UnclaimedChat = Type.Object(
+  { ...QueuedChat.properties, messages_total: MessagesTotal },
+  { title: "UnclaimedChat" },
+);
+const ActiveChat = Type.Object(
+  { ...ofVisitor, ...inRoom, messages: History, messages_total: MessagesTotal },
+  { title: "ActiveChat" },
+);
 const FlaggedChat = Type.Object({ ...ofVisitor, ...inRoom }, { title: "FlaggedChat" });
 
 export type ServerEvent = {
@@ -131,19 +144,26 @@ export type ServerEvent = {
 export const serverEvents = {
   staff_init: {
     to: "the staff's own connection, right after connecting and when Redis was away",
-    summary: "All that a staff's screen starts from: treat it as the state.",
+    summary: "All that a staff's screen starts from, in at most 2 MB: treat it as the state.",
     payload: Type.Object({
       online_users: Type.Array(Staff),
+      online_users_total: total("staff online"),
       online_visitors: Type.Array(Visitor),
-      unclaimed_chats: Type.Array(QueuedChat, { description: "oldest first" }),
+      online_visitors_total: total("visitors online"),
+      unclaimed_chats: Type.Array(UnclaimedChat, { description: "oldest first" }),
+      unclaimed_total: total("chats in the queue"),
       flagged_chats: Type.Array(FlaggedChat, { description: "the 15 flagged last" }),
-      active_chats: Type.Array(ActiveChat, { description: "the chats that this staff serves" }),
+      active_chats: Type.Array(ActiveChat, { description: "the chats that this staff serves, oldest first" }),
+      active_total: total("chats that this staff serves"),
     }),
   },
   visitor_init: {
     to: "the visitor's own connection, right after connecting and when Redis was away",
-    summary: "All that a visitor's screen starts from: treat it as the state.",
-    payload: Type.Object({ ...ofVisitor, room: nullable(Room), staff: nullable(SeenStaff), messages: History }),
+    summary: "All that a visitor's screen starts from, in at most 512 KB: treat it as the state.",
+    payload: Type.Object({
+      ...{ ...ofVisitor, room: nullable(Room), staff: nullable(SeenStaff), messages: History },
+      messages_total: Type.Optional(MessagesTotal),
+    }),
   },
 
   append_unclaimed_chats: {
@@ -219,7 +239,9 @@ export const serverEvents = {
       ...ofStaff,
       ...inRoom,
       visitor: Visitor,
-      contents: Type.Array(ChatMessage, { description: "the visitor's messages so far, as many as in the queue" }),
+      contents: Type.Array(ChatMessage, {
+        description: "the visitor's newest messages so far: at most 100, and 250 KB",
+      }),
       messages: MessagesBeside,
     }),
   },

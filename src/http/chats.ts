@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http";
 import Type from "typebox";
 import { demoIds } from "../accounts/demo.ts";
 import type { Tokens } from "../accounts/tokens.ts";
@@ -14,9 +15,13 @@ import {
   statuses,
   Visitor,
 } from "../contract/models.ts";
+import { inRounds } from "../gather.ts";
+import { createBacklog } from "../sockets/backlog.ts";
+import { untilRoom } from "../sockets/outgoing.ts";
 import type { Account } from "../store/accounts.ts";
 import type { Lists } from "../store/lists.ts";
 import { requireUser, userOf } from "./auth.ts";
+import { takenOf } from "./raw-answer.ts";
 import { AfterId, answers, IdParam, Limit, Listed, page } from "./schemas.ts";
 import type { HttpServer } from "./server.ts";
 
@@ -61,10 +66,22 @@ const scopeOf = ({ kind, organisationId, user }: Account) => ({
   ...(kind === "visitor" && { visitorId: user.id }),
 });
 
+/** So many pages of messages are read at once: before each it is seen to that clients have read those before. */
+const PAGES_AT_ONCE = 8;
+
 type Context = { lists: Lists; tokens: Tokens; show: ShowToVisitor };
 
 export function chatRoutes(http: HttpServer, { lists, tokens, show }: Context): void {
   const onRequest = requireUser(tokens);
+  const inRound = inRounds(PAGES_AT_ONCE);
+  async function inTurn<T>(read: () => Promise<T>): Promise<T> {
+    const { promise, resolve } = Promise.withResolvers<T>();
+    await inRound(async () => {
+      await untilRoom();
+      resolve(await read());
+    });
+    return promise;
+  }
 
   http.get(
     "/chats",
@@ -112,34 +129,43 @@ export function chatRoutes(http: HttpServer, { lists, tokens, show }: Context): 
           security,
           operationId: "listMessages",
           summary: "A chat's messages, in sequence order",
-          description: "`after` goes forward; `before` alone gives the nearest messages below, and goes backward.",
+          description:
+            "`after` goes forward; `before` alone gives the nearest messages below, and goes backward. A page has at most " +
+            "1 MB, or one message: it may have fewer than `limit` while `links.next` goes on.",
         },
         params: IdParam("the chat's id: `GET /chats` lists them", ID_EXAMPLE),
         querystring: Type.Object({ after: sequenceNum(0), before: sequenceNum(100), limit: Limit }),
         response: answers(200, Listed(ChatMessage), 401, 404),
       },
+      async onSend(_request, { raw }, payload) {
+        if (typeof payload === "string") countUnread(raw, payload);
+      },
     },
     async (request) => {
       const { after, before, limit } = request.query;
       const { id } = request.params;
-      const found = isId(id)
-        ? await lists.messages(scopeOf(userOf(request)), id, { after, before, take: limit + 1 })
-        : null;
+      if (!isId(id)) throw new Refusal("notFound");
+      const found = await inTurn(() => lists.messages(scopeOf(userOf(request)), id, { after, before, take: limit }));
       if (!found) throw new Refusal("notFound");
-      const path = `/chats/${id}/messages`;
-      if (before !== undefined && after === undefined) {
-        const newestFirst = page(
-          found.toReversed(),
-          limit,
-          (oldest) => query({ before: oldest.sequence_num, limit }),
-          path,
-        );
-        return { ...newestFirst, data: newestFirst.data.toReversed() };
-      }
-      return page(found, limit, (last) => query({ after: last.sequence_num, ...(before && { before }), limit }), path);
+      const goesBack = before !== undefined && after === undefined;
+      const edge = found.messages.at(goesBack ? 0 : -1)?.sequence_num ?? 0;
+      const next = goesBack ? { before: edge, limit } : { after: edge, ...(before && { before }), limit };
+      return { data: found.messages, links: { next: found.hasMore ? `/chats/${id}/messages?${query(next)}` : null } };
     },
   );
 }
 
 const query = (values: Record<string, number>) =>
   new URLSearchParams(Object.entries(values).map(([name, value]): [string, string] => [name, String(value)]));
+
+/** Counts an answer as part of what waits for clients, until its client has read it or is gone. */
+function countUnread(response: ServerResponse, payload: string): void {
+  const size = Buffer.byteLength(payload);
+  const backlog = createBacklog({
+    unread: () => (response.writableFinished || response.destroyed ? 0 : size),
+    taken: () => takenOf(response),
+    cutOff: () => void response.destroy(),
+  });
+  backlog.add({ data: payload }, size);
+  response.once("close", backlog.clear);
+}

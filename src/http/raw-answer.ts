@@ -1,5 +1,6 @@
 import { type IncomingMessage, ServerResponse, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
+import { every, toLastLine } from "../time.ts";
 
 /**
  * What every answer carries, also an error. Nothing here is a page, but for /docs, which has a policy of its own, and
@@ -20,10 +21,33 @@ export class SecureResponse<Request extends IncomingMessage> extends ServerRespo
   constructor(...given: ConstructorParameters<typeof ServerResponse<Request>>) {
     super(...given);
     for (const [name, value] of Object.entries(securityHeaders)) this.setHeader(name, value);
+    this.once("prefinish", hangUpWhenStalled);
   }
 }
 
-/** How long a client has to read the answer before it is cut off. */
+/** A client that takes nothing of an answer for so long is cut off. */
+const STALLED_MS = 10_000;
+/** What Node's own timeouts look at as well; what the client sends makes those wait longer, though. */
+type Handle = { bytesWritten: number; writeQueueSize: number };
+
+/** How much the system has taken of all that was written on the answer's connection. */
+export function takenOf({ socket }: ServerResponse): number {
+  const { _handle: handle } = (socket ?? {}) as { _handle?: Handle | null };
+  return handle ? handle.bytesWritten - handle.writeQueueSize : 0;
+}
+
+/** To be called when all of an answer is written. */
+function hangUpWhenStalled(this: ServerResponse): void {
+  let before = takenOf(this);
+  const look = () => {
+    const now = takenOf(this);
+    if (now === before) this.destroy();
+    before = now;
+  };
+  this.once("close", every(STALLED_MS, look, toLastLine));
+}
+
+/** How long a client has to read an answer by hand before it is cut off. */
 const READ_WITHIN_MS = 2_000;
 
 /** Answers by hand, and hangs up, where Node has no response to write on: an upgrade, or a request that can't be read. */

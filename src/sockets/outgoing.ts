@@ -1,3 +1,5 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { Refusal } from "../contract/errors.ts";
 import { after, toLastLine } from "../time.ts";
 import { sizeOf } from "./packet.ts";
 
@@ -7,14 +9,16 @@ const MAX_OUTGOING = 96_000_000;
 const PACKET = 200;
 /** Between two looks for whom to cut off while too much waits. */
 const LOOK_AGAIN_MS = 50;
+/** Clients that read nothing are cut off earlier. */
+const ROOM_WITHIN_MS = 5_000;
 /** A client that would need longer for what waits for it, at the speed that it has read with, reads badly. */
 const MAX_NEEDED_S = 30;
 
 type Packet = Parameters<typeof sizeOf>[0];
-/** A frame that goes to many connections is in memory once, for as long as one of them holds it. */
+/** A buffer that goes to many connections is in memory once, for as long as one of them holds it. */
 type Frame = { bytes: number; holders: number };
 /** What one connection holds of a packet. */
-export type Held = { own: number; frame: Frame | undefined };
+export type Held = { own: number; frames: Frame[] };
 
 /** A connection for which something waits. */
 export type Lagging = {
@@ -40,23 +44,36 @@ export const outgoing = { used: () => used, total: MAX_OUTGOING, hasRoom: () => 
 export function hold(packet: Packet): Held {
   const shared = packet.options?.wsPreEncodedFrame;
   let own = PACKET;
-  let frame: Frame | undefined;
+  const held: Frame[] = [];
   if (shared) {
-    frame = frames.get(shared) ?? { bytes: sizeOf(packet), holders: 0 };
-    frames.set(shared, frame);
-    if (frame.holders++ === 0) used += frame.bytes;
+    // A packet may share one of its buffers with other packets.
+    for (const buffer of shared) {
+      const frame = frames.get(buffer) ?? { bytes: buffer.length, holders: 0 };
+      frames.set(buffer, frame);
+      if (frame.holders++ === 0) used += frame.bytes;
+      held.push(frame);
+    }
   } else own += sizeOf(packet);
   used += own;
   if (used > MAX_OUTGOING && !isLooking) {
     isLooking = true;
     after(LOOK_AGAIN_MS, cutOffWorst, toLastLine);
   }
-  return { own, frame };
+  return { own, frames: held };
 }
 
-export function release({ own, frame }: Held): void {
+export function release({ own, frames }: Held): void {
   used -= own;
-  if (frame && --frame.holders === 0) used -= frame.bytes;
+  for (const frame of frames) if (--frame.holders === 0) used -= frame.bytes;
+}
+
+/** Resolves when there is room for more; rejects with `busy` when there is none for some seconds. */
+export async function untilRoom(): Promise<void> {
+  const endsAt = performance.now() + ROOM_WITHIN_MS;
+  while (!outgoing.hasRoom()) {
+    if (performance.now() > endsAt) throw new Refusal("busy");
+    await delay(LOOK_AGAIN_MS);
+  }
 }
 
 export const watchLagging = (connection: Lagging): void => void lagging.add(connection);

@@ -1,7 +1,10 @@
 import type { Socket } from "socket.io";
 
-/** An event, encoded once for all whom it is sent to: as a websocket's frame, and as the text for whoever polls. */
-export type Packet = { frame: [Buffer]; text(): string };
+/**
+ * An event, encoded once for all whom it is sent to: as a websocket's frame, in one buffer or two, and as the text for a
+ * client that polls.
+ */
+export type Packet = { frame: [Buffer] | [Buffer, Buffer]; text(): string };
 
 /** Where all that goes to a connection passes: what is told to many goes past the socket itself. */
 export type Way = { writeToEngine(packets: string[], options: object): void };
@@ -12,11 +15,10 @@ export const wayTo = (socket: Socket): Way => socket.client as unknown as Way;
  * @param payload JSON, without binary data; in UTF-8 when it is bytes
  */
 export function packetOf(event: string, payload: string | Buffer): Packet {
-  // "4" is a message in Engine.IO's protocol, "2" an event in Socket.IO's.
-  const begin = `42["${event}",`;
+  const begin = beginOf(event);
   const size = typeof payload === "string" ? Buffer.byteLength(payload) : payload.length;
   const length = begin.length + size + 1;
-  const headerLength = length < 126 ? 2 : length < 65_536 ? 4 : 10;
+  const headerLength = headerLengthOf(length);
   const frame = Buffer.allocUnsafe(headerLength + length);
   writeHeader(frame, length);
   const start = headerLength + frame.write(begin, headerLength, "latin1");
@@ -30,12 +32,34 @@ export function packetOf(event: string, payload: string | Buffer): Packet {
 
 const CLOSING_BRACKET = 0x5d;
 
+/** Fields that the payloads of several packets have alike: the end of each, which isn't copied. */
+export const sharedFields = (fields: object): Buffer => Buffer.from(`${JSON.stringify(fields).slice(1)}]`);
+
+/**
+ * An event whose payload has fields of its own, and then shared ones.
+ * @param own JSON of an object with at least one field
+ */
+export function packetWith(event: string, own: string, shared: Buffer): Packet {
+  const begin = `${beginOf(event)}${own.slice(0, -1)},`;
+  const size = Buffer.byteLength(begin);
+  const headerLength = headerLengthOf(size + shared.length);
+  const first = Buffer.allocUnsafe(headerLength + size);
+  writeHeader(first, size + shared.length);
+  first.write(begin, headerLength);
+  return { frame: [first, shared], text: () => first.toString("utf8", headerLength + 1) + shared.toString() };
+}
+
 /** Sends it as Socket.IO's own broadcasts are sent: on a websocket the very bytes, not a copy for each connection. */
 export function send(socket: Socket, packet: Packet): void {
-  // On a websocket Engine.IO looks at nothing but the frame.
-  const text = socket.conn.transport.name === "websocket" ? "" : packet.text();
-  wayTo(socket).writeToEngine([text], { preEncoded: true, wsPreEncodedFrame: packet.frame });
+  // On a websocket Engine.IO looks at nothing but the frame. For a client that polls it puts "4" and the data into one
+  // text when the poll comes: made only then, no text waits beside the frame.
+  const data = socket.conn.transport.name === "websocket" ? "" : { toString: packet.text };
+  wayTo(socket).writeToEngine([data as string], { preEncoded: true, wsPreEncodedFrame: packet.frame });
 }
+
+/** "4" is a message in Engine.IO's protocol, "2" an event in Socket.IO's. */
+const beginOf = (event: string) => `42["${event}",`;
+const headerLengthOf = (length: number) => (length < 126 ? 2 : length < 65_536 ? 4 : 10);
 
 /** Of an unmasked text frame (RFC 6455, 5.2). */
 function writeHeader(frame: Buffer, length: number): void {

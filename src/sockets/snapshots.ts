@@ -1,13 +1,13 @@
 import type { Socket } from "socket.io";
 import type { Caller, ChatStore, People, StaffCaller, UserRef, VisitorCaller } from "../chat/ports.ts";
-import { activeChats, type OrganisationSnapshot, organisationSnapshots, visitorSnapshots } from "../chat/snapshots.ts";
+import { activeChats, organisationSnapshots, visitorSnapshots } from "../chat/snapshots.ts";
 import type { ShowToVisitor } from "../chat/visitors-view.ts";
-import type { ServerPayload } from "../contract/events.ts";
-import { gathered } from "../gather.ts";
+import { gathered, later } from "../gather.ts";
 import { isUnavailable } from "../store/faults.ts";
-import { type Packet, packetOf, send } from "./packet.ts";
+import { untilRoom } from "./outgoing.ts";
+import { type Packet, packetOf, packetWith, send, sharedFields } from "./packet.ts";
 
-/** Of so many staff, visitors or organisations the chats are read by one statement at most. */
+/** Of so many staff, visitors or organisations the chats are read by one statement at most; the store may read fewer. */
 const PEOPLE_READ = 200;
 const ORGANISATIONS_READ = 20;
 /** So many large packets go out in one turn of the event loop: to hand one over takes most of a millisecond. */
@@ -25,61 +25,56 @@ type Parts = {
 export type ReadSnapshot = (caller: Caller) => Promise<(socket: Socket) => void>;
 
 /**
- * Those who wait for a snapshot share the next reading. What is alike for all staff of an organisation is read, and made
- * into a packet, once for all of them: of 2,000 staff that come at once each would otherwise read about all the others.
+ * Those who wait for a snapshot share the next reading. A snapshot is made into a packet once: for all connections of a
+ * visitor, and what is alike for all staff of an organisation for all of them. Each connection is sent the very same bytes,
+ * so that what waits for those that don't read is in memory once.
  */
 export function createSnapshots({ chats, people, show, online }: Parts): ReadSnapshot {
-  const organisation = gathered(async (ids: string[]) => {
-    const wanted = [...new Set(ids)];
-    const found = new Map<string, Shared | Failure>();
-    for (let start = 0; start < wanted.length; start += ORGANISATIONS_READ) {
-      await read(wanted.slice(start, start + ORGANISATIONS_READ), found);
-    }
-    return ids.map((id) => found.get(id) as Shared | Failure);
-  }, Number.POSITIVE_INFINITY);
+  /** One reading for all who ask for the same; those whom it leaves out are read by the next. */
+  function shared<I, O>(
+    { keyOf, atOnce }: { keyOf: (item: I) => string; atOnce: number },
+    read: (items: I[]) => Promise<O[]>,
+  ): (item: I) => Promise<O> {
+    return gathered(async (items: I[]) => {
+      const wanted = [...new Map(items.map((item) => [keyOf(item), item]))].slice(0, atOnce);
+      // What is read has a place here until it is sent: some MB at most.
+      await untilRoom();
+      const results = await read(wanted.map(([, item]) => item));
+      const found = new Map(results.map((result, index) => [wanted[index]?.[0], result]));
+      return items.map((item) => found.get(keyOf(item)) ?? later);
+    }, Number.POSITIVE_INFINITY);
+  }
 
-  async function read(ids: string[], found: Map<string, Shared | Failure>): Promise<void> {
+  async function readOrganisations(ids: string[]): Promise<(Buffer | Failure)[]> {
     try {
-      const users = await Promise.all(ids.map(online));
-      const snapshots = await organisationSnapshots({ chats, people }, ids, users.flat());
-      snapshots.forEach((snapshot, index) => {
-        found.set(ids[index] as string, share(snapshot));
-      });
+      return (await organisationSnapshots({ chats, people, online }, ids)).map(sharedFields);
     } catch (error) {
       // It may be the fault of one of them, and then the others have nothing to do with it.
-      if (ids.length > 1 && !isUnavailable(error)) for (const id of ids) await read([id], found);
-      else for (const id of ids) found.set(id, { error });
+      if (ids.length === 1 || isUnavailable(error)) return ids.map(() => ({ error }));
+      const found: (Buffer | Failure)[] = [];
+      for (const id of ids) found.push(...(await readOrganisations([id])));
+      return found;
     }
   }
 
-  const active = gathered((staffIds: string[]) => activeChats(chats, staffIds), PEOPLE_READ);
-  const ofVisitor = gathered(
-    async (callers: VisitorCaller[]) => (await visitorSnapshots(chats, callers)).map(show),
-    PEOPLE_READ,
+  const organisation = shared({ keyOf: (id: string) => id, atOnce: ORGANISATIONS_READ }, readOrganisations);
+  const active = shared({ keyOf: (id: string) => id, atOnce: PEOPLE_READ }, (ids) => activeChats(chats, ids));
+  const ofVisitor = shared({ keyOf: ({ user }: VisitorCaller) => user.id, atOnce: PEOPLE_READ }, async (callers) =>
+    (await visitorSnapshots(chats, callers)).map((one) => packetOf("visitor_init", JSON.stringify(show(one)))),
   );
   const turnToSend = gathered(async (all: Packet[]) => all, SENT_AT_ONCE);
 
-  const readStaff = async ({ organisationId, user }: StaffCaller) => {
-    const [shared, own] = await Promise.all([organisation(organisationId), active(user.id)]);
-    if ("error" in shared) throw shared.error;
-    const packet = await turnToSend(shared.with(own));
-    return (socket: Socket) => send(socket, packet);
+  const packetFor = async (caller: Caller): Promise<Packet> => {
+    if (caller.kind === "visitor") return ofVisitor(caller);
+    const { organisationId, user }: StaffCaller = caller;
+    const [ofAll, own] = await Promise.all([organisation(organisationId), active(user.id)]);
+    if ("error" in ofAll) throw ofAll.error;
+    return packetWith("staff_init", JSON.stringify(own), ofAll);
   };
-  const readVisitor = async (caller: VisitorCaller) => {
-    const snapshot = await ofVisitor(caller);
-    return (socket: Socket) => void socket.emit("visitor_init", snapshot);
+  return async (caller) => {
+    const packet = await turnToSend(await packetFor(caller));
+    return (socket) => send(socket, packet);
   };
-  return (caller) => (caller.kind === "staff" ? readStaff(caller) : readVisitor(caller));
 }
 
-type ActiveChats = ServerPayload<"staff_init">["active_chats"];
-type Shared = { with(activeChats: ActiveChats): Packet };
 type Failure = { error: unknown };
-
-/** The packets of all staff of an organisation: those who serve no chat, as most of a crowd, get the very same one. */
-function share(snapshot: OrganisationSnapshot): Shared {
-  const json = JSON.stringify(snapshot).slice(0, -1);
-  const make = (active: ActiveChats) => packetOf("staff_init", `${json},"active_chats":${JSON.stringify(active)}}`);
-  const withNone = make([]);
-  return { with: (active) => (active.length === 0 ? withNone : make(active)) };
-}

@@ -2,7 +2,7 @@ import type { ChatStore } from "../chat/ports.ts";
 import type { ChatMessage } from "../contract/models.ts";
 import type { Prisma } from "./prisma.ts";
 import { type ChatJoined, type ChatRow, type MessageRow, toChat, toId, toMessage } from "./rows.ts";
-import { queuedMessages } from "./snapshots.ts";
+import { HISTORY, messagesWithin } from "./within-bytes.ts";
 
 const COLUMNS = "id, organisation_id, visitor_id, staff_id, status, last_sequence_num";
 
@@ -55,10 +55,24 @@ JOIN chats chat ON chat.id = wanted.chat_id
 JOIN visitors visitor ON visitor.id = chat.visitor_id
 ORDER BY chat.id`;
 
-const MESSAGES_BEFORE = `
-SELECT (${queuedMessages("AND sequence_num < $2::int")}) AS messages FROM chats chat WHERE id = $1::uuid`;
+/** `agent_new_chat` has them twice, in `contents` and in `messages`. */
+const SO_FAR_BYTES = 250_000;
 
-/** A visitor's messages below a number, as many as in the queue. */
+/** SQL for a visitor's newest messages as JSON, as many as fit into an event. */
+export function messagesSoFar(chatId: string, condition = "true"): string {
+  const ofVisitor = `message.type_id = 1 AND ${condition}`;
+  const newest = messagesWithin({
+    ...{ chatId, condition: ofVisitor, direction: "newest first", copies: 1 },
+    ...{ bytes: `${SO_FAR_BYTES}`, count: `${HISTORY}` },
+  });
+  return `
+    SELECT json_agg(to_json(message) ORDER BY message.sequence_num) FROM chat_messages message
+    WHERE message.chat_id = ${chatId} AND ${ofVisitor} AND message.sequence_num >= (SELECT min(number) FROM (${newest}) newest)`;
+}
+
+const MESSAGES_BEFORE = `SELECT (${messagesSoFar("$1::uuid", "message.sequence_num < $2::int")}) AS messages`;
+
+/** A visitor's newest messages below a number, as many as fit into an event. */
 export async function messagesBefore(
   prisma: Pick<Prisma, "$queryRawUnsafe">,
   chatId: string,

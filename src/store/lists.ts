@@ -1,6 +1,7 @@
 import type { ChatMessage, ChatStatus, Room, Staff, Visitor } from "../contract/models.ts";
 import type { Prisma } from "./prisma.ts";
 import { type MessageRow, toChat, toMessage, toTimeOrNull } from "./rows.ts";
+import { messagesWithin } from "./within-bytes.ts";
 
 export type ListedChat = {
   room: Room;
@@ -24,13 +25,46 @@ export type MessagePage = { after?: number | undefined; before?: number | undefi
 export interface Lists {
   /** Newest first. */
   chats(filter: ChatFilter): Promise<ListedChat[]>;
-  /** In sequence order. With `before` alone, the nearest below it. Null when there is no such chat in there. */
+  /**
+   * In sequence order, at most 1 MB or one message. With `before` alone, the nearest below it. `hasMore` says whether there
+   * is another page in the same direction. Null when there is no such chat in there.
+   */
   messages(
     scope: Pick<ChatFilter, "organisationId" | "visitorId">,
     chatId: string,
     page: MessagePage,
-  ): Promise<ChatMessage[] | null>;
+  ): Promise<{ messages: ChatMessage[]; hasMore: boolean } | null>;
 }
+
+const PAGE_BYTES = 1_000_000;
+
+function messagePage(direction: "newest first" | "oldest first"): string {
+  const condition =
+    "message.sequence_num > coalesce($2::int, 0) AND message.sequence_num < coalesce($3::int, 2147483647)";
+  const walk = messagesWithin({
+    ...{
+      chatId: "$1::uuid",
+      condition,
+      direction,
+      copies: 1,
+      bytes: `${PAGE_BYTES}`,
+      count: "$4::int",
+      atLeastOne: true,
+    },
+  });
+  const ofChat = `chat_messages message WHERE message.chat_id = $1::uuid AND`;
+  const beyond = direction === "newest first" ? "< page.first" : "> page.last";
+  return `
+SELECT
+  (
+    SELECT json_agg(to_json(message) ORDER BY message.sequence_num)
+    FROM ${ofChat} message.sequence_num BETWEEN page.first AND page.last
+  ) AS messages,
+  EXISTS (SELECT FROM ${ofChat} ${condition} AND message.sequence_num ${beyond}) AS has_more
+FROM (SELECT min(number) AS first, max(number) AS last FROM (${walk}) walk) page`;
+}
+const FORWARDS = messagePage("oldest first");
+const BACKWARDS = messagePage("newest first");
 
 export function createLists(prisma: Prisma): Lists {
   /** There are few of them among very many: they have an index, which Prisma's conditions keep PostgreSQL from using. */
@@ -69,17 +103,10 @@ export function createLists(prisma: Prisma): Lists {
     async messages({ organisationId, visitorId }, chatId, { after, before, take }) {
       const scope = { organisation_id: organisationId, ...(visitorId !== undefined && { visitor_id: visitorId }) };
       if (!(await prisma.chat.findFirst({ where: { id: chatId, ...scope }, select: { id: true } }))) return null;
-      const backwards = before !== undefined && after === undefined;
-      const rows = await prisma.chatMessage.findMany({
-        where: {
-          chat_id: chatId,
-          sequence_num: { ...(after !== undefined && { gt: after }), ...(before !== undefined && { lt: before }) },
-        },
-        orderBy: { sequence_num: backwards ? "desc" : "asc" },
-        take,
-      });
-      const messages = rows.map((row) => toMessage(row as MessageRow));
-      return backwards ? messages.reverse() : messages;
+      type Page = { messages: MessageRow[] | null; has_more: boolean };
+      const sql = before !== undefined && after === undefined ? BACKWARDS : FORWARDS;
+      const [page] = await prisma.$queryRawUnsafe<Page[]>(sql, chatId, after ?? null, before ?? null, take);
+      return { messages: (page?.messages ?? []).map(toMessage), hasMore: page?.has_more ?? false };
     },
   };
 }

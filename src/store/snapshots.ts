@@ -1,42 +1,25 @@
-import type { ChatStore } from "../chat/ports.ts";
+import type { ChatList, ChatStore } from "../chat/ports.ts";
 import type { Prisma } from "./prisma.ts";
 import { type ChatJoined, type MessageRow, selectChat, toChat, toChatWithMessages, toId } from "./rows.ts";
+import { chatLists } from "./within-bytes.ts";
 
-/** How much of a chat comes with a snapshot; the rest is read page by page over HTTP. */
-const HISTORY = 100;
-/** How much of a queued chat goes to all staff, in bytes of its contents: no visitor makes the queue too large to send. */
-const QUEUED_BYTES = 256_000;
-
-/** The last messages of a row named `chat`. */
-const ALL_MESSAGES = `
-  SELECT json_agg(to_json(last) ORDER BY last.sequence_num) FROM (
-    SELECT * FROM chat_messages WHERE chat_id = chat.id ORDER BY sequence_num DESC LIMIT ${HISTORY}
-  ) last`;
-
-/** The same for a chat in the queue: without system messages, and not more than QUEUED_BYTES beside the last one. */
-export const queuedMessages = (condition = "") => `
-  SELECT json_agg(to_json(sized) ORDER BY sized.sequence_num) FILTER (WHERE coalesce(sized.bytes, 0) <= ${QUEUED_BYTES}) FROM (
-    SELECT last.*, sum(octet_length(content::text)) OVER (ORDER BY sequence_num DESC ROWS UNBOUNDED PRECEDING EXCLUDE CURRENT ROW) AS bytes
-    FROM (
-      SELECT * FROM chat_messages WHERE chat_id = chat.id AND type_id = 1 ${condition}
-      ORDER BY sequence_num DESC LIMIT ${HISTORY}
-    ) last
-  ) sized`;
-
-const chatsWhere = (condition: string, columns = "") => `${selectChat("chats", columns)} WHERE ${condition}`;
-
-const QUEUES = chatsWhere(
-  "chat.organisation_id = ANY($1::uuid[]) AND chat.status = 'unclaimed' ORDER BY chat.id",
-  `, (${queuedMessages()}) AS messages`,
-);
-const ACTIVE = chatsWhere(
-  "chat.staff_id = ANY($1::uuid[]) AND chat.status = 'claimed' ORDER BY chat.id",
-  `, (${ALL_MESSAGES}) AS messages`,
-);
-const OPEN_CHATS = chatsWhere(
-  "chat.visitor_id = ANY($1::uuid[]) AND chat.status <> 'closed'",
-  `, (${ALL_MESSAGES}) AS messages`,
-);
+/** In `staff_init` each content goes out twice: in `contents`, and in `messages`. */
+const QUEUES = chatLists({
+  ids: "SELECT id FROM chats WHERE organisation_id = wanted.id AND status = 'unclaimed' ORDER BY id",
+  condition: "message.type_id = 1",
+  ...{ copies: 2, bytes: { chats: 700_000, history: 400_000, each: 550_000 }, keepsBare: false },
+});
+/** An agent has to know each chat that they serve, so that a chat whose messages don't fit comes without. */
+const ACTIVE = chatLists({
+  ids: "SELECT id FROM chats WHERE staff_id = wanted.id AND status = 'claimed' ORDER BY id",
+  condition: "true",
+  ...{ copies: 1, bytes: { chats: 300_000, history: 300_000, each: 300_000 }, keepsBare: true },
+});
+const OPEN_CHATS = chatLists({
+  ids: "SELECT id FROM chats WHERE visitor_id = wanted.id AND status <> 'closed'",
+  condition: "true",
+  ...{ copies: 1, bytes: { chats: 1_000_000, history: 1_000_000, each: 500_000 }, keepsBare: true },
+});
 const FLAGGED = `${selectChat(`
   unnest($1::uuid[]) AS organisation(id) CROSS JOIN LATERAL (
     SELECT * FROM chats WHERE chats.organisation_id = organisation.id AND severity_level <> 0
@@ -55,8 +38,10 @@ type Snapshots = Pick<
 >;
 
 export function createSnapshots(prisma: Prisma): Snapshots {
-  type Row = ChatJoined & { messages: MessageRow[] | null };
+  type Lists = { found: (ChatJoined & { messages: MessageRow[] | null })[] | null; total: number };
   const rows = <T>(sql: string, ...values: unknown[]) => prisma.$queryRawUnsafe<T[]>(sql, ...values);
+  const lists = async (sql: string, ids: string[]): Promise<ChatList[]> =>
+    (await rows<Lists>(sql, ids)).map(({ found, total }) => ({ chats: (found ?? []).map(toChatWithMessages), total }));
 
   return {
     async servedBy(staffId) {
@@ -65,15 +50,9 @@ export function createSnapshots(prisma: Prisma): Snapshots {
     async openedBy(visitorId) {
       return (await rows<{ id: string }>(OPENED_BY, visitorId)).map(({ id }) => toId(id));
     },
-    async queues(organisationIds) {
-      return (await rows<Row>(QUEUES, organisationIds)).map(toChatWithMessages);
-    },
-    async active(staffIds) {
-      return (await rows<Row>(ACTIVE, staffIds)).map(toChatWithMessages);
-    },
-    async openChats(visitorIds) {
-      return (await rows<Row>(OPEN_CHATS, visitorIds)).map(toChatWithMessages);
-    },
+    queues: (organisationIds) => lists(QUEUES, organisationIds),
+    active: (staffIds) => lists(ACTIVE, staffIds),
+    openChats: (visitorIds) => lists(OPEN_CHATS, visitorIds),
     async flagged(organisationIds) {
       return (await rows<ChatJoined>(FLAGGED, organisationIds)).map(toChat);
     },

@@ -1,11 +1,10 @@
 import type { Chat, ChatStore, Decided, NewMessage, Transition } from "../chat/ports.ts";
 import type { RefusalCode } from "../contract/errors.ts";
 import { isUniqueViolation } from "./faults.ts";
-import { messagesBefore } from "./history.ts";
+import { messagesBefore, messagesSoFar } from "./history.ts";
 import { PATIENCE, whileLocked } from "./locks.ts";
 import type { Database } from "./prisma.ts";
 import { type ChatJoined, type MessageRow, selectChat, toChat, toMessage, toStaff, type UserRow } from "./rows.ts";
-import { queuedMessages } from "./snapshots.ts";
 
 /**
  * Every change of a chat's state: one conditional statement, which also appends the system message that tells of it, and
@@ -74,7 +73,7 @@ const CLAIM = transition({
   END`,
   set: "status = 'claimed', staff_id = $3::uuid, claimed_by = $3::uuid, claimed_at = now()",
   system: "join room",
-  columns: `, (${queuedMessages()}) AS messages,
+  columns: `, (${messagesSoFar("chat.id")}) AS messages,
     (SELECT max(sequence_num) FROM chat_messages WHERE chat_id = chat.id) AS seen`,
 });
 

@@ -1,13 +1,21 @@
 // What strangers can do to a pod at the default limits: what it takes in memory and in time, and what others notice. The
 // figures are printed. Memory is judged as the pod's memory limit wants it; times only roughly, as machines are noisy.
-import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, afterEach, beforeEach, expect, test } from "vitest";
+import type { ServerPayload } from "../../src/contract/events.ts";
+import type { Staff } from "../../src/contract/models.ts";
+import { connectDeaf, connectDeafPolling, connectReader, connectUnpolled } from "../support/floods/connections.ts";
+import { fill } from "../support/floods/fill.ts";
 import { type Figures, type Rig, startRig } from "../support/floods/rig.ts";
+import { runSql } from "../support/servers.ts";
+import { tokenOf } from "../support/world.ts";
 
+const LARGEST = 65_536;
 const MAX_MB = 700;
 /** Wanted are 200 ms and 500 ms, on a machine that has nothing else to do. */
 const MAX_STOP_MS = 1_000;
 const MAX_P99_MS = 2_500;
+
+type StaffInit = ServerPayload<"staff_init">;
 
 let rig: Rig;
 beforeEach(async () => {
@@ -27,4 +35,54 @@ async function withstand(name: string, flood: () => Promise<unknown>): Promise<v
   expect(figures.p99Ms).toBeLessThan(MAX_P99_MS);
 }
 
-test("nobody floods: what the figures are then", () => withstand("no flood", () => delay(2_000)));
+const times = <T>(count: number, make: (n: number) => Promise<T>) =>
+  Promise.all(Array.from({ length: count }, (_, n) => make(n)));
+
+test.each([
+  [40, "read nothing after CONNECT", connectDeaf],
+  [100, "read nothing after CONNECT", connectDeaf],
+  [100, "poll no more after CONNECT", connectUnpolled],
+  [100, "read nothing of what they poll", connectDeafPolling],
+])("a visitor with 100 large messages, %i of whose connections %s", async (count, what, connectOne) => {
+  const { organisation, world } = rig;
+  const visitor = await organisation.visitor();
+  const chat = { organisationId: organisation.id, chats: 1, messages: 100, bytes: LARGEST, visitorId: visitor.id };
+  await fill(world.databaseUrl, chat);
+  const { init, close } = await connectReader(world.url(0), tokenOf(visitor));
+  close();
+  await withstand(`1 visitor, ${count} connections ${what}`, () =>
+    times<unknown>(count, () => connectOne(world.url(0), tokenOf(visitor))),
+  );
+  expect(Buffer.byteLength(init)).toBeLessThan(512_000);
+});
+
+const STAFF = 40;
+const OLDEST = `
+  SELECT visitors.name FROM chats JOIN visitors ON visitors.id = visitor_id WHERE status = 'unclaimed' ORDER BY chats.id LIMIT 10`;
+
+test.each([
+  [200, 4],
+  [1_100, 4],
+  [3_000, 100],
+])("%i queued chats of %i large messages each: all staff get in, and see the oldest", async (chats, messages) => {
+  const { organisation, world } = rig;
+  await fill(world.databaseUrl, { organisationId: organisation.id, chats, messages, bytes: LARGEST });
+  const staff = await rig.hire(STAFF);
+  const inits: string[] = [];
+  await withstand(`${chats} queued chats of ${messages} messages, ${STAFF} staff`, () =>
+    times(STAFF, async (n) => {
+      // One that isn't let in is missing below.
+      const reader = await connectReader(world.url(0), tokenOf(staff[n] as Staff)).catch(() => null);
+      if (reader) inits.push(reader.init);
+      reader?.close();
+    }),
+  );
+  expect(inits).toHaveLength(STAFF);
+  expect(Math.max(...inits.map((init) => Buffer.byteLength(init)))).toBeLessThan(2_000_000);
+  const [, { unclaimed_chats, unclaimed_total }] = JSON.parse(inits[0]?.slice(2) ?? "[]") as [string, StaffInit];
+  const oldest = await runSql<{ name: string }>(world.databaseUrl, OLDEST);
+  const names = unclaimed_chats.map(({ user }) => user.name);
+  expect(names).toEqual(oldest.map(({ name }) => name).slice(0, names.length));
+  expect(unclaimed_chats.every(({ contents }) => contents.length > 0)).toBe(true);
+  expect(unclaimed_total).toBe(chats);
+});

@@ -61,8 +61,8 @@ test("while one chat is locked for 17 s, all others go on, on its own process an
     const acked = acks.flatMap(([isStored], n) => (isStored ? [n + 1] : []));
     expect(acked.length).toBeGreaterThan(30);
     const room = rooms[index] as string;
-    const messages = await world.store.lists.messages({ organisationId: organisation.id }, room, { take: 100 });
-    const contents = messages?.filter(({ type_id }) => type_id === 1).map(({ content }) => content.n);
+    const page = await world.store.lists.messages({ organisationId: organisation.id }, room, { take: 100 });
+    const contents = page?.messages.filter(({ type_id }) => type_id === 1).map(({ content }) => content.n);
     expect(contents).toEqual([0, ...acked]);
   }
 });

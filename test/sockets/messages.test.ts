@@ -39,7 +39,7 @@ describe.each(topologies)("on %s", (topology) => {
 
   const settled = () => settle(world, organisation, { agent, admin, writer });
   const stored = async (room: string): Promise<ChatMessage[]> =>
-    (await world.store.lists.messages({ organisationId: organisation.id }, room, { take: 1000 })) ?? [];
+    (await world.store.lists.messages({ organisationId: organisation.id }, room, { take: 1000 }))?.messages ?? [];
   const numbers = (messages: ChatMessage[]) => messages.map(({ sequence_num }) => sequence_num);
   const upTo = (last: number) => Array.from({ length: last }, (_, n) => n + 1);
   const messagesHeard = (client: TestClient, event: string) =>

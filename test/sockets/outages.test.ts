@@ -171,8 +171,8 @@ test("while PostgreSQL is away sends are refused with a clear error, and nothing
   await way.open();
   await visitor.ok("visitor_msg", { n: 3 });
   await agent.ok("staff_join", { room: room.id });
-  const messages = await world.store.lists.messages({ organisationId: organisation.id }, room.id, { take: 10 });
-  expect(messages?.map(({ sequence_num, content }) => [sequence_num, content])).toEqual([
+  const page = await world.store.lists.messages({ organisationId: organisation.id }, room.id, { take: 10 });
+  expect(page?.messages.map(({ sequence_num, content }) => [sequence_num, content])).toEqual([
     [1, { n: 1 }],
     [2, { n: 3 }],
     [3, { content: "join room" }],

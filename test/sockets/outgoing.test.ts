@@ -1,5 +1,6 @@
 // What waits for the clients of a process counts once, however many it goes to; those that read worst are cut off first.
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { refusals } from "../../src/contract/errors.ts";
 import { createBacklog } from "../../src/sockets/backlog.ts";
 import { createGate } from "../../src/sockets/gate.ts";
 import {
@@ -10,9 +11,10 @@ import {
   outgoing,
   release,
   relieve,
+  untilRoom,
   watchLagging,
 } from "../../src/sockets/outgoing.ts";
-import { packetOf } from "../../src/sockets/packet.ts";
+import { packetOf, packetWith, sharedFields } from "../../src/sockets/packet.ts";
 
 const MB = 1_000_000;
 const shared = (bytes: number) => ({ options: { wsPreEncodedFrame: packetOf("x", "x".repeat(bytes)).frame } });
@@ -40,6 +42,36 @@ test("a frame that goes to many counts once, until the last one has it", () => {
   expect(outgoing.used()).toBe(0);
 });
 
+test("a buffer that several packets share counts once, beside what each has of its own", () => {
+  const fields = sharedFields({ all: "x".repeat(MB) });
+  const packetFor = (n: number) => ({ options: { wsPreEncodedFrame: packetWith("x", `{"n":${n}}`, fields).frame } });
+  const all = Array.from({ length: 100 }, (_, n) => hold(packetFor(n)));
+  expect(outgoing.used()).toBeGreaterThan(MB);
+  expect(outgoing.used()).toBeLessThan(1.1 * MB);
+  for (const one of all) release(one);
+  expect(outgoing.used()).toBe(0);
+});
+
+test("nothing more is read while there is no room; who waits for it too long is told that the process is busy", async () => {
+  vi.useFakeTimers();
+  await untilRoom();
+  const packet = hold(own(outgoing.total));
+  held.push(packet);
+  const [early, late] = [untilRoom(), untilRoom()];
+  const answers: string[] = [];
+  void early.then(() => answers.push("there is room"));
+  await vi.advanceTimersByTimeAsync(3_000);
+  expect(answers).toEqual([]);
+  release(held.pop() as Held);
+  await vi.advanceTimersByTimeAsync(200);
+  await late;
+  expect(answers).toEqual(["there is room"]);
+  held.push(hold(own(outgoing.total)));
+  const refused = expect(untilRoom()).rejects.toThrow(refusals.busy.sentence);
+  await vi.advanceTimersByTimeAsync(6_000);
+  await refused;
+});
+
 test("all who poll share one text", () => {
   const packet = packetOf("x", JSON.stringify("é"));
   expect(packet.text()).toBe('2["x","é"]');
@@ -62,8 +94,8 @@ describe("when too much waits", () => {
       get own() {
         return isHeld ? packet.own : 0;
       },
-      frame: undefined,
-    } as Held);
+      frames: [],
+    });
     return one;
   }
   const cut = (all: Record<string, Lagging & { cutOff: ReturnType<typeof vi.fn> }>) =>

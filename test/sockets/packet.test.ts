@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { Server, type Socket } from "socket.io";
 import { io as connect } from "socket.io-client";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { packetOf, send } from "../../src/sockets/packet.ts";
+import { packetOf, packetWith, send, sharedFields } from "../../src/sockets/packet.ts";
 import { watchReading } from "../../src/sockets/reading.ts";
 
 let server: Server;
@@ -32,6 +32,18 @@ test.each(["websocket", "polling"])("a packet of any length arrives as it is, by
   const texts = ["ü", "ü".repeat(100), "ü".repeat(40_000), ""];
   for (const text of texts) send(socket, packetOf("text", JSON.stringify(text)));
   await expect.poll(() => heard).toEqual(texts);
+  client.disconnect();
+});
+
+test.each(["websocket", "polling"])("a packet with shared fields arrives as one object, by %s", async (transport) => {
+  const { client, socket } = await pair(transport);
+  const heard: unknown[] = [];
+  client.on("two parts", (payload) => heard.push(payload));
+  const sent = ["", "ü", "ü".repeat(100), "ü".repeat(40_000)].map((text) => ({ own: text, shared: [text], also: "ü" }));
+  for (const { own, shared, also } of sent) {
+    send(socket, packetWith("two parts", JSON.stringify({ own }), sharedFields({ shared, also })));
+  }
+  await expect.poll(() => heard).toEqual(sent);
   client.disconnect();
 });
 

@@ -534,8 +534,8 @@ describe.each(topologies)("on %s", (topology) => {
       const room = await claimedChat();
       await cast.supervisor.ok("take_over_chat", { room });
       await cast.supervisor.ok("staff_leave_room", { room });
-      const messages = await world.store.lists.messages({ organisationId: organisation.id }, room, { take: 10 });
-      expect(messages?.map(({ type_id, sender, content }) => [type_id, sender, content])).toEqual([
+      const page = await world.store.lists.messages({ organisationId: organisation.id }, room, { take: 10 });
+      expect(page?.messages.map(({ type_id, sender, content }) => [type_id, sender, content])).toEqual([
         [1, null, { text: "Hello" }],
         [0, organisation.agent.id, { content: "join room" }],
         [0, organisation.supervisor.id, { content: "take over room" }],

@@ -35,8 +35,8 @@ describe.each(topologies)("on %s", (topology) => {
     Promise.all([0, 1].map((n) => enter(world.url(n), tokenOf(user))));
 
   const logOf = async (room: string) => {
-    const messages = await world.store.lists.messages({ organisationId: organisation.id }, room, { take: 100 });
-    return messages?.map(({ sender, content }) => [sender, content.content ?? content.text]);
+    const page = await world.store.lists.messages({ organisationId: organisation.id }, room, { take: 100 });
+    return page?.messages.map(({ sender, content }) => [sender, content.content ?? content.text]);
   };
 
   /** Sends it again and again, also at once, and fails if anybody hears anything. */

@@ -1,6 +1,13 @@
 import type { Socket } from "socket.io";
 import { expect, test } from "vitest";
-import type { ChatStore, ChatWithMessages, People, StaffCaller } from "../../src/chat/ports.ts";
+import type {
+  ChatList,
+  ChatStore,
+  ChatWithMessages,
+  People,
+  StaffCaller,
+  VisitorCaller,
+} from "../../src/chat/ports.ts";
 import { createVisitorsView } from "../../src/chat/visitors-view.ts";
 import type { Staff, Visitor } from "../../src/contract/models.ts";
 import { createSnapshots } from "../../src/sockets/snapshots.ts";
@@ -19,12 +26,21 @@ const chat = (id: string, organisationId: string, staffId?: string) =>
 function store() {
   const chats: ChatWithMessages[] = [];
   const readings: (() => void)[] = [];
+  /** Whose open chats were read. */
+  const reads: string[][] = [];
+  const listOf = (all: ChatWithMessages[]): ChatList => ({ chats: all, total: all.length });
   const stub = {
     queues(ids: string[]) {
-      const read = chats.filter(({ staff, organisationId }) => !staff && ids.includes(organisationId));
-      return new Promise<ChatWithMessages[]>((resolve) => readings.push(() => resolve(read)));
+      const read = ids.map((id) =>
+        listOf(chats.filter(({ staff, organisationId }) => !staff && id === organisationId)),
+      );
+      return new Promise<ChatList[]>((resolve) => readings.push(() => resolve(read)));
     },
-    active: async (ids: string[]) => chats.filter(({ staff }) => staff && ids.includes(staff.id)),
+    active: async (ids: string[]) => ids.map((id) => listOf(chats.filter(({ staff }) => staff?.id === id))),
+    openChats: async (ids: string[]) => {
+      reads.push(ids);
+      return ids.slice(0, 2).map((id) => listOf([{ ...chat(`of ${id}`, "A"), visitor: { id } as Visitor }]));
+    },
     flagged: async () => [],
   } as Partial<ChatStore> as ChatStore;
   const people: People = {
@@ -35,22 +51,22 @@ function store() {
     ...{ chats: stub, people, show: createVisitorsView("profile") },
     online: async (organisationId) => [{ kind: "staff", id: `${organisationId} online`, organisationId }],
   });
-  return { chats, readings, read };
+  return { chats, readings, reads, read };
 }
 
-type Sent = { texts: string[]; frames: unknown[] };
+type Sent = { texts: string[]; frames: Buffer[][] };
 /** What a connection that gets the snapshot is sent. */
 function sentBy(send: (socket: Socket) => void): { snapshot: Record<string, { room: { id: string } }[]> } & Sent {
   const sent: Sent = { texts: [], frames: [] };
   const client = {
-    writeToEngine(texts: string[], options: { wsPreEncodedFrame: unknown }) {
-      sent.texts.push(...texts);
+    writeToEngine(texts: object[], options: { wsPreEncodedFrame: Buffer[] }) {
+      sent.texts.push(...texts.map(String));
       sent.frames.push(options.wsPreEncodedFrame);
     },
   };
   send({ client, conn: { transport: { name: "polling" } } } as unknown as Socket);
   const [event, snapshot] = JSON.parse(sent.texts[0]?.slice(1) ?? "[]");
-  expect(event).toBe("staff_init");
+  expect(event).toMatch(/^(staff|visitor)_init$/);
   return { ...sent, snapshot };
 }
 const idsOf = (chats: { room: { id: string } }[] | undefined) => chats?.map(({ room }) => room.id);
@@ -84,8 +100,8 @@ test("those who come together share a reading: each has his own organisation's, 
     [[{ id: "B online", organisation_id: "B" }], ["queued in B"], ["of 3"]],
     [[{ id: "A online", organisation_id: "A" }], ["queued in A"], []],
   ]);
-  // The very same bytes for all who serve no chat.
-  expect(sent[3]?.frames[0]).toBe(sent[1]?.frames[0]);
+  // What is alike for all of an organisation is in the very same bytes for all.
+  expect(new Set([0, 1, 3].map((n) => sent[n]?.frames[0]?.[1])).size).toBe(1);
 });
 
 test("an organisation whose snapshot can't be read keeps nobody else's from being read", async () => {
@@ -103,4 +119,23 @@ test("an organisation whose snapshot can't be read keeps nobody else's from bein
   expect(ofA).toMatchObject({ status: "rejected", reason: expect.any(TypeError) });
   if (ofB?.status !== "fulfilled") throw new Error("B has no snapshot");
   expect(idsOf(sentBy(ofB.value).snapshot.unclaimed_chats)).toEqual(["good"]);
+});
+
+test("a visitor's connections share one reading and one packet; of many visitors some are read at a time", async () => {
+  const { reads, read } = store();
+  const caller = (id: string): VisitorCaller => ({
+    ...{ kind: "visitor", organisationId: "A", connectionId: null, user: { id } as Visitor },
+  });
+  const all = ["1", "1", "2", "1", "3", "3", "4"];
+  const sent = (await Promise.all(all.map((id) => read(caller(id))))).map(sentBy);
+  expect(reads).toEqual([
+    ["1", "2", "3", "4"],
+    ["3", "4"],
+  ]);
+  expect(sent.map(({ snapshot }) => (snapshot.room as unknown as { id: string }).id)).toEqual(
+    all.map((id) => `of ${id}`),
+  );
+  const packets = sent.map(({ frames }) => frames[0]?.[0]);
+  expect(all.map((id) => packets[all.indexOf(id)])).toEqual(packets);
+  expect(new Set(packets).size).toBe(4);
 });

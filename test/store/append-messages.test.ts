@@ -63,7 +63,7 @@ test("two processes that write to the same chats at once do it in batches, witho
     expect(batches.length).toBeLessThanOrEqual((CHATS * EACH) / 4);
   }
   for (const { chatId } of chats) {
-    const messages = await store.lists.messages({ organisationId }, chatId, { take: 100 });
+    const messages = (await store.lists.messages({ organisationId }, chatId, { take: 100 }))?.messages;
     const numbers = messages?.map(({ sequence_num }) => sequence_num);
     expect(numbers).toEqual(Array.from({ length: 2 + 2 * EACH }, (_, n) => n + 1));
     for (const byStaff of [true, false]) {

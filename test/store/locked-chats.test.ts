@@ -44,8 +44,8 @@ async function openChat() {
 }
 
 const stored = async (chatId: string) => {
-  const messages = await here?.store.lists.messages({ organisationId: organisation.id }, chatId, { take: 1_000 });
-  return messages?.map(({ sequence_num, content }) => [sequence_num, content.n]);
+  const page = await here?.store.lists.messages({ organisationId: organisation.id }, chatId, { take: 1_000 });
+  return page?.messages.map(({ sequence_num, content }) => [sequence_num, content.n]);
 };
 const inOrder = (count: number) => Array.from({ length: count }, (_, n) => [n + 1, n]);
 
