@@ -42,7 +42,8 @@ export const AfterId = Type.Optional(
 export const Limit = Type.Integer({ minimum: 1, maximum: 100, default: 15, expected: "an integer from 1 to 100" });
 
 export const ErrorBody = Type.Object(
-  { result: Type.Literal(false), error_message: Type.String() },
+  // No literal: some generators make code of it that doesn't compile.
+  { result: Type.Boolean({ description: "always false", examples: [false] }), error_message: Type.String() },
   { title: "Error", description: "refused: the sentence says why" },
 );
 const Links = Type.Object(
