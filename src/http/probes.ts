@@ -2,6 +2,7 @@ import type { FastifyBaseLogger } from "fastify";
 import Type, { type Static } from "typebox";
 import { explain } from "../explain.ts";
 import type { Metrics } from "../metrics.ts";
+import { ReadOnlyDatabase } from "../store/faults.ts";
 import type { Store } from "../store/store.ts";
 import { ErrorBody } from "./schemas.ts";
 import type { HttpServer } from "./server.ts";
@@ -86,8 +87,12 @@ export function createReadiness({ store, metrics, log, isDraining, isRedisUp }: 
       if (isDraining()) return stopping;
       try {
         await check();
-      } catch {
-        return isDraining() ? stopping : { refusal: "The database can't be reached." };
+      } catch (error) {
+        if (isDraining()) return stopping;
+        return {
+          refusal:
+            error instanceof ReadOnlyDatabase ? "The database can only be read." : "The database can't be reached.",
+        };
       }
       const none = hasOrganisation === false ? ({ organisation: "none" } as const) : {};
       return { status: "ok", redis: redisState(isRedisUp?.()), ...none };
@@ -115,7 +120,11 @@ export function probeRoutes(http: HttpServer, readiness: Readiness): void {
     {
       ...options,
       schema: {
-        ...{ tags: ["Probes"], operationId: "isReady", summary: "503 while draining, or without a database" },
+        ...{
+          tags: ["Probes"],
+          operationId: "isReady",
+          summary: "503 while draining, or without a database that can be written to",
+        },
         response: { 200: Ready, 503: ErrorBody },
       },
     },

@@ -29,6 +29,13 @@ export class StillLocked extends Error {
   }
 }
 
+/** The database doesn't write: it is a standby, or was one's primary, or an operator has frozen it. */
+export class ReadOnlyDatabase extends Error {
+  constructor() {
+    super("it can only be read, as a standby, or as an operator has set it");
+  }
+}
+
 /** The statement gave up on a lock (PostgreSQL's lock_not_available), and has changed nothing. */
 export const isLocked = (error: unknown): boolean => causeOf(error).originalCode === "55P03";
 
@@ -38,6 +45,7 @@ export function isUnavailable(error: unknown): boolean {
   const { kind, originalCode } = causeOf(error);
   return (
     error instanceof StillLocked ||
+    error instanceof ReadOnlyDatabase ||
     unreachableCodes.has(code ?? "") ||
     unreachable.has(kind ?? "") ||
     unreachableStates.test(originalCode ?? "") ||
@@ -58,7 +66,7 @@ const kinds: Record<string, string> = {
 export function whyUnavailable(error: unknown): string | null {
   if (!isUnavailable(error)) return null;
   const { message } = error as Error;
-  if (error instanceof StillLocked) return `PostgreSQL: ${message}`;
+  if (error instanceof StillLocked || error instanceof ReadOnlyDatabase) return `PostgreSQL: ${message}`;
   const { kind = "", host, port, originalMessage } = causeOf(error);
   const isUnreachable = kind === "DatabaseNotReachable" && host !== undefined;
   // Without a port it was the name that didn't lead anywhere.

@@ -3,6 +3,7 @@ import type { ArgType, SqlDriverAdapterFactory } from "@prisma/driver-adapter-ut
 import pg from "pg";
 import { readPostgresUrl } from "./address.ts";
 import { PrismaClient } from "./generated/client.ts";
+import { renewWhenReadOnly } from "./renewal.ts";
 import { sessionSettings } from "./session.ts";
 
 export type Prisma = PrismaClient;
@@ -14,6 +15,8 @@ export type Database = {
    * CPU for each statement, whatever it does. Arguments are texts, with a cast in the SQL.
    */
   queryJson<T>(sql: string, args: string[]): Promise<T>;
+  /** Makes all connections anew. None of the embedded database. */
+  renew?(): void;
   close(): Promise<void>;
 };
 
@@ -57,6 +60,7 @@ export function connectPostgres(databaseUrl: string): Database & { poolUse: () =
     // A rollback that had no answer may not even have been sent: who came next would write into that transaction.
     if (client.getTransactionStatus() !== "I") client.end().catch(() => {});
   });
+  const renew = renewWhenReadOnly(pool);
   const factory = new PrismaPg(pool, {
     schema,
     disposeExternalPool: true,
@@ -66,6 +70,7 @@ export function connectPostgres(databaseUrl: string): Database & { poolUse: () =
   });
   return {
     ...openDatabase(factory),
+    renew,
     poolUse: () => ({
       max: MAX_CONNECTIONS,
       busy: pool.totalCount - pool.idleCount,

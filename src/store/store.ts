@@ -3,6 +3,7 @@ import { v7 } from "uuid";
 import type { ChatStore } from "../chat/ports.ts";
 import { type Accounts, createAccounts } from "./accounts.ts";
 import { type AppendObserver, createAppend } from "./append-messages.ts";
+import { ReadOnlyDatabase } from "./faults.ts";
 import { createHistory } from "./history.ts";
 import { createLists, type Lists } from "./lists.ts";
 import type { Database } from "./prisma.ts";
@@ -16,7 +17,7 @@ export type Store = {
   accounts: Accounts;
   lists: Lists;
   statistics: Statistics;
-  /** Rejects when the database can't be reached. */
+  /** Rejects when the database can't be reached, or, with ReadOnlyDatabase, not be written to. */
   ping(): Promise<void>;
 };
 
@@ -49,6 +50,14 @@ export function createStore(database: Database, observeBatch: AppendObserver = (
     accounts: createAccounts(prisma, newId),
     lists: createLists(prisma),
     statistics: createStatistics(prisma),
-    ping: async () => void (await prisma.$queryRawUnsafe("SELECT 1")),
+    async ping() {
+      const isReadOnly = await database.queryJson<string>(
+        "SELECT to_json(current_setting('transaction_read_only'))",
+        [],
+      );
+      if (isReadOnly !== "on") return;
+      database.renew?.();
+      throw new ReadOnlyDatabase();
+    },
   };
 }
