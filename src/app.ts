@@ -86,7 +86,7 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
   const http = await createHttpServer({ config, clients, mayAsk, logger: log, metrics });
   let isDraining = false;
   const mayEnter = createRateLimit({ perSecond: config.connectRate, burst: config.connectRate });
-  const { io, disconnectUser, reconnectUser, recheck, ...sockets } = createSocketServer(http.server, {
+  const { io, inspectIncoming, disconnectUser, reconnectUser, recheck, ...sockets } = createSocketServer(http.server, {
     ...{ config, tokens, mayAsk, bus, metrics, log },
     admission: { isClosed: () => isDraining, mayEnter },
     onFault: fault("connection"),
@@ -165,6 +165,7 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
       }
     }
     metrics.budgetRefusals.inc({ budget: "outgoing", of: "process" }, relieve());
+    inspectIncoming();
   }
   const takeCensus = createCensus({ statistics, presence, clock, metrics });
   const stopSweeping = every(SWEEP_INTERVAL_MS, attendance.sweep, fault("sweep"));

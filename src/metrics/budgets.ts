@@ -1,7 +1,7 @@
 import type { Define } from "./define.ts";
 
 /** What memory is counted for. */
-type BudgetName = "events" | "outgoing" | "bus";
+type BudgetName = "events" | "incoming" | "outgoing" | "bus";
 
 /** How much memory may wait, how much does, and what is refused because of it. */
 export function budgetMetrics(define: Define) {
@@ -10,7 +10,7 @@ export function budgetMetrics(define: Define) {
     [...known].map(([budget, one]) => ({ labels: { budget }, value: pick(one) }));
   const used = define.live(
     "chat_budget_used_bytes",
-    "Memory that waits in this process: events for their answer (events), packets for their clients (outgoing), what was published for Redis' answer (bus)",
+    "Memory that waits in this process: events for their answer (events), packets for their end (incoming) or their clients (outgoing), what was published for Redis' answer (bus)",
     ["budget"],
   );
   const limits = define.live("chat_budget_limit_bytes", "How much of it there may be", ["budget"]);
@@ -25,7 +25,7 @@ export function budgetMetrics(define: Define) {
       ["budget", "of"],
       [
         ...["connection", "organisation", "process"].map((of) => ({ budget: "events", of })),
-        ...["outgoing", "bus"].map((budget) => ({ budget, of: "process" })),
+        ...["incoming", "outgoing", "bus"].map((budget) => ({ budget, of: "process" })),
       ],
     ),
   };

@@ -19,11 +19,14 @@ import { corkWebsockets } from "./cork.ts";
 import { listenForGoodbyes, sendAway } from "./goodbye.ts";
 import { type Admission, authenticateHandshakes } from "./handshake.ts";
 import { cutOff, hangUpAll, watchUpgrades } from "./hang-up.ts";
+import { createIncoming } from "./incoming.ts";
 import { watchReading } from "./reading.ts";
 import { nameSessions, sessionOf } from "./session-ids.ts";
 
 export type SocketServer = {
   io: Server;
+  /** Limits what has come in of packets that aren't whole. To be called every `READING_INTERVAL_MS`. */
+  inspectIncoming(): void;
   /** Closes a user's connections on every process, for good. */
   disconnectUser(user: UserRef): void;
   /** Closes a user's connections on every process, in the way that makes clients connect again. */
@@ -91,6 +94,12 @@ export function createSocketServer(
       if (code === "busy") metrics.rateLimited.inc({ what: "connect" });
     },
   });
+  const incoming = createIncoming(io, (conn) => {
+    metrics.cutOffs.inc({ reason: "unfinished" });
+    log.warn({ event: "cut_off" }, "connection cut off: it doesn't finish what it sends, and others have no room");
+    cutOff({ conn });
+  });
+  metrics.budget("incoming", incoming);
   metrics.connections.from(() => countConnections(io));
 
   const closeHere = (room: string) => {
@@ -103,6 +112,7 @@ export function createSocketServer(
 
   return {
     io,
+    inspectIncoming: () => metrics.budgetRefusals.inc({ budget: "incoming", of: "process" }, incoming.relieve()),
     sessionOf(connectionId) {
       const socket = io.sockets.sockets.get(connectionId);
       return socket && sessionOf(socket.conn);
