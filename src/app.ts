@@ -30,6 +30,7 @@ import { createOriginCheck } from "./origin-check.ts";
 import { type Presence, SWEEP_INTERVAL_MS, TOUCH_INTERVAL_MS } from "./presence/presence.ts";
 import { type Connection, serveConnection } from "./sockets/connection.ts";
 import { drain } from "./sockets/drain.ts";
+import { inspectAll } from "./sockets/inspect.ts";
 import { outgoing, relieve } from "./sockets/outgoing.ts";
 import { createRateLimit } from "./sockets/rate-limit.ts";
 import { READING_INTERVAL_MS } from "./sockets/reading.ts";
@@ -155,18 +156,7 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
   metricsRoute(inside ?? http, metrics);
   refuseOtherMethods();
 
-  function inspectAll(): void {
-    for (const connection of connections) {
-      try {
-        connection.inspect();
-      } catch (error) {
-        // One connection that can't be inspected doesn't keep it from the others.
-        fault("connection")(error);
-      }
-    }
-    metrics.budgetRefusals.inc({ budget: "outgoing", of: "process" }, relieve());
-    inspectIncoming();
-  }
+  const relieveOutgoing = () => metrics.budgetRefusals.inc({ budget: "outgoing", of: "process" }, relieve());
   const takeCensus = createCensus({ statistics, presence, clock, metrics });
   const stopSweeping = every(SWEEP_INTERVAL_MS, attendance.sweep, fault("sweep"));
   const timers = [
@@ -182,7 +172,9 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
     every(READY_INTERVAL_MS, readiness.check, () => {}),
     every(CHECK_INTERVAL_MS, delivery.checkChats, fault("delivery")),
     every(ROSTER_INTERVAL_MS, delivery.checkRoster, fault("delivery")),
-    every(READING_INTERVAL_MS, inspectAll, fault("connection")),
+    every(READING_INTERVAL_MS, () => inspectAll(connections, fault("connection")), fault("connection")),
+    every(READING_INTERVAL_MS, relieveOutgoing, fault("connection")),
+    every(READING_INTERVAL_MS, inspectIncoming, fault("connection")),
   ];
 
   let remaining = 0;
