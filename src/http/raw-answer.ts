@@ -38,6 +38,8 @@ export function takenOf({ socket }: ServerResponse): number {
 
 /** To be called when all of an answer is written. */
 function hangUpWhenStalled(this: ServerResponse): void {
+  // An answer that is written after its client has gone isn't closed once more, and would be looked at for ever.
+  if (this.destroyed || this.closed) return;
   let before = takenOf(this);
   const look = () => {
     const now = takenOf(this);
