@@ -15,11 +15,11 @@ import {
   statuses,
   Visitor,
 } from "../contract/models.ts";
-import { inRounds } from "../gather.ts";
 import { createBacklog } from "../sockets/backlog.ts";
 import { untilRoom } from "../sockets/outgoing.ts";
 import type { Account } from "../store/accounts.ts";
 import type { Lists } from "../store/lists.ts";
+import { createTurns } from "../turns.ts";
 import { requireUser, userOf } from "./auth.ts";
 import { takenOf } from "./raw-answer.ts";
 import { AfterId, answers, IdParam, Limit, Listed, page } from "./schemas.ts";
@@ -66,22 +66,14 @@ const scopeOf = ({ kind, organisationId, user }: Account) => ({
   ...(kind === "visitor" && { visitorId: user.id }),
 });
 
-/** So many pages of messages are read at once: before each it is seen to that clients have read those before. */
-const PAGES_AT_ONCE = 8;
+/** Pages of messages are large: PostgreSQL takes some 20 ms for one. Nobody keeps it, or other readers, from their work. */
+const PAGES = { atOnce: 3, waiting: 100 };
 
 type Context = { lists: Lists; tokens: Tokens; show: ShowToVisitor };
 
 export function chatRoutes(http: HttpServer, { lists, tokens, show }: Context): void {
   const onRequest = requireUser(tokens);
-  const inRound = inRounds(PAGES_AT_ONCE);
-  async function inTurn<T>(read: () => Promise<T>): Promise<T> {
-    const { promise, resolve } = Promise.withResolvers<T>();
-    await inRound(async () => {
-      await untilRoom();
-      resolve(await read());
-    });
-    return promise;
-  }
+  const inTurn = createTurns({ ...PAGES, refusal: () => new Refusal("tooFast") });
 
   http.get(
     "/chats",
@@ -145,7 +137,11 @@ export function chatRoutes(http: HttpServer, { lists, tokens, show }: Context): 
       const { after, before, limit } = request.query;
       const { id } = request.params;
       if (!isId(id)) throw new Refusal("notFound");
-      const found = await inTurn(() => lists.messages(scopeOf(userOf(request)), id, { after, before, take: limit }));
+      const caller = userOf(request);
+      const found = await inTurn(caller.user.id, async () => {
+        await untilRoom();
+        return lists.messages(scopeOf(caller), id, { after, before, take: limit });
+      });
       if (!found) throw new Refusal("notFound");
       const goesBack = before !== undefined && after === undefined;
       const edge = found.messages.at(goesBack ? 0 : -1)?.sequence_num ?? 0;

@@ -1,11 +1,19 @@
 // What strangers can do to a pod at the default limits: what it takes in memory and in time, and what others notice. The
 // figures are printed. Memory is judged as the pod's memory limit wants it; times only roughly, as machines are noisy.
+import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, afterEach, beforeEach, expect, test } from "vitest";
 import type { ServerPayload } from "../../src/contract/events.ts";
 import type { Staff } from "../../src/contract/models.ts";
-import { connectDeaf, connectDeafPolling, connectReader, connectUnpolled } from "../support/floods/connections.ts";
+import {
+  askAndDontRead,
+  connectDeaf,
+  connectDeafPolling,
+  connectReader,
+  connectUnpolled,
+} from "../support/floods/connections.ts";
 import { fill } from "../support/floods/fill.ts";
 import { type Figures, type Rig, startRig } from "../support/floods/rig.ts";
+import { request } from "../support/http.ts";
 import { runSql } from "../support/servers.ts";
 import { tokenOf } from "../support/world.ts";
 
@@ -85,4 +93,45 @@ test.each([
   expect(names).toEqual(oldest.map(({ name }) => name).slice(0, names.length));
   expect(unclaimed_chats.every(({ contents }) => contents.length > 0)).toBe(true);
   expect(unclaimed_total).toBe(chats);
+});
+
+test("300 visitors with large messages who poll no more after CONNECT: those who come after them get in", async () => {
+  const { organisation, world } = rig;
+  await fill(world.databaseUrl, { organisationId: organisation.id, chats: 300, messages: 10, bytes: LARGEST });
+  const ids = await runSql<{ visitor_id: string }>(
+    world.databaseUrl,
+    "SELECT visitor_id FROM chats WHERE staff_id IS NULL",
+  );
+  const visitors = await world.store.accounts.visitors(ids.map(({ visitor_id }) => visitor_id));
+  expect(visitors).toHaveLength(300);
+  await withstand("300 visitors poll no more", async () => {
+    // As many as an address may make in a second, and their connections.
+    for (let start = 0; start < visitors.length; start += 100) {
+      const some = visitors.slice(start, start + 100);
+      await Promise.all(some.map((visitor) => connectUnpolled(world.url(0), tokenOf(visitor))));
+      await delay(1_000);
+    }
+    const { close } = await connectReader(world.url(0), tokenOf(await organisation.visitor()));
+    close();
+  });
+});
+
+test("a visitor who asks for 400 pages of large messages, and reads none: others read theirs", async () => {
+  const { organisation, world } = rig;
+  const [visitor, other] = [await organisation.visitor(), await organisation.visitor()];
+  for (const { id: visitorId } of [visitor, other]) {
+    const one = { organisationId: organisation.id, chats: 1, messages: 100, bytes: LARGEST, visitorId };
+    await fill(world.databaseUrl, one);
+  }
+  const pathOf = async ({ id }: { id: string }) => {
+    const [chat] = await runSql<{ id: string }>(world.databaseUrl, `SELECT id FROM chats WHERE visitor_id = '${id}'`);
+    return `/chats/${chat?.id.replaceAll("-", "")}/messages?limit=100`;
+  };
+  const [own, others] = [await pathOf(visitor), await pathOf(other)];
+  await withstand("400 pages that nobody reads", async () => {
+    for (let n = 0; n < 400; n++) askAndDontRead(world.url(0), own, tokenOf(visitor));
+    await delay(2_000);
+    const page = await request<{ data: unknown[] }>(world.url(0), `GET ${others}`, { token: tokenOf(other) });
+    expect({ status: page.status, messages: page.body.data.length }).toEqual({ status: 200, messages: 15 });
+  });
 });

@@ -33,9 +33,13 @@ export async function connectDeafPolling(url: string, token: string): Promise<So
   const { sid } = JSON.parse((await (await fetch(address, { headers })).text()).slice(1)) as { sid: string };
   await (await fetch(`${address}&sid=${sid}`, { method: "POST", headers, body: "40" })).text();
   await (await fetch(`${address}&sid=${sid}`, { headers })).text();
+  return askAndDontRead(url, `${handshakePath("polling")}&sid=${sid}`, token);
+}
+
+/** Makes a request, and reads nothing of the answer. */
+export function askAndDontRead(url: string, path: string, token: string): Socket {
   const { hostname, port, host } = new URL(url);
   const socket = connect(Number(port), hostname).on("error", () => {});
-  const path = `${handshakePath("polling")}&sid=${sid}`;
   socket.write(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\nAuthorization: ${token}\r\n\r\n`);
   return socket;
 }
