@@ -10,7 +10,7 @@ const WINDOW_MS = 15 * 60_000;
 const PER_EMAIL: Limit = { maxFailed: 10, maxAtOnce: 10, windowMs: WINDOW_MS };
 /** Fewer at once than may fail: the others of the process don't wait behind one address. */
 const PER_ADDRESS: Limit = { maxFailed: 100, maxAtOnce: 20, windowMs: WINDOW_MS };
-/** Who comes while as many are under way as may be waits: a shift that starts at nine gets in. */
+/** A login waits while as many are under way as may be: a shift that starts at nine gets in. */
 const WAIT_MS = 30_000;
 const LOOK_AGAIN_MS = 50;
 /** So many wait at most, on a process, for one address or email. */
