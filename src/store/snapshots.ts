@@ -18,7 +18,7 @@ const ACTIVE = chatLists({
 const OPEN_CHATS = chatLists({
   ids: "SELECT id FROM chats WHERE visitor_id = wanted.id AND status <> 'closed'",
   condition: "true",
-  ...{ copies: 1, bytes: { chats: 1_000_000, history: 1_000_000, each: 500_000 }, keepsBare: true },
+  ...{ copies: 1, bytes: { chats: 500_000, history: 500_000, each: 500_000 }, keepsBare: true },
 });
 const FLAGGED = `${selectChat(`
   unnest($1::uuid[]) AS organisation(id) CROSS JOIN LATERAL (

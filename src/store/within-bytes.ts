@@ -67,7 +67,7 @@ export type ChatList = {
   keepsBare: boolean;
 };
 
-/** A chat may take half of what those before it have left: a large one leaves room for those behind it. */
+/** A chat may take half of what those before it have left: a large one leaves room for those behind it. A chat alone may take all. */
 const SHARE = 2;
 /** Never more than this is looked at to find chats that fit. */
 const MAX_LOOKED_AT = 16_000_000;
@@ -118,7 +118,8 @@ WITH RECURSIVE lists AS (
       JOIN visitors visitor ON visitor.id = chat.visitor_id
       LEFT JOIN users staff ON staff.id = chat.staff_id
       CROSS JOIN LATERAL (
-        SELECT (${bytes.chats} - walk.chats) / ${SHARE} AS chats, (${bytes.history} - walk.history) / ${SHARE} AS history
+        SELECT (${bytes.chats} - walk.chats) / share AS chats, (${bytes.history} - walk.history) / share AS history
+        FROM (SELECT least(${SHARE}, cardinality(wanted.ids)) AS share) shares
       ) room
       CROSS JOIN LATERAL (
         SELECT ${CHAT_BYTES} + octet_length(to_json(chat)::text) + octet_length(to_json(visitor)::text)
