@@ -88,7 +88,8 @@ describe("a client that stops reading is cut off", { timeout: 60_000 }, () => {
     const startedAt = performance.now();
     for (let n = 0; n < 22; n++) await visitor.ok("visitor_msg_unclaimed", { text: "x".repeat(20_000) });
     expect((await snapshot).unclaimed_total).toBe(401);
-    expect(performance.now() - startedAt).toBeGreaterThan(8_000);
+    // Much longer than a connection may stand still.
+    expect(performance.now() - startedAt).toBeGreaterThan(6_000);
     await vi.waitFor(
       () => expect(agent.names().filter((name) => name === "visitor_unclaimed_msg")).toHaveLength(22),
       10_000,

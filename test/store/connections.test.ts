@@ -36,8 +36,15 @@ test("a connection that PostgreSQL ends in the moment in which a transaction get
   const answers = ofAll();
   const transaction = connected.prisma.$transaction((tx) => tx.organisation.count());
   const failed = expect(transaction).rejects.toSatisfy(isUnavailable);
-  await delay(300);
   const others = "datname = current_database() AND pid <> pg_backend_pid()";
+  // All are answered as far as PostgreSQL is concerned; the process hasn't seen it yet.
+  await vi.waitFor(
+    async () => {
+      const sql = `SELECT pid FROM pg_stat_activity WHERE ${others} AND state <> 'idle'`;
+      expect(await runSql(database.url, sql)).toEqual([]);
+    },
+    { timeout: 10_000, interval: 100 },
+  );
   await runSql(database.url, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${others}`);
   await delay(100);
   // Both the answers and the end of the connections are there when the process looks.
