@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { createTurns } from "../src/turns.ts";
 
 /** Works that end when they are told to; `begun` has the names of those that run or ran, in order. */
-function works(options: { atOnce: number; waiting: number }) {
+function works(options: { atOnce: number; perKey?: number; waiting: number }) {
   const inTurn = createTurns({ ...options, refusal: () => new Error("too many") });
   const begun: string[] = [];
   const ends = new Map<string, (error?: Error) => void>();
@@ -44,4 +44,16 @@ test("a work that fails lets the next one run; of one key no more wait than may"
   await expect.poll(() => begun.length).toBe(3);
   end(begun[2] as string);
   expect(await Promise.all([next, other])).toEqual(["a2!", "b1!"]);
+});
+
+test("with more than one at once of a key, its works still begin in order", async () => {
+  const { begun, ask, end } = works({ atOnce: 3, perKey: 2, waiting: 10 });
+  const all = ["a1", "a2", "a3", "b1", "b2"].map(ask);
+  expect(begun).toEqual(["a1", "a2", "b1"]);
+  end("a2");
+  await expect.poll(() => begun.slice(3)).toEqual(["a3"]);
+  for (const name of ["a1", "b1"]) end(name);
+  await expect.poll(() => begun.at(-1)).toBe("b2");
+  for (const name of ["a3", "b2"]) end(name);
+  expect(await Promise.all(all)).toEqual(["a1!", "a2!", "a3!", "b1!", "b2!"]);
 });

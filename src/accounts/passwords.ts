@@ -1,5 +1,6 @@
 import { hash, verify } from "@node-rs/argon2";
 import { Refusal } from "../contract/errors.ts";
+import { createTurns } from "../turns.ts";
 
 /** An "é" is one character, or two: which of them is sent depends on the keyboard. */
 const normal = (password: string): string => password.normalize("NFC");
@@ -10,24 +11,15 @@ const formsOf = (password: string): string[] => [...new Set([normal(password), p
 /** So many strangers' hashes may wait: some seconds. */
 const MAX_WAITING = 500;
 
+const busy = () => new Refusal("busy");
+
 /**
  * argon2id with the library's parameters (19 MiB, 2 passes): what OWASP recommends. One at a time, so that a flood of
  * registrations leaves the other threads to those who log in.
  */
 export function oneAtATime(maxWaiting: number): (password: string) => Promise<string> {
-  let last: Promise<unknown> = Promise.resolve();
-  let waiting = 0;
-  return async (password) => {
-    if (waiting >= maxWaiting) throw new Refusal("busy");
-    waiting++;
-    const hashed = last
-      .then(() => hash(normal(password)))
-      .finally(() => {
-        waiting--;
-      });
-    last = hashed.catch(() => {});
-    return hashed;
-  };
+  const inTurn = createTurns({ atOnce: 1, waiting: maxWaiting, refusal: busy });
+  return (password) => inTurn("", () => hash(normal(password)));
 }
 
 export const hashPassword = oneAtATime(Number.POSITIVE_INFINITY);
@@ -42,9 +34,11 @@ const CHECKED_AT_ONCE = 2;
 /** So many may wait to be checked: some 20 s. */
 const MAX_CHECKS_WAITING = 1_000;
 
+const checkInTurn = createTurns({
+  ...{ atOnce: CHECKED_AT_ONCE, perKey: CHECKED_AT_ONCE, waiting: MAX_CHECKS_WAITING },
+  refusal: busy,
+});
 let dummy: Promise<string> | undefined;
-let checking = 0;
-const turns: (() => void)[] = [];
 
 /**
  * Checks a password. Without a hash (there is no such account) it takes as long, and says no.
@@ -53,18 +47,10 @@ const turns: (() => void)[] = [];
 export async function checkPassword(passwordHash: string | null | undefined, password: string): Promise<boolean> {
   dummy ??= hash("nobody's password");
   const expected = passwordHash ?? (await dummy);
-  if (turns.length >= MAX_CHECKS_WAITING) throw new Refusal("busy");
-  if (checking < CHECKED_AT_ONCE) checking++;
-  else await new Promise<void>((resolve) => turns.push(resolve));
-  try {
+  return checkInTurn("", async () => {
     for (const form of formsOf(password)) {
       if (await verify(expected, form)) return typeof passwordHash === "string";
     }
     return false;
-  } finally {
-    // The next one takes this one's place.
-    const next = turns.shift();
-    if (next) next();
-    else checking--;
-  }
+  });
 }

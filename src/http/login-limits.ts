@@ -2,6 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Bus } from "../bus/redis.ts";
 import { Refusal } from "../contract/errors.ts";
+import { createTurns } from "../turns.ts";
 import { type Attempts, createMemoryAttempts, createRedisAttempts, type Limit, type Outcome } from "./attempts.ts";
 import { createKnownAddresses } from "./known-addresses.ts";
 
@@ -34,7 +35,10 @@ export type LoginLimits = {
 export function createLoginLimits(redis: Bus["redis"] | undefined): LoginLimits {
   const attempts = createAttempts(redis);
   const known = createKnownAddresses(redis);
-  const inTurn = createTurns();
+  const inTurn = createTurns({
+    ...{ atOnce: Number.POSITIVE_INFINITY, waiting: MAX_WAITING },
+    refusal: () => new Refusal("busy"),
+  });
 
   /** Enters when there is room, in the order of those who came; returns what ends it. */
   async function enter(
@@ -94,23 +98,5 @@ function createAttempts(redis: Bus["redis"] | undefined): Attempts {
       );
       await memory.leave(key, attempt, isCounted ? "uncounted" : outcome, limit);
     },
-  };
-}
-
-/** Runs works one after the other where they have the same key. */
-function createTurns(): (key: string, work: () => Promise<void>) => Promise<void> {
-  const queues = new Map<string, { last: Promise<void>; waiting: number }>();
-  return async (key, work) => {
-    const queue = queues.get(key) ?? { last: Promise.resolve(), waiting: 0 };
-    if (queue.waiting >= MAX_WAITING) throw new Refusal("busy");
-    queues.set(key, queue);
-    queue.waiting++;
-    const done = queue.last.then(work);
-    queue.last = done.catch(() => {});
-    try {
-      await done;
-    } finally {
-      if (--queue.waiting === 0) queues.delete(key);
-    }
   };
 }
