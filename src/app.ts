@@ -111,7 +111,13 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
   const ports: ChatPorts = { chats, emit: delivery.emit, announce, newId: newMessageId };
   const attendance = createAttendance(presence, accounts, ports, { ...config, onFault: fault("presence") });
 
-  const readSnapshot = createSnapshots({ chats, people: accounts, show, online: delivery.online });
+  const readSnapshot = createSnapshots({
+    chats,
+    people: accounts,
+    show,
+    online: delivery.online,
+    onFault: fault("connection"),
+  });
   const inRound = inRounds(OPENED_AT_ONCE);
   const waiting = createWaitingBudget();
   metrics.budget("events", waiting);

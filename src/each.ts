@@ -1,9 +1,11 @@
-/** When so many in a row can't be read alone either, none of them is to blame. */
+import { isUnavailable } from "./store/faults.ts";
+
+/** When so many can't be read alone, and none can, none of them is to blame. */
 const GIVE_UP_AFTER = 3;
 
 /**
- * Reads many items by their ids at once. When that fails, it reads each alone: one that can't be read keeps none of the
- * others. `unreadable` are those; nothing is known of them. Rejects when all fail, as without a database.
+ * Reads many items by their ids at once. When that fails, it reads each half, and so finds those that can't be read: they
+ * keep none of the others. `unreadable` are those; nothing is known of them. Rejects when all fail, and at once when the database is away.
  */
 export async function readEach<T>(
   read: (ids: string[]) => Promise<T[]>,
@@ -11,19 +13,48 @@ export async function readEach<T>(
 ): Promise<{ found: T[]; unreadable: Map<string, unknown> }> {
   const found: T[] = [];
   const unreadable = new Map<string, unknown>();
-  try {
-    return { found: await read(ids), unreadable };
-  } catch (error) {
-    if (ids.length === 1) throw error;
-  }
-  for (const id of ids) {
+  let isAnyRead = false;
+
+  async function readSome(some: string[]): Promise<void> {
     try {
-      found.push(...(await read([id])));
+      found.push(...(await read(some)));
+      isAnyRead = true;
     } catch (error) {
-      unreadable.set(id, error);
-      if (unreadable.size >= GIVE_UP_AFTER && found.length === 0) throw error;
+      if (isUnavailable(error)) throw error;
+      const [id] = some;
+      if (some.length <= 1) {
+        if (id !== undefined) unreadable.set(id, error);
+        if (!isAnyRead && unreadable.size >= Math.min(GIVE_UP_AFTER, ids.length)) throw error;
+        return;
+      }
+      for (const half of halvesOf(some)) await readSome(half);
     }
   }
-  if (found.length === 0 && unreadable.size === ids.length) throw unreadable.values().next().value;
+
+  await readSome(ids);
   return { found, unreadable };
+}
+
+/** What was read of one item, or why it can't be read. */
+export type Answer<T> = { found: T } | { error: unknown };
+
+/**
+ * Reads the first of these items, as many as `read` answers at once. When that fails, it reads each half: an item that can't
+ * be read keeps none of the others. A database that is away is the answer for all of them.
+ */
+export async function readApart<I, T>(read: (items: I[]) => Promise<T[]>, items: I[]): Promise<Answer<T>[]> {
+  try {
+    return (await read(items)).map((found) => ({ found }));
+  } catch (error) {
+    if (items.length <= 1 || isUnavailable(error)) return items.map(() => ({ error }));
+    const [first, second] = halvesOf(items);
+    const answers = await readApart(read, first);
+    // Behind those that were left out nothing is answered.
+    return answers.length < first.length ? answers : [...answers, ...(await readApart(read, second))];
+  }
+}
+
+function halvesOf<T>(items: T[]): [T[], T[]] {
+  const middle = Math.ceil(items.length / 2);
+  return [items.slice(0, middle), items.slice(middle)];
 }

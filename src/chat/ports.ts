@@ -24,8 +24,10 @@ export type Chat = {
   lastNumber: number;
 };
 export type ChatWithMessages = Chat & { messages: ChatMessage[] };
-/** The chats, and as many messages of each, that fit into a snapshot; `total` counts those that don't fit as well. */
-export type ChatList = { chats: ChatWithMessages[]; total: number };
+/** Chats that were read, without those whose rows can't be: `unreadable` says why. */
+export type Readable<C extends Chat> = { chats: C[]; unreadable: unknown[] };
+/** The chats, and as many messages of each, that fit into a snapshot; `total` counts all others as well. */
+export type ChatList = Readable<ChatWithMessages> & { total: number };
 
 export type NewMessage = {
   /** 32 hex digits; the same id from the same sender is the same message. */
@@ -95,7 +97,7 @@ export interface ChatStore {
   /** The same of the open chat of each of these visitors. */
   openChats(visitorIds: string[]): Promise<ChatList[]>;
   /** The 15 of each of these organisations that were flagged last, the last one first. */
-  flagged(organisationIds: string[]): Promise<Chat[]>;
+  flagged(organisationIds: string[]): Promise<Readable<Chat>>;
   /** Everybody who takes part in an open chat. */
   participants(): Promise<UserRef[]>;
 

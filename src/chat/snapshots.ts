@@ -1,4 +1,5 @@
 import type { ServerPayload } from "../contract/events.ts";
+import { readEach } from "../each.ts";
 import type { ChatStore, ChatWithMessages, People, UserRef, VisitorCaller } from "./ports.ts";
 
 type StaffInit = ServerPayload<"staff_init">;
@@ -20,11 +21,13 @@ type Parts = {
   people: People;
   /** The users of an organisation who are online. */
   online: (organisationId: string) => Promise<UserRef[]>;
+  /** Called with why a chat or a user that can't be read is left out. */
+  onFault: (error: unknown) => void;
 };
 
 /** Reads it for the first of these organisations: as many as the store reads queues at once. */
 export async function organisationSnapshots(
-  { chats, people, online }: Parts,
+  { chats, people, online, onFault }: Parts,
   wantedIds: string[],
 ): Promise<OrganisationSnapshot[]> {
   const queues = await chats.queues(wantedIds);
@@ -34,17 +37,18 @@ export async function organisationSnapshots(
     users.map((all) => all.filter((user) => user.kind === kind).map(({ id }) => id));
   const [staffIds, visitorIds] = [idsOf("staff"), idsOf("visitor")];
   const [staff, visitors, flagged] = await Promise.all([
-    read(people.staff, staffIds),
-    read(people.visitors, visitorIds),
+    read(people.staff, staffIds, onFault),
+    read(people.visitors, visitorIds, onFault),
     chats.flagged(organisationIds),
   ]);
+  for (const error of [...queues, flagged].flatMap(({ unreadable }) => unreadable)) onFault(error);
   return organisationIds.map((id, index) => {
-    const queue = queues[index] ?? { chats: [], total: 0 };
+    const queue = queues[index] ?? { chats: [], total: 0, unreadable: [] };
     const unclaimed = queue.chats.map((chat) => ({
       ...{ ...withUser(chat), messages: chat.messages, messages_total: chat.lastNumber },
       contents: chat.messages.map((message) => message.content),
     }));
-    const flaggedHere = flagged.filter((chat) => chat.organisationId === id).map(withUser);
+    const flaggedHere = flagged.chats.filter((chat) => chat.organisationId === id).map(withUser);
     const room = SHARED_BYTES - sizeOf(unclaimed) - sizeOf(flaggedHere);
     const [allStaff, allVisitors] = [staff[index] ?? [], visitors[index] ?? []];
     // Each kind has half of the room, and what the other kind leaves of its half.
@@ -66,9 +70,12 @@ export async function organisationSnapshots(
 async function read<P extends { id: string }>(
   readPeople: (ids: string[]) => Promise<P[]>,
   idsOfEach: string[][],
+  onFault: (error: unknown) => void,
 ): Promise<P[][]> {
   const shown = idsOfEach.map((ids) => ids.toSorted().slice(0, MAX_PEOPLE));
-  const found = new Map((await readPeople(shown.flat())).map((one) => [one.id, one]));
+  const { found: all, unreadable } = await readEach(readPeople, shown.flat());
+  for (const error of unreadable.values()) onFault(error);
+  const found = new Map(all.map((one) => [one.id, one]));
   return shown.map((ids) => ids.flatMap((id) => found.get(id) ?? []));
 }
 
@@ -76,8 +83,13 @@ async function read<P extends { id: string }>(
 const totalOf = (found: unknown[], ids: string[] = []) => (ids.length <= MAX_PEOPLE ? found.length : ids.length);
 
 /** Reads which chats the first of these staff serve: as many staff as the store reads at once. */
-export async function activeChats(chats: ChatStore, staffIds: string[]): Promise<ActiveChats[]> {
-  return (await chats.active(staffIds)).map((list) => ({
+export async function activeChats(
+  { chats, onFault }: Pick<Parts, "chats" | "onFault">,
+  staffIds: string[],
+): Promise<ActiveChats[]> {
+  const lists = await chats.active(staffIds);
+  for (const error of lists.flatMap(({ unreadable }) => unreadable)) onFault(error);
+  return lists.map((list) => ({
     active_chats: list.chats.map((chat) => ({
       ...{ ...withUser(chat), messages: chat.messages, messages_total: chat.lastNumber },
     })),
@@ -92,6 +104,8 @@ export async function visitorSnapshots(
 ): Promise<ServerPayload<"visitor_init">[]> {
   const lists = await chats.openChats(callers.map(({ user }) => user.id));
   return callers.slice(0, lists.length).map(({ user }, index) => {
+    // Without their chat visitors would take it for closed.
+    for (const error of lists[index]?.unreadable ?? []) throw error;
     const chat = lists[index]?.chats[0];
     if (!chat) return { user, room: null, staff: null, messages: [] };
     return { user, room: chat.room, staff: chat.staff, messages: chat.messages, messages_total: chat.lastNumber };

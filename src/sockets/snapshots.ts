@@ -2,8 +2,8 @@ import type { Socket } from "socket.io";
 import type { Caller, ChatStore, People, StaffCaller, UserRef, VisitorCaller } from "../chat/ports.ts";
 import { activeChats, organisationSnapshots, visitorSnapshots } from "../chat/snapshots.ts";
 import type { ShowToVisitor } from "../chat/visitors-view.ts";
+import { type Answer, readApart } from "../each.ts";
 import { gathered, later } from "../gather.ts";
-import { isUnavailable } from "../store/faults.ts";
 import { untilRoom } from "./outgoing.ts";
 import { type Packet, packetOf, packetWith, send, sharedFields } from "./packet.ts";
 
@@ -19,6 +19,8 @@ type Parts = {
   show: ShowToVisitor;
   /** The users of an organisation who are online. */
   online: (organisationId: string) => Promise<UserRef[]>;
+  /** Called with why a chat or a user that can't be read is left out. */
+  onFault: (error: unknown) => void;
 };
 
 /** Reads a connection's snapshot, after it was asked to and not before; answers what sends it. */
@@ -29,36 +31,39 @@ export type ReadSnapshot = (caller: Caller) => Promise<(socket: Socket) => void>
  * visitor, and what is alike for all staff of an organisation for all of them. Each connection is sent the very same bytes,
  * so that what waits for those that don't read is in memory once.
  */
-export function createSnapshots({ chats, people, show, online }: Parts): ReadSnapshot {
-  /** One reading for all who ask for the same; those whom it leaves out are read by the next. */
+export function createSnapshots({ chats, people, show, online, onFault }: Parts): ReadSnapshot {
+  /**
+   * One reading for all who ask for the same; those whom it leaves out are read by the next. One that can't be read keeps
+   * none of the others from being read.
+   */
   function shared<I, O>(
     { keyOf, atOnce }: { keyOf: (item: I) => string; atOnce: number },
     read: (items: I[]) => Promise<O[]>,
   ): (item: I) => Promise<O> {
-    return gathered(async (items: I[]) => {
+    const one = gathered<I, Answer<O>>(async (items) => {
       const wanted = [...new Map(items.map((item) => [keyOf(item), item]))].slice(0, atOnce);
       // What is read has a place here until it is sent: some MB at most.
       await untilRoom();
-      const results = await read(wanted.map(([, item]) => item));
+      const results = await readApart(
+        read,
+        wanted.map(([, item]) => item),
+      );
       const found = new Map(results.map((result, index) => [wanted[index]?.[0], result]));
       return items.map((item) => found.get(keyOf(item)) ?? later);
     }, Number.POSITIVE_INFINITY);
+    return async (item) => {
+      const answer = await one(item);
+      if ("error" in answer) throw answer.error;
+      return answer.found;
+    };
   }
 
-  async function readOrganisations(ids: string[]): Promise<(Buffer | Failure)[]> {
-    try {
-      return (await organisationSnapshots({ chats, people, online }, ids)).map(sharedFields);
-    } catch (error) {
-      // It may be the fault of one of them, and then the others have nothing to do with it.
-      if (ids.length === 1 || isUnavailable(error)) return ids.map(() => ({ error }));
-      const found: (Buffer | Failure)[] = [];
-      for (const id of ids) found.push(...(await readOrganisations([id])));
-      return found;
-    }
-  }
-
-  const organisation = shared({ keyOf: (id: string) => id, atOnce: ORGANISATIONS_READ }, readOrganisations);
-  const active = shared({ keyOf: (id: string) => id, atOnce: PEOPLE_READ }, (ids) => activeChats(chats, ids));
+  const organisation = shared({ keyOf: (id: string) => id, atOnce: ORGANISATIONS_READ }, async (ids) =>
+    (await organisationSnapshots({ chats, people, online, onFault }, ids)).map(sharedFields),
+  );
+  const active = shared({ keyOf: (id: string) => id, atOnce: PEOPLE_READ }, (ids) =>
+    activeChats({ chats, onFault }, ids),
+  );
   const ofVisitor = shared({ keyOf: ({ user }: VisitorCaller) => user.id, atOnce: PEOPLE_READ }, async (callers) =>
     (await visitorSnapshots(chats, callers)).map((one) => packetOf("visitor_init", JSON.stringify(show(one)))),
   );
@@ -68,7 +73,6 @@ export function createSnapshots({ chats, people, show, online }: Parts): ReadSna
     if (caller.kind === "visitor") return ofVisitor(caller);
     const { organisationId, user }: StaffCaller = caller;
     const [ofAll, own] = await Promise.all([organisation(organisationId), active(user.id)]);
-    if ("error" in ofAll) throw ofAll.error;
     return packetWith("staff_init", JSON.stringify(own), ofAll);
   };
   return async (caller) => {
@@ -76,5 +80,3 @@ export function createSnapshots({ chats, people, show, online }: Parts): ReadSna
     return (socket) => send(socket, packet);
   };
 }
-
-type Failure = { error: unknown };

@@ -1,4 +1,4 @@
-import type { ChatList, ChatStore } from "../chat/ports.ts";
+import type { Chat, ChatList, ChatStore, Readable } from "../chat/ports.ts";
 import type { Prisma } from "./prisma.ts";
 import { type ChatJoined, type MessageRow, selectChat, toChat, toChatWithMessages, toId } from "./rows.ts";
 import { chatLists } from "./within-bytes.ts";
@@ -41,7 +41,7 @@ export function createSnapshots(prisma: Prisma): Snapshots {
   type Lists = { found: (ChatJoined & { messages: MessageRow[] | null })[] | null; total: number };
   const rows = <T>(sql: string, ...values: unknown[]) => prisma.$queryRawUnsafe<T[]>(sql, ...values);
   const lists = async (sql: string, ids: string[]): Promise<ChatList[]> =>
-    (await rows<Lists>(sql, ids)).map(({ found, total }) => ({ chats: (found ?? []).map(toChatWithMessages), total }));
+    (await rows<Lists>(sql, ids)).map(({ found, total }) => ({ ...readable(found ?? [], toChatWithMessages), total }));
 
   return {
     async servedBy(staffId) {
@@ -54,7 +54,7 @@ export function createSnapshots(prisma: Prisma): Snapshots {
     active: (staffIds) => lists(ACTIVE, staffIds),
     openChats: (visitorIds) => lists(OPEN_CHATS, visitorIds),
     async flagged(organisationIds) {
-      return (await rows<ChatJoined>(FLAGGED, organisationIds)).map(toChat);
+      return readable(await rows<ChatJoined>(FLAGGED, organisationIds), toChat);
     },
     async participants() {
       const people = await rows<{ organisation_id: string; kind: "staff" | "visitor"; user_id: string }>(PARTICIPANTS);
@@ -65,4 +65,18 @@ export function createSnapshots(prisma: Prisma): Snapshots {
       }));
     },
   };
+}
+
+/** A row that can't be read keeps none of the others from being shown. */
+function readable<R, C extends Chat>(rows: R[], toOne: (row: R) => C): Readable<C> {
+  const unreadable: unknown[] = [];
+  const chats = rows.flatMap((row) => {
+    try {
+      return [toOne(row)];
+    } catch (error) {
+      unreadable.push(error);
+      return [];
+    }
+  });
+  return { chats, unreadable };
 }

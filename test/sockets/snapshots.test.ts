@@ -25,10 +25,13 @@ const chat = (id: string, organisationId: string, staffId?: string) =>
 /** A store whose queues are read when the test says so. */
 function store() {
   const chats: ChatWithMessages[] = [];
+  const faults: unknown[] = [];
+  /** Who is online as well, and can't be read. */
+  const poisoned: string[] = [];
   const readings: (() => void)[] = [];
   /** Whose open chats were read. */
   const reads: string[][] = [];
-  const listOf = (all: ChatWithMessages[]): ChatList => ({ chats: all, total: all.length });
+  const listOf = (all: ChatWithMessages[]): ChatList => ({ chats: all, total: all.length, unreadable: [] });
   const stub = {
     queues(ids: string[]) {
       const read = ids.map((id) =>
@@ -36,22 +39,31 @@ function store() {
       );
       return new Promise<ChatList[]>((resolve) => readings.push(() => resolve(read)));
     },
-    active: async (ids: string[]) => ids.map((id) => listOf(chats.filter(({ staff }) => staff?.id === id))),
+    active: async (ids: string[]) => {
+      if (ids.some((id) => id.includes("bad"))) throw new Error("can't be read");
+      return ids.map((id) => listOf(chats.filter(({ staff }) => staff?.id === id)));
+    },
     openChats: async (ids: string[]) => {
       reads.push(ids);
+      if (ids.some((id) => id.includes("bad"))) throw new Error("can't be read");
       return ids.slice(0, 2).map((id) => listOf([{ ...chat(`of ${id}`, "A"), visitor: { id } as Visitor }]));
     },
-    flagged: async () => [],
+    flagged: async () => ({ chats: [], unreadable: [] }),
   } as Partial<ChatStore> as ChatStore;
   const people: People = {
-    staff: async (ids) => ids.map((id) => ({ id, organisation_id: id.slice(0, 1) }) as Staff),
+    staff: async (ids) => {
+      if (ids.some((id) => id.includes("bad"))) throw new Error("can't be read");
+      return ids.map((id) => ({ id, organisation_id: id.slice(0, 1) }) as Staff);
+    },
     visitors: async () => [],
   };
   const read = createSnapshots({
     ...{ chats: stub, people, show: createVisitorsView("profile") },
-    online: async (organisationId) => [{ kind: "staff", id: `${organisationId} online`, organisationId }],
+    online: async (organisationId) =>
+      ["online", ...poisoned].map((name) => ({ kind: "staff", id: `${organisationId} ${name}`, organisationId })),
+    onFault: (error) => faults.push(error),
   });
-  return { chats, readings, reads, read };
+  return { faults, poisoned, chats, readings, reads, read };
 }
 
 type Sent = { texts: string[]; frames: Buffer[][] };
@@ -119,6 +131,32 @@ test("an organisation whose snapshot can't be read keeps nobody else's from bein
   expect(ofA).toMatchObject({ status: "rejected", reason: expect.any(TypeError) });
   if (ofB?.status !== "fulfilled") throw new Error("B has no snapshot");
   expect(idsOf(sentBy(ofB.value).snapshot.unclaimed_chats)).toEqual(["good"]);
+});
+
+test("a visitor, or a staff, whose chats can't be read keeps nobody else from getting a snapshot", async () => {
+  const { readings, read } = store();
+  const visitor = (id: string): VisitorCaller => ({
+    ...{ kind: "visitor", organisationId: "A", connectionId: null, user: { id } as Visitor },
+  });
+  const ids = ["1", "2", "bad", "3", "4"];
+  const ofVisitors = await Promise.allSettled(ids.map((id) => read(visitor(id))));
+  const ofStaff = Promise.allSettled(ids.map((id) => read(staffCaller(id, "A"))));
+  await expect.poll(() => readings.length).toBe(1);
+  readings[0]?.();
+  const expected = ids.map((id) => (id === "bad" ? "rejected" : "fulfilled"));
+  expect(ofVisitors.map(({ status }) => status)).toEqual(expected);
+  expect((await ofStaff).map(({ status }) => status)).toEqual(expected);
+});
+
+test("a user who can't be read is missing in what their organisation's staff are sent, and nobody else is", async () => {
+  const { faults, poisoned, readings, read } = store();
+  poisoned.push("bad", "third");
+  const reading = read(staffCaller("1", "A"));
+  await expect.poll(() => readings.length).toBe(1);
+  readings[0]?.();
+  const { snapshot } = sentBy(await reading);
+  expect((snapshot.online_users as unknown as { id: string }[]).map(({ id }) => id)).toEqual(["A online", "A third"]);
+  expect(faults).toHaveLength(1);
 });
 
 test("a visitor's connections share one reading and one packet; of many visitors some are read at a time", async () => {

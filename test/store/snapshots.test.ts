@@ -1,5 +1,5 @@
 // How much the lists of a snapshot have, and how much PostgreSQL reads for them.
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { activeChats, organisationSnapshots, visitorSnapshots } from "../../src/chat/snapshots.ts";
 import type { Visitor } from "../../src/contract/models.ts";
 import { connectPostgres } from "../../src/store/prisma.ts";
@@ -21,6 +21,13 @@ afterAll(async () => {
   await connected?.close();
   await database?.drop();
 });
+
+let faults: unknown[] = [];
+const onFault = (error: unknown) => void faults.push(error);
+beforeEach(() => {
+  faults = [];
+});
+afterEach(() => expect(faults).toEqual([]));
 
 const LARGEST = 65_536;
 const sizeOf = (value: unknown) => Buffer.byteLength(JSON.stringify(value));
@@ -104,7 +111,7 @@ test("a message larger than all that is sent breaks nothing: its chat comes with
     { room: { id: huge }, messages: [], messages_total: 1 },
   ]);
   await store.chats.claim({ organisationId: organisation.id, chatId: huge, staffId: agent.id });
-  const [active] = await activeChats(store.chats, [agent.id]);
+  const [active] = await activeChats({ chats: store.chats, onFault }, [agent.id]);
   expect(active?.active_chats).toMatchObject([{ room: { id: huge }, messages: [{ type_id: 0 }], messages_total: 2 }]);
 });
 
@@ -120,7 +127,7 @@ test("an agent knows every chat that they serve, also those whose messages don't
       await store.chats.append({ ...message, content: { m, text } });
     }
   }
-  const [own, none] = await activeChats(store.chats, [agent.id, otherAgent.id]);
+  const [own, none] = await activeChats({ chats: store.chats, onFault }, [agent.id, otherAgent.id]);
   expect(none).toEqual({ active_chats: [], active_total: 0 });
   expect(own?.active_total).toBe(20);
   expect(own?.active_chats.map(({ messages_total }) => messages_total)).toEqual(Array(20).fill(4));
@@ -188,6 +195,7 @@ test("however many are online, what all staff of an organisation are sent alike 
         ...ids.staff.map((id) => ({ kind: "staff" as const, id, organisationId })),
         ...ids.visitors.map((id) => ({ kind: "visitor" as const, id, organisationId })),
       ],
+      onFault,
     },
     [organisation.id],
   );
@@ -197,4 +205,30 @@ test("however many are online, what all staff of an organisation are sent alike 
   const shown = snapshot?.online_visitors.map(({ id }) => id) ?? [];
   expect(shown).toEqual(ids.visitors.slice(0, shown.length));
   for (const list of [snapshot?.online_users, snapshot?.online_visitors]) expect(list?.length).toBeGreaterThan(50);
+});
+
+test("a chat with a row that can't be read is missing in what staff are sent, and no other one is", async () => {
+  const organisation = await createOrganisation(store);
+  const { id: organisationId, agent } = organisation;
+  const visitor = await organisation.visitor();
+  const bad = await write(organisation, [{ n: 1 }], visitor);
+  const good = await write(organisation, [{ n: 1 }]);
+  const [served, other] = [await write(organisation, [{ n: 1 }]), await write(organisation, [{ n: 1 }])];
+  for (const chatId of [served, other]) await store.chats.claim({ organisationId, chatId, staffId: agent.id });
+  // No code expects such a row.
+  await runSql(database.url, "ALTER TABLE chat_messages ALTER sender_id DROP NOT NULL");
+  const poison = `UPDATE chat_messages SET sender_id = NULL, by_staff = true WHERE type_id = 1 AND chat_id IN ('${bad}', '${served}')`;
+  await runSql(database.url, poison);
+
+  const people = { staff: async () => [], visitors: async () => [] };
+  const parts = { chats: store.chats, people, online: async () => [], onFault };
+  const [snapshot] = await organisationSnapshots(parts, [organisationId]);
+  expect(snapshot?.unclaimed_chats.map(({ room }) => room.id)).toEqual([good]);
+  expect(snapshot?.unclaimed_total).toBe(2);
+  const [active] = await activeChats(parts, [agent.id]);
+  expect(active?.active_chats.map(({ room }) => room.id)).toEqual([other]);
+  expect(active?.active_total).toBe(2);
+  expect(faults.splice(0)).toHaveLength(2);
+  const mine = { user: visitor, kind: "visitor", organisationId, connectionId: null } as const;
+  await expect(visitorSnapshots(store.chats, [mine])).rejects.toThrow(TypeError);
 });
