@@ -36,8 +36,9 @@ export class ReadOnlyDatabase extends Error {
   }
 }
 
-/** The statement gave up on a lock (PostgreSQL's lock_not_available), and has changed nothing. */
-export const isLocked = (error: unknown): boolean => causeOf(error).originalCode === "55P03";
+/** PostgreSQL's lock_not_available: the statement gave up on a lock, and has changed nothing. */
+export const LOCKED = "55P03";
+export const isLocked = (error: unknown): boolean => causeOf(error).originalCode === LOCKED;
 
 /** The database is away, or too busy to answer: nobody's fault, and worth another try later. */
 export function isUnavailable(error: unknown): boolean {

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { isLocked, StillLocked } from "./faults.ts";
+import type { Pool, QueryConfig, QueryResult } from "pg";
+import { isLocked, LOCKED, StillLocked } from "./faults.ts";
 
 /** How long a caller waits for a row that somebody else keeps locked: as long as for an answer of the database. */
 export const GIVE_UP_MS = 15_000;
@@ -38,4 +39,23 @@ export async function whileLocked<T>(attempt: (lockTimeout: string) => Promise<T
     }
     await delay(pauseMs(tries));
   }
+}
+
+/**
+ * A statement that gives up on a lock costs no connection. The pool closes any connection over which a statement fails, and
+ * commands on a locked chat fail again and again.
+ */
+export function keepWhenLocked(pool: Pool): void {
+  pool.query = ((statement: QueryConfig) =>
+    new Promise<QueryResult>((resolve, reject) => {
+      pool.connect((noConnection, client, release) => {
+        if (!client) return reject(noConnection);
+        // By callback: the connection is free for the next one before anything else happens to it.
+        client.query(statement, (error: (Error & { code?: string }) | null, result) => {
+          release(error && error.code !== LOCKED ? error : undefined);
+          if (error) reject(error);
+          else resolve(result);
+        });
+      });
+    })) as Pool["query"];
 }

@@ -3,6 +3,7 @@ import type { ArgType, SqlDriverAdapterFactory } from "@prisma/driver-adapter-ut
 import pg from "pg";
 import { readPostgresUrl } from "./address.ts";
 import { PrismaClient } from "./generated/client.ts";
+import { keepWhenLocked } from "./locks.ts";
 import { renewWhenReadOnly } from "./renewal.ts";
 import { sessionSettings } from "./session.ts";
 
@@ -60,6 +61,7 @@ export function connectPostgres(databaseUrl: string): Database & { poolUse: () =
     // A rollback that had no answer may not even have been sent: who came next would write into that transaction.
     if (client.getTransactionStatus() !== "I") client.end().catch(() => {});
   });
+  keepWhenLocked(pool);
   const renew = renewWhenReadOnly(pool);
   const factory = new PrismaPg(pool, {
     schema,

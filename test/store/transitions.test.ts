@@ -38,6 +38,12 @@ const by = (chatId: string, staff = organisation.agent) => ({
   ...{ organisationId: organisation.id, chatId, staffId: staff.id },
 });
 
+/** The processes in PostgreSQL that serve the store's connections. */
+const backendsOf = async () => {
+  const of = "datname = current_database() AND application_name = 'chat-backend'";
+  return runSql(database.url, `SELECT pid FROM pg_stat_activity WHERE ${of} ORDER BY pid`);
+};
+
 /** Fails unless the pool has a connection for others, soon and again and again. */
 async function othersAreServed() {
   for (let round = 0; round < 5; round++) {
@@ -67,7 +73,11 @@ test("commands on locked chats wait without a connection, for as long as the loc
     return outcome;
   });
   await othersAreServed();
+  const backends = await backendsOf();
+  await delay(500);
   expect(done).toBe(0);
+  // A command that is tried again and again doesn't cost a connection each time.
+  expect(await backendsOf()).toEqual(backends);
   await commit();
   for (const [n, outcome] of (await Promise.all(commands)).entries()) {
     expect(outcome).toMatchObject(n % 3 === 0 ? { status: "closed" } : { outcome: "done" });
@@ -83,7 +93,8 @@ test("after its time a command on a locked chat is refused as unavailable, and h
     expect(store.chats.leaveAsStaff({ ...by(chatId), giveUpMs: 300 })).rejects.toSatisfy(isUnavailable),
   ]);
   await commit();
-  expect(await store.chats.openChats([visitorId])).toMatchObject([{ status: "claimed", lastNumber: 2 }]);
+  const [open] = await store.chats.openChats([visitorId]);
+  expect(open?.chats).toMatchObject([{ status: "claimed", lastNumber: 2 }]);
   expect(await store.chats.leaveAsStaff(by(chatId))).toMatchObject({ outcome: "done", result: { lastNumber: 3 } });
 });
 
