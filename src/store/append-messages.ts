@@ -11,6 +11,8 @@ const MAX_BATCH = 200;
 const MAX_BATCH_BYTES = 1_000_000;
 /** How long a batch waits for a lock on anything but a chat, such as a message of the same id that is just being written. */
 const LOCK_TIMEOUT = "20ms";
+/** How long one waits that has only chats in it which were locked before. */
+const WAITING_LOCK_TIMEOUT = "50ms";
 
 /**
  * Many messages, one statement: alone, each would cost what a whole batch costs to send, parse and commit. It locks the
@@ -25,7 +27,7 @@ const LOCK_TIMEOUT = "20ms";
  * A plan that was made while the tables were nearly empty may be used for long, and has to be right for a million rows:
  * each lookup is a LATERAL of its own, which OFFSET 0 keeps from being turned into a join with a whole table.
  */
-const APPEND = `
+const append = (lock: "FOR UPDATE" | "FOR UPDATE SKIP LOCKED") => `
 WITH ${PATIENCE},
 input AS MATERIALIZED (
   SELECT given.* FROM patience CROSS JOIN ROWS FROM (
@@ -46,7 +48,7 @@ target AS MATERIALIZED (
 locked AS MATERIALIZED (
   SELECT chat.* FROM (SELECT DISTINCT target_id FROM target WHERE NOT is_resent ORDER BY target_id) wanted
   CROSS JOIN LATERAL (
-    SELECT * FROM chats WHERE id = wanted.target_id AND status <> 'closed' FOR UPDATE SKIP LOCKED
+    SELECT * FROM chats WHERE id = wanted.target_id AND status <> 'closed' ${lock}
   ) chat
 ),
 known AS MATERIALIZED (
@@ -100,6 +102,9 @@ SELECT json_build_object(
    ) message ON is_resent AND NOT is_elsewhere)
 )`;
 
+const APPEND = append("FOR UPDATE SKIP LOCKED");
+const APPEND_WAITING = append("FOR UPDATE");
+
 type Judged = [ord: number, isAccepted: boolean, number: number, at: number, version: string];
 type Answer = {
   /** The messages that have an open chat. */
@@ -135,12 +140,12 @@ export function createAppend(
     if (known.size > MAX_KNOWN) known.delete(known.keys().next().value as string);
   };
 
-  const appendAll = async (items: Item[]): Promise<(Appended | typeof locked)[]> => {
+  const appendAll = async (items: Item[], waits: boolean): Promise<(Appended | typeof locked)[]> => {
     const startedAt = performance.now();
     const messages = items.map(({ message }) => message);
     const given = messages.map((message) => known.get(keyOf(message)));
-    const answer = await queryJson<Answer>(APPEND, [
-      LOCK_TIMEOUT,
+    const answer = await queryJson<Answer>(waits ? APPEND_WAITING : APPEND, [
+      waits ? WAITING_LOCK_TIMEOUT : LOCK_TIMEOUT,
       listOf(messages.map((message) => message.organisationId)),
       listOf(messages.map((message) => message.senderId)),
       listOf(messages.map((message) => message.chatId)),
@@ -175,12 +180,12 @@ export function createAppend(
     for (const ord of answer.elsewhere ?? []) results[ord - 1] = { outcome: "refused", why: "messageIdUsed" };
     return results;
   };
-  const append = batched<Item, Appended>(
+  const write = batched<Item, Appended>(
     // One that waits for something else than its chat is like one whose chat is locked.
-    (items) =>
-      appendAll(items).catch((error) => {
-        if (items.length > 1 || !isLocked(error)) throw error;
-        return [locked];
+    (items, waits) =>
+      appendAll(items, waits).catch((error) => {
+        if (!isLocked(error) || (items.length > 1 && !waits)) throw error;
+        return items.map(() => locked);
       }),
     {
       ...{ maxSize: MAX_BATCH, maxBytes: MAX_BATCH_BYTES, sizeOf: ({ text }) => text.length },
@@ -191,7 +196,7 @@ export function createAppend(
       shouldSplit: (error) => !isUnavailable(error),
     },
   );
-  return (message) => append({ message, text: JSON.stringify(message.content) });
+  return (message) => write({ message, text: JSON.stringify(message.content) });
 }
 
 /** PostgreSQL's text of a list of ids or numbers, in which nothing has to be escaped. */

@@ -28,16 +28,17 @@ const SLOW_MS = 50;
 const MAX_BATCHES = 3;
 /** How many connections batches use at most: one more tries again what was locked. */
 export const MAX_BATCHES_AT_ONCE = MAX_BATCHES + 1;
-/** Trying again what is locked takes at most a fifth of the time. */
-const RETRY_REST = 4;
+/** Trying again what is locked takes at most half of the time. */
+const RETRY_REST = 1;
 
 /**
  * Turns a function over many items into one over a single item: while one batch runs, the next one gathers. A batch
  * begins at the end of the event loop's turn: what has come in with its first item goes with it. An item that is locked is
  * tried again, and its lane waits behind it, for 15 s; then it fails as StillLocked. The other lanes go on.
+ * @param run with `waits` it is to wait some milliseconds for locks, because nothing else is in the batch
  */
 export function batched<I, O>(
-  run: (items: I[]) => Promise<(O | typeof locked)[]>,
+  run: (items: I[], waits: boolean) => Promise<(O | typeof locked)[]>,
   options: BatchOptions<I>,
 ): (item: I) => Promise<O> {
   const { laneOf, keyOf, maxSize, maxBytes = Number.POSITIVE_INFINITY, sizeOf = () => 0 } = options;
@@ -95,18 +96,18 @@ export function batched<I, O>(
     isRetrying = true;
     const startedAt = performance.now();
     for (const one of lanes.takeOlderThan(startedAt - GIVE_UP_MS)) one.reject(new StillLocked());
-    const batch = lanes.takeDue();
-    lanes.finishDue(batch, await handOn(batch));
+    const { batch, waits } = lanes.takeDue();
+    lanes.finishDue(batch, await handOn(batch, waits));
     isRetrying = false;
     retryLater((performance.now() - startedAt) * RETRY_REST);
     wake();
   }
 
   /** Settles them, except those that are locked, which it returns. */
-  async function handOn(batch: Item<I, O>[]): Promise<Item<I, O>[]> {
+  async function handOn(batch: Item<I, O>[], waits = false): Promise<Item<I, O>[]> {
     if (batch.length === 0) return [];
     try {
-      const results = await attempt(batch);
+      const results = await attempt(batch, waits);
       return batch.filter((one, index) => {
         const result = results[index] as O | typeof locked;
         if (result === locked) return true;
@@ -128,10 +129,13 @@ export function batched<I, O>(
     return left;
   }
 
-  async function attempt(batch: Item<I, O>[]): Promise<(O | typeof locked)[]> {
+  async function attempt(batch: Item<I, O>[], waits: boolean): Promise<(O | typeof locked)[]> {
     for (let tries = 1; ; tries++) {
       try {
-        return await run(batch.map((one) => one.item));
+        return await run(
+          batch.map((one) => one.item),
+          waits,
+        );
       } catch (error) {
         if (tries === MAX_ATTEMPTS || !options.shouldRetry(error)) throw error;
       }

@@ -14,6 +14,13 @@ export type Waiting = {
 type Held<W> = { items: W[]; tries: number; dueAt: number; isTried: boolean };
 
 /**
+ * How a held lane is tried. `wait` takes its turn behind a lock that lasts milliseconds, which a rival who writes all the
+ * time would otherwise never leave free; `look` only looks whether there is a lock. The first try waits. Later ones do so
+ * now and then, apart from the first ones, which would fail with a lane that stays locked.
+ */
+const modeOf = (tries: number) => (tries === 0 ? "wait" : tries % 4 === 0 ? "wait again" : "look");
+
+/**
  * What waits to be written, in the order in which it came, in batches of at most `maxSize` and `maxBytes`. A lane that was
  * found locked is held: what comes later waits in it, in order, and only its first one is tried again, apart from the others.
  */
@@ -85,21 +92,24 @@ export function createLanes<W extends Waiting>({ maxSize, maxBytes }: { maxSize:
       return old;
     },
 
-    /** The first one of each held lane that is due, as many as a batch may have. */
-    takeDue(): W[] {
+    /** The first one of each held lane that is due and tried in the same way, as many as a batch may have. */
+    takeDue(): { batch: W[]; waits: boolean } {
       const now = performance.now();
       const batch: W[] = [];
       let bytes = 0;
+      let mode: string | undefined;
       for (const lane of held.values()) {
         const [first] = lane.items;
         if (lane.isTried || lane.dueAt > now || !first) continue;
+        mode ??= modeOf(lane.tries);
+        if (mode !== modeOf(lane.tries)) continue;
         if (!fits(batch, bytes, first)) break;
         lane.isTried = true;
         lane.items.shift();
         batch.push(first);
         bytes += first.bytes;
       }
-      return batch;
+      return { batch, waits: mode !== "look" };
     },
 
     /** What was due has been tried: the lanes that aren't locked any more go on like all others. */
