@@ -36,7 +36,7 @@ export function changesOf(
   before: Staff,
   after: Staff,
   hasNewPassword: boolean,
-): Omit<Changed, "target" | "organisation"> {
+): Omit<Changed, "target" | "organisation"> & { fields: string[] } {
   const fields = (["full_name", "display_name", "role_id", "disabled"] as const).filter(
     (name) => before[name] !== after[name],
   );

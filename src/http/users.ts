@@ -128,7 +128,8 @@ export function userRoutes(http: HttpServer, { accounts, tokens, audit, onDisabl
       if (updated === "lastAdmin") throw new Refusal("lastAdmin");
       if (!updated) throw new Refusal("notFound");
       const changed = changesOf(target.user, updated, password !== undefined);
-      audit(request, "staffChanged", { target: updated.id, organisation: caller.organisationId, ...changed });
+      if (changed.fields.length > 0)
+        audit(request, "staffChanged", { target: updated.id, organisation: caller.organisationId, ...changed });
       if (updated.disabled) await onDisabled(updated);
       else if (updated.role_id !== target.user.role_id) onNewRole(updated);
       return { data: updated };

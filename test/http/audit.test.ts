@@ -32,7 +32,9 @@ test("made, changed, given a role, a password, disabled: who, whom, what, and fr
   await change({ disabled: true });
   const visitor = { name: "Vera Secret", email: email(), organisation_id: id, ...secret };
   const made = (await call("POST /visitors", visitor)).body.data.id;
-  // What is refused changes nothing.
+  // What is refused changes nothing, nor does a form that is sent back as it was.
+  await change({});
+  await change({ full_name: "Ada Altered", role_id: 2, disabled: true });
   await call("POST /users", person, tokenOf(admin));
   await call("PATCH /users/nobody", secret, tokenOf(admin));
 
