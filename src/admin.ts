@@ -7,7 +7,7 @@ import { Email, Name, NewPassword } from "./http/schemas.ts";
 import { openStorage, type Storage } from "./storage.ts";
 import type { Account } from "./store/accounts.ts";
 import { DataDirInUse } from "./store/data-dir.ts";
-import { MigrationError, migrate } from "./store/migrate.ts";
+import { MigrationError, migrate, NotConnected } from "./store/migrate.ts";
 
 const USAGE = `Usage:
   npm run -s admin -- organisation create --name N --admin-email E --admin-password P
@@ -29,7 +29,9 @@ try {
   await run();
   process.exit(0); // the embedded database would keep the process alive
 } catch (error) {
-  const isTheirs = [UsageError, ConfigError, DataDirInUse, MigrationError].some((type) => error instanceof type);
+  const isTheirs = [UsageError, ConfigError, DataDirInUse, MigrationError, NotConnected].some(
+    (type) => error instanceof type,
+  );
   console.error(isTheirs ? (error as Error).message : error);
   process.exit(1);
 }

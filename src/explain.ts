@@ -34,7 +34,9 @@ const reasons: Record<string, string> = {
 
 /** "connect ECONNREFUSED 127.0.0.1:6379" is "connection refused 127.0.0.1:6379". */
 const connecting = (words: string): string =>
-  words.replace(/^(?:connect|read|write|getaddrinfo) (E[A-Z_]+)/, (whole, code: string) => reasons[code] ?? whole);
+  words
+    .replace(/^(?:connect|read|write|getaddrinfo) (E[A-Z_]+)/, (whole, code: string) => reasons[code] ?? whole)
+    .replace(/^Stream isn't writeable.*/, "not connected");
 
 /** Prisma puts in front of what happened which call it was, over several lines. */
 function lastWords(message: string): string {

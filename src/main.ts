@@ -4,6 +4,7 @@ import { createWithAdmin } from "./accounts/organisations.ts";
 import { buildApp } from "./app.ts";
 import { connectBus } from "./bus/redis.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
+import { explain } from "./explain.ts";
 import { createFaults } from "./faults.ts";
 import { type Listening, listen } from "./http/listen.ts";
 import type { HttpServer } from "./http/server.ts";
@@ -17,7 +18,7 @@ import { effectiveSettings } from "./settings.ts";
 import { openStorage, type Storage } from "./storage.ts";
 import type { Accounts } from "./store/accounts.ts";
 import { DataDirInUse } from "./store/data-dir.ts";
-import { MigrationError } from "./store/migrate.ts";
+import { MigrationError, NotConnected } from "./store/migrate.ts";
 import { within } from "./time.ts";
 
 /** How long a shutdown may take beyond DRAIN_MS before it is cut short, and the part of it for what remains at the end. */
@@ -36,11 +37,12 @@ try {
 } catch (error) {
   // What the operator can mend needs no stack.
   const isTheirs = [ConfigError, DataDirInUse, MigrationError].some((type) => error instanceof type);
+  const why = error instanceof NotConnected ? error.message : explain(error);
   if (isTheirs) console.error((error as Error).message);
-  else if (process.env.NODE_ENV !== "production") console.error(error);
+  else if (process.env.NODE_ENV !== "production") console.error(error instanceof NotConnected ? why : error);
   else {
     const { log, flush } = createLog({ logLevel: "fatal", production: true });
-    log.fatal({ event: "start", err: error }, "could not start");
+    log.fatal({ event: "start", err: error }, `could not start: ${why}`);
     await flush();
   }
   process.exit(1);

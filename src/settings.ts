@@ -24,6 +24,7 @@ export function effectiveSettings(env: NodeJS.ProcessEnv, config: Config): Recor
     ...(config.corsOrigins !== false && {
       CORS_ORIGINS: config.corsOrigins === true ? "*" : config.corsOrigins.join(),
     }),
+    RATE_LIMIT_BYTES_PER_SECOND: config.byteRateLimit.perSecond,
     CONNECT_RATE_PER_SECOND: config.connectRate,
     MAX_CONNECTIONS_PER_USER: config.maxConnectionsPerUser,
   };

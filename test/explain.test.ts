@@ -53,6 +53,10 @@ test("Redis that refuses connections", async () => {
 
 test.each([
   [new Error("Command timed out"), "Redis can't be reached: Command timed out"],
+  [
+    new Error("Stream isn't writeable and enableOfflineQueue options is false"),
+    "Redis can't be reached: not connected",
+  ],
   [Object.assign(new Error("NOPERM no permission"), { name: "ReplyError" }), "Redis refuses: NOPERM no permission"],
   [new Error("\nInvalid `prisma.x()` invocation:\n\n\nThe row is gone.\n"), "The row is gone."],
   [new TypeError("x is not a function"), "x is not a function"],

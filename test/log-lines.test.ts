@@ -2,9 +2,9 @@
 import { expect, test } from "vitest";
 import { connect } from "./support/client.ts";
 import { request } from "./support/http.ts";
-import { startPod } from "./support/pod.ts";
+import { runUntilExit, startPod } from "./support/pod.ts";
 import { JWT_SECRET } from "./support/process.ts";
-import { runSql } from "./support/servers.ts";
+import { freePort, runSql } from "./support/servers.ts";
 import { createDatabase, startRedis } from "./support/services.ts";
 import { wayTo } from "./support/way.ts";
 import { startWorld, tokenOf } from "./support/world.ts";
@@ -37,7 +37,7 @@ test("at the start: the version, every setting without a secret, and which migra
       ...{ DATABASE_URL: `${host}${pathname}`, REDIS_URL: `127.0.0.1:${redis.port}`, JWT_SECRET: "set" },
       ...{ ADMIN_EMAIL: "set", ADMIN_PASSWORD: "set", CORS_ORIGINS: "https://shop.example" },
       // RATE_LIMIT_PER_SECOND=0 has switched it off.
-      ...{ MAX_CONNECTIONS_PER_USER: 0 },
+      ...{ RATE_LIMIT_BYTES_PER_SECOND: 0, CONNECT_RATE_PER_SECOND: 0, MAX_CONNECTIONS_PER_USER: 0 },
     },
   });
   expect(port).toMatch(/./);
@@ -52,6 +52,36 @@ test("at the start: the version, every setting without a secret, and which migra
   await again.stop();
   await Promise.all([redis.stop(), database.drop()]);
 }, 60_000);
+
+test.each(["development", "production"])(
+  "without PostgreSQL at the start, in %s: one line that says why",
+  async (NODE_ENV) => {
+    const database = await createDatabase();
+    const port = await freePort();
+    const redis = NODE_ENV === "production" ? await startRedis() : null;
+    const cases = [
+      [
+        `postgresql://chat:s3cret@127.0.0.1:${port}/chat`,
+        `PostgreSQL can't be reached: connection refused 127.0.0.1:${port}`,
+      ],
+      [`${database.url}_gone`, /^PostgreSQL refuses: database ".*_gone" does not exist$/],
+    ] as const;
+    for (const [DATABASE_URL, why] of cases) {
+      const { code, output } = await runUntilExit({ DATABASE_URL, NODE_ENV, ...(redis && { REDIS_URL: redis.url }) });
+      expect(code).toBe(1);
+      expect(output).not.toContain("s3cret");
+      const [line = "", ...others] = output.trim().split("\n");
+      expect(others).toEqual([]);
+      const said = NODE_ENV === "production" ? (linesOf(line)[0]?.msg ?? "") : line;
+      expect(said.replace(/^could not start: /, "")).toEqual(
+        typeof why === "string" ? why : expect.stringMatching(why),
+      );
+    }
+    await redis?.stop();
+    await database.drop();
+  },
+  60_000,
+);
 
 test("in an outage of PostgreSQL: which part, why in one line, and when it is ready again", async () => {
   const database = await createDatabase();

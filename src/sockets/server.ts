@@ -78,7 +78,7 @@ export function createSocketServer(
   io.engine.on("connection", (conn: Socket["conn"]) => {
     watchReading(conn, () => {
       metrics.cutOffs.inc({ reason: "slow_reader" });
-      log.warn("connection cut off: it doesn't read what it is sent, and hasn't come in");
+      log.warn({ event: "cut_off" }, "connection cut off: it doesn't read what it is sent, and hasn't come in");
       cutOff({ conn });
     });
   });

@@ -15,6 +15,17 @@ export type MigrationConnection = {
 
 export class MigrationError extends Error {}
 
+/** PostgreSQL can't be reached, or refuses this user or this database: the message says which, in one line. */
+export class NotConnected extends Error {
+  constructor(error: unknown) {
+    // Of `localhost`, which has two addresses, there is one error for each.
+    const { errors: [first = error] = [] } = error as { errors?: unknown[] };
+    const { message, code } = first as NodeJS.ErrnoException;
+    const why = code === "ECONNREFUSED" ? message.replace("connect ECONNREFUSED", "connection refused") : message;
+    super(first instanceof pg.DatabaseError ? `PostgreSQL refuses: ${message}` : `PostgreSQL can't be reached: ${why}`);
+  }
+}
+
 const FOLDER = join(import.meta.dirname, "../../prisma/migrations");
 /** The advisory lock that Prisma's own `migrate deploy` takes, so that the two exclude each other. */
 const LOCK = 72707369;
@@ -57,12 +68,15 @@ export const isContraction = (name: string): boolean => /^\d+_contract_/.test(na
  * wait. Returns the names of the migrations it applied. Where none is missing, it waits for nobody, and the user needs no
  * right to change the schema.
  * @throws MigrationError when the database is too new for this code, a migration has failed half-way before, the user may
- * not apply what is missing, or another process takes too long; ConfigError when the database can't hold every text
+ * not apply what is missing, or another process takes too long; NotConnected; ConfigError when the database can't hold
+ * every text
  */
 export async function migrate(databaseUrl: string): Promise<string[]> {
   const { url, schema } = readPostgresUrl(databaseUrl);
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 });
-  await client.connect();
+  await client.connect().catch((error: unknown) => {
+    throw new NotConnected(error);
+  });
   const connection: MigrationConnection = {
     exec: (sql) => client.query(sql),
     query: async <T>(sql: string, values?: unknown[]) => (await client.query(sql, values)).rows as T[],
