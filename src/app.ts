@@ -10,6 +10,7 @@ import type { Staff } from "./contract/models.ts";
 import { createDelivery } from "./delivery/delivery.ts";
 import { CHECK_INTERVAL_MS } from "./delivery/gaps.ts";
 import { ROSTER_INTERVAL_MS } from "./delivery/roster.ts";
+import { doEach } from "./do-each.ts";
 import type { createFaults } from "./faults.ts";
 import { inRounds } from "./gather.ts";
 import { createAudit } from "./http/audit.ts";
@@ -30,7 +31,6 @@ import { createOriginCheck } from "./origin-check.ts";
 import { type Presence, SWEEP_INTERVAL_MS, TOUCH_INTERVAL_MS } from "./presence/presence.ts";
 import { type Connection, serveConnection } from "./sockets/connection.ts";
 import { drain } from "./sockets/drain.ts";
-import { inspectAll } from "./sockets/inspect.ts";
 import { outgoing, relieve } from "./sockets/outgoing.ts";
 import { createRateLimit } from "./sockets/rate-limit.ts";
 import { READING_INTERVAL_MS } from "./sockets/reading.ts";
@@ -162,6 +162,7 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
   metricsRoute(inside ?? http, metrics);
   refuseOtherMethods();
 
+  const inspectAll = () => doEach(connections, (connection) => connection.inspect(), fault("connection"));
   const relieveOutgoing = () => metrics.budgetRefusals.inc({ budget: "outgoing", of: "process" }, relieve());
   const takeCensus = createCensus({ statistics, presence, clock, metrics });
   const stopSweeping = every(SWEEP_INTERVAL_MS, attendance.sweep, fault("sweep"));
@@ -178,7 +179,7 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
     every(READY_INTERVAL_MS, readiness.check, () => {}),
     every(CHECK_INTERVAL_MS, delivery.checkChats, fault("delivery")),
     every(ROSTER_INTERVAL_MS, delivery.checkRoster, fault("delivery")),
-    every(READING_INTERVAL_MS, () => inspectAll(connections, fault("connection")), fault("connection")),
+    every(READING_INTERVAL_MS, inspectAll, fault("connection")),
     every(READING_INTERVAL_MS, relieveOutgoing, fault("connection")),
     every(READING_INTERVAL_MS, inspectIncoming, fault("connection")),
   ];

@@ -1,3 +1,4 @@
+import { doEach } from "../do-each.ts";
 import { createRateLimit } from "../sockets/rate-limit.ts";
 import { toLastLine } from "../time.ts";
 
@@ -36,15 +37,7 @@ export function createOutbox({ publish, head, onDropped, limits = OUTBOX }: Part
     });
   }
 
-  function flush(): void {
-    for (const channel of [...bundles.keys()]) {
-      try {
-        send(channel);
-      } catch (error) {
-        toLastLine(error);
-      }
-    }
-  }
+  const flush = () => doEach([...bundles.keys()], send, toLastLine);
 
   return {
     add(channel: string, text: string): void {

@@ -1,4 +1,5 @@
 import type { Server, Socket } from "socket.io";
+import { doEach } from "../do-each.ts";
 import { toLastLine } from "../time.ts";
 
 type Connection = Socket["conn"];
@@ -25,14 +26,7 @@ function cork({ transport }: Connection): void {
 function uncork(): void {
   const transports = corked;
   corked = [];
-  for (const transport of transports) {
-    try {
-      send(transport);
-    } catch (error) {
-      // One that can't be sent to keeps nothing from the others.
-      toLastLine(error);
-    }
-  }
+  doEach(transports, send, toLastLine);
 }
 
 function send(transport: Connection["transport"]): void {

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Refusal } from "../contract/errors.ts";
+import { doEach } from "../do-each.ts";
 import { after, toLastLine } from "../time.ts";
 import { sizeOf } from "./packet.ts";
 
@@ -93,24 +94,18 @@ export function relieve(): number {
 
 function cutOffWorst(): void {
   isLooking = false;
-  for (const one of lagging) inspect(one, () => one.settle());
+  lookAt(lagging, (one) => one.settle());
   if (used <= MAX_OUTGOING) return;
   const bad = [...lagging].filter((one) => one.stalled() >= 2 || one.needs() > MAX_NEEDED_S);
   bad.sort((a, b) => b.stalled() - a.stalled() || b.needs() - a.needs());
-  for (const one of bad) {
+  lookAt(bad, (one) => {
     if (used <= MAX_OUTGOING) return;
-    inspect(one, () => {
-      one.cutOff();
-      cutOffs++;
-    });
-  }
+    one.cutOff();
+    cutOffs++;
+  });
 }
 
-/** A connection that can't be inspected doesn't keep it from the others, and this also runs in a timer. */
-function inspect(connection: Lagging, work: () => void): void {
-  try {
-    work();
-  } catch {
-    lagging.delete(connection);
-  }
+/** A connection that can't be looked at once isn't looked at again. */
+function lookAt(connections: Iterable<Lagging>, work: (one: Lagging) => void): void {
+  for (const one of doEach(connections, work, toLastLine)) lagging.delete(one);
 }

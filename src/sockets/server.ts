@@ -8,6 +8,7 @@ import { userRoom } from "../chat/rooms.ts";
 import type { Config } from "../config.ts";
 import { Refusal } from "../contract/errors.ts";
 import type { Staff, Visitor } from "../contract/models.ts";
+import { doEach } from "../do-each.ts";
 import { readEach } from "../each.ts";
 import { answerRaw } from "../http/raw-answer.ts";
 import type { Metrics } from "../metrics.ts";
@@ -135,18 +136,15 @@ export function createSocketServer(
       const unreadable = new Map(both.flatMap((one) => [...(one?.unreadable ?? [])]));
       for (const error of unreadable.values()) onFault(error);
       const current = new Map(both.flatMap((one) => one?.found ?? []).map((user) => [user.id, user]));
-      for (const socket of sockets) {
+      const check = (socket: Socket) => {
         const { user } = accountOf(socket);
-        // Who can't be read isn't known to be gone.
-        if (unreadable.has(user.id)) continue;
+        // A user whose row can't be read isn't known to be disabled.
+        if (unreadable.has(user.id)) return;
         const now = current.get(user.id);
-        try {
-          if (!now || now.disabled) socket.disconnect(true);
-          else if ("role_id" in user && "role_id" in now && user.role_id !== now.role_id) sendAway(socket);
-        } catch (error) {
-          onFault(error);
-        }
-      }
+        if (!now || now.disabled) socket.disconnect(true);
+        else if ("role_id" in user && "role_id" in now && user.role_id !== now.role_id) sendAway(socket);
+      };
+      doEach(sockets, check, onFault);
     },
     close() {
       hangUpAll(io);
