@@ -1,6 +1,7 @@
 import { stepsOf } from "../chat/history.ts";
 import type { ChatStore, People } from "../chat/ports.ts";
 import type { Step } from "../chat/steps.ts";
+import { chunks } from "../chunks.ts";
 import { isUnavailable } from "../store/faults.ts";
 import { createSetAside } from "./set-aside.ts";
 
@@ -75,13 +76,11 @@ export function createHealing({ chats, people, toldOf, retell, hasRoom, onFound,
   return async function heal(behind: Behind[]): Promise<void> {
     const tried = behind.filter(({ chatId }) => !setAside.has(chatId));
     const together = tried.filter(({ chatId }) => !suspects.has(chatId));
-    const chunks = Array.from({ length: Math.ceil(together.length / CHUNK) }, (_, n) =>
-      together.slice(n * CHUNK, (n + 1) * CHUNK),
-    );
-    const alone = tried.filter(({ chatId }) => suspects.has(chatId)).map((one) => [one]);
+    const alone = tried.filter(({ chatId }) => suspects.has(chatId));
+    const all = [...chunks(together, CHUNK), ...chunks(alone, 1)];
     suspects.clear();
     let isAnswering = false;
-    for (const [index, chunk] of [...chunks, ...alone].entries()) {
+    for (const [index, chunk] of all.entries()) {
       try {
         await healAll(chunk);
         isAnswering = true;
@@ -89,7 +88,7 @@ export function createHealing({ chats, people, toldOf, retell, hasRoom, onFound,
         if (chunk.length === 1 && isAnswering) fail((chunk[0] as Behind).chatId, error);
         else for (const { chatId } of chunk) suspects.add(chatId);
         // The first one may be at fault. After two, the database is: no other waits for as long again.
-        if (!isAnswering && (index > 0 || chunks.length + alone.length === 1)) throw error;
+        if (!isAnswering && (index > 0 || all.length === 1)) throw error;
       }
     }
   };

@@ -1,4 +1,5 @@
 import type { UserRef } from "../chat/ports.ts";
+import { chunks } from "../chunks.ts";
 
 /**
  * Who is online: a user is, while he has a connection on any process, or has lost his last one less than its grace ago.
@@ -101,8 +102,8 @@ export const unique = (users: UserRef[]): UserRef[] => [...new Map(users.map((us
 /** Runs `work` for each of them, 20 at once. Answers what it has rejected with: one doesn't keep it from the others. */
 export async function forEachGone<T>(gone: T[], work: (one: T) => Promise<void>): Promise<unknown[]> {
   const failures: unknown[] = [];
-  for (let start = 0; start < gone.length; start += 20) {
-    const results = await Promise.allSettled(gone.slice(start, start + 20).map(work));
+  for (const some of chunks(gone, 20)) {
+    const results = await Promise.allSettled(some.map(work));
     failures.push(...results.filter((result) => result.status === "rejected").map(({ reason }) => reason));
   }
   return failures;

@@ -1,5 +1,6 @@
 import type { Cluster, Redis } from "ioredis";
 import type { UserRef } from "../chat/ports.ts";
+import { chunks } from "../chunks.ts";
 import { gathered } from "../gather.ts";
 import { keyOf } from "./presence.ts";
 import { hashOf, ORGANISATIONS, type WithScripts } from "./redis-scripts.ts";
@@ -123,7 +124,7 @@ export function createTelling({ client, redis, name, onRefused }: Options): Tell
     const cameOnline: UserRef[] = [];
     const failures: unknown[] = [];
     const poison: unknown[] = [];
-    for (const chunk of chunks([...untold])) {
+    for (const chunk of chunks([...untold], CHUNK)) {
       // Whom Redis has known of before is announced only when others may have let him leave: a Redis that has merely lost
       // its data is no coming and going.
       const mayAnnounce = chunk.map((id) => own.get(id)).map((one) => mayHaveLeft || !one?.told);
@@ -142,7 +143,7 @@ export function createTelling({ client, redis, name, onRefused }: Options): Tell
   async function tellRestOfLeaves(): Promise<void> {
     const failures: unknown[] = [];
     const poison: unknown[] = [];
-    for (const chunk of chunks([...leaves])) {
+    for (const chunk of chunks([...leaves], CHUNK)) {
       const results = await Promise.allSettled(chunk.map(([, leave]) => tellLeave(leave)));
       results.forEach((result, index) => {
         const [key, leave] = chunk[index] as [string, Leave];
@@ -224,8 +225,4 @@ export function createTelling({ client, redis, name, onRefused }: Options): Tell
       }
     },
   };
-}
-
-export function chunks<T>(items: T[]): T[][] {
-  return Array.from({ length: Math.ceil(items.length / CHUNK) }, (_, n) => items.slice(n * CHUNK, (n + 1) * CHUNK));
 }

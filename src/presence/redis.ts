@@ -1,10 +1,11 @@
 import type { Cluster, Redis } from "ioredis";
+import { chunks } from "../chunks.ts";
 import { type Counts, IGNORE, keyOf, LEASE_MS, type Presence, type PresenceObserver, unique } from "./presence.ts";
 import { createLease } from "./redis-lease.ts";
 import { createReading } from "./redis-reading.ts";
 import { COUNTS, hashOf, ORGANISATIONS, withScripts } from "./redis-scripts.ts";
 import { createSweep } from "./redis-sweep.ts";
-import { chunks, createTelling, isPoison } from "./redis-telling.ts";
+import { CHUNK, createTelling, isPoison } from "./redis-telling.ts";
 
 type Options = {
   graceMs: number;
@@ -90,7 +91,7 @@ export function createRedisPresence(
     async expect(users, ms) {
       // Even without a grace the other processes need their time to tell who is there.
       const untilTold = Math.max(ms, LEASE_MS);
-      for (const chunk of chunks(users)) {
+      for (const chunk of chunks(users, CHUNK)) {
         const telling = chunk.map((user) =>
           redisOr(null, () => redis.presenceExpect(hashOf(user.organisationId), keyOf(user), untilTold)),
         );
