@@ -11,7 +11,7 @@ import type { HttpServer } from "./http/server.ts";
 import { guardProcess } from "./last-line.ts";
 import { createLog, type Log } from "./log.ts";
 import { observePresence } from "./metrics/presence.ts";
-import { createMetrics, type Metrics, version } from "./metrics.ts";
+import { createMetrics, type Metrics } from "./metrics.ts";
 import { createMemoryPresence } from "./presence/memory.ts";
 import { createRedisPresence } from "./presence/redis.ts";
 import { effectiveSettings } from "./settings.ts";
@@ -20,6 +20,7 @@ import type { Accounts } from "./store/accounts.ts";
 import { DataDirInUse } from "./store/data-dir.ts";
 import { MigrationError, NotConnected } from "./store/migrate.ts";
 import { within } from "./time.ts";
+import { version } from "./version.ts";
 
 /** How long a shutdown may take beyond DRAIN_MS before it is cut short, and the part of it for what remains at the end. */
 const SHUTDOWN_MS = 5_000;

@@ -1,5 +1,3 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { collectDefaultMetrics, Registry } from "prom-client";
 import { budgetMetrics } from "./metrics/budgets.ts";
 import { chatMetrics } from "./metrics/chats.ts";
@@ -7,12 +5,9 @@ import { connectionMetrics } from "./metrics/connections.ts";
 import { definer } from "./metrics/define.ts";
 import { messageMetrics } from "./metrics/messages.ts";
 import { partMetrics } from "./metrics/parts.ts";
+import { version } from "./version.ts";
 
 export type Metrics = ReturnType<typeof createMetrics>;
-
-export const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "../package.json"), "utf8")) as {
-  version: string;
-};
 
 /**
  * What an operator can see of one process; read at `GET /metrics`. Labels have few values, all of them known to the

@@ -1,14 +1,9 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import { asyncApiDocument } from "../contract/asyncapi.ts";
+import { version } from "../version.ts";
 import { completeOpenApi } from "./openapi.ts";
 import type { HttpServer } from "./server.ts";
-
-const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "../../package.json"), "utf8")) as {
-  version: string;
-};
 
 const tags = [
   { name: "Access tokens", description: "Log in: the token opens the socket, and all calls that need one." },
