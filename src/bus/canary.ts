@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type Cluster, Command, Redis } from "ioredis";
-import { every } from "../time.ts";
+import { after, every } from "../time.ts";
 
 const BEAT_MS = 1_000;
 /** Nothing heard for so long: what other processes publish doesn't come in either. */
@@ -66,7 +66,7 @@ export function startCanary({ commands, subscriber, onBeat, onHeard, onSilent, o
     const subscribe = (): Promise<void> =>
       subscriber.ssubscribe(channel).then(
         () => send(canary),
-        () => void setTimeout(() => canaries.includes(canary) && subscribe(), BEAT_MS).unref(),
+        () => void after(BEAT_MS, () => canaries.includes(canary) && subscribe(), onFault),
       );
     void subscribe();
     return canary;

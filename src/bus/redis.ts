@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { createShardedAdapter } from "@socket.io/redis-adapter";
 import { type Cluster, Redis } from "ioredis";
 import type { Server } from "socket.io";
-import { within } from "../time.ts";
+import { after, within } from "../time.ts";
 import type { RedisAddress } from "./address.ts";
 import { startCanary } from "./canary.ts";
 import { ANSWER_WITHIN_MS, connect, listenForRestored } from "./clients.ts";
@@ -120,7 +120,7 @@ export async function connectBus(address: RedisAddress, { onFault, onLost, onLag
       if (!isFirst) isStale = true;
     } catch (error) {
       onFault(error);
-      setTimeout(() => wanted.has(channel) && ask(channel, false), RETRY_MS).unref();
+      after(RETRY_MS, () => wanted.has(channel) && ask(channel, false), onFault);
     }
   }
   let subscriptions = Promise.resolve();

@@ -19,9 +19,9 @@ import { createBacklog } from "../sockets/backlog.ts";
 import { untilRoom } from "../sockets/outgoing.ts";
 import type { Account } from "../store/accounts.ts";
 import type { Lists } from "../store/lists.ts";
+import { takenBySystem } from "../taken.ts";
 import { createTurns } from "../turns.ts";
 import { requireUser, userOf } from "./auth.ts";
-import { takenOf } from "./raw-answer.ts";
 import { AfterId, answers, IdParam, Limit, Listed, page } from "./schemas.ts";
 import type { HttpServer } from "./server.ts";
 
@@ -159,7 +159,7 @@ function countUnread(response: ServerResponse, payload: string): void {
   const size = Buffer.byteLength(payload);
   const backlog = createBacklog({
     unread: () => (response.writableFinished || response.destroyed ? 0 : size),
-    taken: () => takenOf(response),
+    taken: () => takenBySystem(response.socket) ?? 0,
     cutOff: () => void response.destroy(),
   });
   backlog.add({ data: payload }, size);

@@ -1,6 +1,7 @@
 import { type IncomingMessage, ServerResponse, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
-import { every, toLastLine } from "../time.ts";
+import { takenBySystem } from "../taken.ts";
+import { after, every, toLastLine } from "../time.ts";
 
 /**
  * What every answer carries, also an error. Nothing here is a page, but for /docs, which has a policy of its own, and
@@ -27,22 +28,13 @@ export class SecureResponse<Request extends IncomingMessage> extends ServerRespo
 
 /** A client that takes nothing of an answer for so long is cut off. */
 const STALLED_MS = 10_000;
-/** What Node's own timeouts look at as well; what the client sends makes those wait longer, though. */
-type Handle = { bytesWritten: number; writeQueueSize: number };
-
-/** How much the system has taken of all that was written on the answer's connection. */
-export function takenOf({ socket }: ServerResponse): number {
-  const { _handle: handle } = (socket ?? {}) as { _handle?: Handle | null };
-  return handle ? handle.bytesWritten - handle.writeQueueSize : 0;
-}
-
-/** To be called when all of an answer is written. */
+/** To be called when all of an answer is written. Node's own timeout waits longer for a client that still sends. */
 function hangUpWhenStalled(this: ServerResponse): void {
   // An answer that is written after its client has gone isn't closed once more, and would be looked at for ever.
   if (this.destroyed || this.closed) return;
-  let before = takenOf(this);
+  let before = takenBySystem(this.socket);
   const look = () => {
-    const now = takenOf(this);
+    const now = takenBySystem(this.socket);
     if (now === before) this.destroy();
     before = now;
   };
@@ -73,5 +65,5 @@ export function answerRaw(
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join("")}\r\n${text}`);
   // What still comes in is read, since a reset would take the answer from the client; but not for ever.
   socket.resume();
-  setTimeout(() => socket.destroy(), READ_WITHIN_MS).unref();
+  after(READ_WITHIN_MS, () => socket.destroy(), toLastLine);
 }

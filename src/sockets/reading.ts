@@ -1,5 +1,6 @@
 import type { Socket as TcpSocket } from "node:net";
 import type { Socket } from "socket.io";
+import { takenBySystem } from "../taken.ts";
 import { createBacklog } from "./backlog.ts";
 import { sizeOf } from "./packet.ts";
 
@@ -16,8 +17,6 @@ const MAX_STALLED_LARGE = 20;
 
 /** What engine.io keeps in a websocket transport: the websocket of `ws`, and that one's TCP socket. */
 type Transport = { name: string; writable: boolean; socket?: { bufferedAmount: number; _socket?: TcpSocket | null } };
-/** What Node's own timeouts look at as well: of a write that takes long, only these two say how far it has come. */
-type Handle = { bytesWritten: number; writeQueueSize: number };
 
 type Conn = Socket["conn"];
 type Reading = { onFull: () => void; isStalled: () => boolean };
@@ -75,10 +74,7 @@ function createReading(conn: Conn, whenFull: () => void): Reading {
     return name === "websocket" ? socket : undefined;
   };
   const waiting = () => inBuffer + (websocket()?.bufferedAmount ?? 0);
-  const takenBySystem = () => {
-    const { _handle: handle } = (websocket()?._socket ?? {}) as { _handle?: Handle | null };
-    return handle ? handle.bytesWritten - handle.writeQueueSize : null;
-  };
+  const takenOfWebsocket = () => takenBySystem(websocket()?._socket);
   /** Of the answer to a poll nobody says how much was taken: the next poll says that it was all. */
   let answer = 0;
   let flushed = 0;
@@ -86,7 +82,7 @@ function createReading(conn: Conn, whenFull: () => void): Reading {
     const { name, writable } = conn.transport as unknown as Transport;
     return waiting() + (name === "polling" && !writable ? answer : 0);
   };
-  const backlog = createBacklog({ unread, taken: () => takenBySystem() ?? flushed, cutOff: () => reading.onFull() });
+  const backlog = createBacklog({ unread, taken: () => takenOfWebsocket() ?? flushed, cutOff: () => reading.onFull() });
 
   const onFlush = () => {
     answer = inBuffer;
@@ -109,7 +105,7 @@ function createReading(conn: Conn, whenFull: () => void): Reading {
   const reading: Reading = {
     onFull: whenFull,
     isStalled() {
-      const takenNow = takenBySystem();
+      const takenNow = takenOfWebsocket();
       // Counted in calls: when the process itself was busy, the time that has passed is not the client's fault.
       if (takenNow === null || waiting() === 0 || takenNow !== taken) stalled = 0;
       else stalled++;
