@@ -1,3 +1,5 @@
+import { remember } from "../remember.ts";
+
 const FIRST_MS = 5_000;
 const MAX_MS = 300_000;
 /** Of more, those that were set aside first are tried again as if nothing had been. */
@@ -17,9 +19,7 @@ export function createSetAside(now = performance.now.bind(performance)) {
     add(chatId: string): number {
       const known = chats.get(chatId);
       const waitMs = known ? Math.min(2 * known.waitMs, MAX_MS) : FIRST_MS;
-      chats.delete(chatId);
-      chats.set(chatId, { until: now() + waitMs, waitMs });
-      if (chats.size > MAX_CHATS) chats.delete(chats.keys().next().value as string);
+      remember(chats, MAX_CHATS, chatId, { until: now() + waitMs, waitMs });
       return waitMs;
     },
     /** The chat is healed. */

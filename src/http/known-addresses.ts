@@ -1,4 +1,5 @@
 import type { Bus } from "../bus/redis.ts";
+import { remember } from "../remember.ts";
 
 /** An address from which somebody has logged in is this person's own for so long. */
 const KNOWN_FOR_S = 14 * 24 * 3600;
@@ -22,9 +23,7 @@ export function createKnownAddresses(redis: Bus["redis"] | undefined): KnownAddr
       return typeof found === "string";
     },
     async add(login) {
-      own.delete(login);
-      own.set(login, Date.now() + KNOWN_FOR_S * 1_000);
-      if (own.size > MAX_REMEMBERED) own.delete(own.keys().next().value as string);
+      remember(own, MAX_REMEMBERED, login, Date.now() + KNOWN_FOR_S * 1_000);
       await redis?.set(keyOf(login), "1", "EX", KNOWN_FOR_S).catch(() => null);
     },
   };

@@ -1,5 +1,6 @@
 import type { Appended, Chat, NewMessage } from "../chat/ports.ts";
 import type { ChatMessage } from "../contract/models.ts";
+import { remember } from "../remember.ts";
 import { batched, locked } from "./batch.ts";
 import { isLocked, isUnavailable, isUniqueViolation } from "./faults.ts";
 import { PATIENCE } from "./locks.ts";
@@ -134,11 +135,6 @@ export function createAppend(
   /** By the chat's id, and by its visitor's. */
   const known = new Map<string, Known>();
   const keyOf = ({ chatId, senderId }: NewMessage) => chatId ?? senderId;
-  const remember = (key: string, one: Known) => {
-    known.delete(key);
-    known.set(key, one);
-    if (known.size > MAX_KNOWN) known.delete(known.keys().next().value as string);
-  };
 
   const appendAll = async (items: Item[], waits: boolean): Promise<(Appended | typeof locked)[]> => {
     const startedAt = performance.now();
@@ -157,7 +153,7 @@ export function createAppend(
     for (const { version, ...joined } of answer.changed ?? []) {
       const chat = toChat(joined);
       changed.set(version, chat);
-      for (const key of [chat.room.id, chat.visitor.id]) remember(key, { version, chat });
+      for (const key of [chat.room.id, chat.visitor.id]) remember(known, MAX_KNOWN, key, { version, chat });
     }
     const results: (Appended | typeof locked)[] = messages.map(() => ({ outcome: "refused", why: "roomClosed" }));
     for (const [ord, isAccepted, number, at, version] of answer.judged ?? []) {
