@@ -74,7 +74,9 @@ export function createFanout<Note>(
   function publish(organisationId: string, sent: Sent<Note>, payloads: string[]): void {
     const text = [JSON.stringify(sent), ...payloads].join("\n");
     const rooms = [...new Set(sent.events.flatMap(([, , rooms]) => rooms))].join(" ");
-    outbox?.add(channelOf(organisationId), `${Buffer.byteLength(text)} ${rooms}\n${text}`);
+    const size = Buffer.byteLength(text);
+    const head = `${size} ${rooms}\n`;
+    outbox?.add(channelOf(organisationId), head + text, head.length + size);
   }
 
   function hear(organisationId: string, bundle: Buffer): void {

@@ -40,8 +40,8 @@ export function createOutbox({ publish, head, onDropped, limits = OUTBOX }: Part
   const flush = () => doEach([...bundles.keys()], send, toLastLine);
 
   return {
-    add(channel: string, text: string): void {
-      const bytes = Buffer.byteLength(text);
+    /** @param bytes the size of `text`, which the caller knows */
+    add(channel: string, text: string, bytes: number): void {
       const hasRoom = unanswered === 0 || unanswered + bytes <= limits.unanswered;
       if (bytes > limits.small && !(hasRoom && mayPublish(bytes))) {
         onDropped();

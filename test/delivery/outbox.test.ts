@@ -17,7 +17,8 @@ function outbox(limits: Partial<typeof OUTBOX> = {}) {
     for (const resolve of answers.splice(0)) resolve();
     await nextTurn();
   };
-  return { ...box, published, onDropped, answer };
+  const add = (channel: string, text: string) => box.add(channel, text, Buffer.byteLength(text));
+  return { ...box, add, published, onDropped, answer };
 }
 
 test("what is added in one turn goes as one message for each channel, in order", async () => {
