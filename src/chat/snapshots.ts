@@ -45,7 +45,7 @@ export async function organisationSnapshots(
   return organisationIds.map((id, index) => {
     const queue = queues[index] ?? { chats: [], total: 0, unreadable: [] };
     const unclaimed = queue.chats.map((chat) => ({
-      ...{ ...withUser(chat), messages: chat.messages, messages_total: chat.lastNumber },
+      ...withMessages(chat),
       contents: chat.messages.map((message) => message.content),
     }));
     const flaggedHere = flagged.chats.filter((chat) => chat.organisationId === id).map(withUser);
@@ -90,9 +90,7 @@ export async function activeChats(
   const lists = await chats.active(staffIds);
   for (const error of lists.flatMap(({ unreadable }) => unreadable)) onFault(error);
   return lists.map((list) => ({
-    active_chats: list.chats.map((chat) => ({
-      ...{ ...withUser(chat), messages: chat.messages, messages_total: chat.lastNumber },
-    })),
+    active_chats: list.chats.map(withMessages),
     active_total: list.total,
   }));
 }
@@ -113,6 +111,9 @@ export async function visitorSnapshots(
 }
 
 const withUser = ({ visitor, room }: Pick<ChatWithMessages, "visitor" | "room">) => ({ user: visitor, room });
+const withMessages = (chat: ChatWithMessages) => ({
+  ...{ ...withUser(chat), messages: chat.messages, messages_total: chat.lastNumber },
+});
 
 const sizeOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
 

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Announcement, Caller, ChatStore, People, Progress, RoomName, Scope } from "../chat/ports.ts";
+import type { Announcement, Caller, ChatStore, Progress, RoomName, Scope } from "../chat/ports.ts";
 import { allStaffRoom, isMonitor, monitorsRoom, staffRoom, visitorRoom } from "../chat/rooms.ts";
 import { type Announcements, announcementsOf, numberOf, type Step } from "../chat/steps.ts";
 import type { ShowToVisitor } from "../chat/visitors-view.ts";
-import { type Behind, createHealing } from "./healing.ts";
+import { type Behind, createHealing, type HealingParts } from "./healing.ts";
 import { createWatermarks, type StepMark } from "./watermarks.ts";
 
 /** How often every chat is compared with the database. */
@@ -13,9 +13,9 @@ const PATIENCE_MS = 500;
 const MAX_PATIENCE_MS = 2_000;
 /** A statement may take 15 s, and the processes' clocks may differ by some more. */
 const RECENT_MS = 30_000;
-type Parts = {
-  chats: Pick<ChatStore, "progress" | "histories" | "messagesBefore">;
-  people: Pick<People, "staff">;
+
+type Parts = Omit<HealingParts, "toldOf" | "retell"> & {
+  chats: Pick<ChatStore, "progress">;
   show: ShowToVisitor;
   /** Whether a room has somebody on this process. */
   isHere: (room: RoomName) => boolean;
@@ -23,14 +23,8 @@ type Parts = {
   tell: (announcement: Announcement) => void;
   /** How long what others have stored takes to come in at the moment. */
   lagMs: () => number;
-  /** Called with how many chats have something that didn't come in. */
-  onFound: (count: number) => void;
   /** Called with each event that had to be told from the database. */
   onHealed: (event: string, step: Step) => void;
-  /** Whether what is told now finds room beside what waits for clients. */
-  hasRoom: () => boolean;
-  /** Called when a chat can't be healed: it is tried again after so long. */
-  onSetAside: (chatId: string, error: unknown, waitMs: number) => void;
   onFault: (error: unknown) => void;
 };
 

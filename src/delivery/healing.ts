@@ -8,7 +8,7 @@ import { createSetAside } from "./set-aside.ts";
 /** A chat of which something wasn't told here, up to a number. */
 export type Behind = { chatId: string; upTo: number };
 
-type Parts = {
+export type HealingParts = {
   chats: Pick<ChatStore, "histories" | "messagesBefore">;
   people: Pick<People, "staff">;
   /** The number up to which a chat was told here; undefined when it is unknown. */
@@ -30,7 +30,7 @@ const CHUNK = 20;
  * Reads from the database what wasn't told here of chats, page by page, and tells it in order. A chat that can't be read
  * or told delays only itself: it is tried alone, set aside, and tried again later.
  */
-export function createHealing({ chats, people, toldOf, retell, hasRoom, onFound, onSetAside }: Parts) {
+export function createHealing({ chats, people, toldOf, retell, hasRoom, onFound, onSetAside }: HealingParts) {
   const setAside = createSetAside();
   /** Of a statement that took too long for all of its chats: each is read alone, after all others. */
   const suspects = new Set<string>();

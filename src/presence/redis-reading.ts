@@ -89,7 +89,7 @@ function userOf(key: string, organisationId: string): UserRef | null {
 }
 
 /** As the scripts read it, so that both take the same text for unreadable. */
-export function parseEntry(json: string): Entry | null {
+function parseEntry(json: string): Entry | null {
   try {
     const entry: unknown = JSON.parse(json);
     const isObject = typeof entry === "object" && entry !== null && !Array.isArray(entry);

@@ -25,9 +25,8 @@ type BatchOptions<I> = {
 const MAX_ATTEMPTS = 5;
 /** A batch that takes longer holds up nobody who comes after it: another one runs beside it. */
 const SLOW_MS = 50;
+/** So many batches run at once; beside them, one at a time tries again what was locked. */
 const MAX_BATCHES = 3;
-/** How many connections batches use at most: one more tries again what was locked. */
-export const MAX_BATCHES_AT_ONCE = MAX_BATCHES + 1;
 /** Trying again what is locked takes at most half of the time. */
 const RETRY_REST = 1;
 

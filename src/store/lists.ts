@@ -42,15 +42,8 @@ function messagePage(direction: "newest first" | "oldest first"): string {
   const condition =
     "message.sequence_num > coalesce($2::int, 0) AND message.sequence_num < coalesce($3::int, 2147483647)";
   const walk = messagesWithin({
-    ...{
-      chatId: "$1::uuid",
-      condition,
-      direction,
-      copies: 1,
-      bytes: `${PAGE_BYTES}`,
-      count: "$4::int",
-      atLeastOne: true,
-    },
+    ...{ chatId: "$1::uuid", condition, direction, copies: 1 },
+    ...{ bytes: `${PAGE_BYTES}`, count: "$4::int", atLeastOne: true },
   });
   const ofChat = `chat_messages message WHERE message.chat_id = $1::uuid AND`;
   const beyond = direction === "newest first" ? "< page.first" : "> page.last";
