@@ -1,5 +1,6 @@
 import { type RedisAddress, readRedisUrl } from "./bus/address.ts";
-import { type Config, Environment } from "./config.ts";
+import type { Config } from "./config.ts";
+import { Environment } from "./environment.ts";
 
 /** Has somebody's name in it, who is nobody's business. */
 const personal = new Set(["ADMIN_EMAIL"]);

@@ -5,7 +5,8 @@ import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { readRedisUrl } from "../src/bus/address.ts";
-import { ConfigError, Environment, readConfig, readDatabaseUrl } from "../src/config.ts";
+import { ConfigError, readConfig, readDatabaseUrl } from "../src/config.ts";
+import { Environment } from "../src/environment.ts";
 import { runUntilExit } from "./support/pod.ts";
 
 type Env = Record<string, string>;
