@@ -3,7 +3,7 @@ import { whyUnavailable } from "./store/faults.ts";
 /** ioredis' own classes and words: its errors have no common type. */
 const redisErrors = new Set(["ReplyError", "MaxRetriesPerRequestError", "AbortError", "ClusterAllFailedError"]);
 const redisWords =
-  /Command timed out|Stream isn't writeable|Connection is closed|Failed to refresh slots cache|All sentinels are unreachable|Connection is in subscriber mode/;
+  /Command timed out|Socket timeout. Expecting data|Stream isn't writeable|Connection is closed|Failed to refresh slots cache|All sentinels are unreachable|Connection is in subscriber mode/;
 
 const MAX_LENGTH = 300;
 
@@ -36,7 +36,8 @@ const reasons: Record<string, string> = {
 const connecting = (words: string): string =>
   words
     .replace(/^(?:connect|read|write|getaddrinfo) (E[A-Z_]+)/, (whole, code: string) => reasons[code] ?? whole)
-    .replace(/^Stream isn't writeable.*/, "not connected");
+    .replace(/^Stream isn't writeable.*/, "not connected")
+    .replace(/^Socket timeout\..*/, "no answer in time");
 
 /** Prisma puts in front of what happened which call it was, over several lines. */
 function lastWords(message: string): string {

@@ -54,6 +54,10 @@ test("Redis that refuses connections", async () => {
 test.each([
   [new Error("Command timed out"), "Redis can't be reached: Command timed out"],
   [
+    new Error("Socket timeout. Expecting data, but didn't receive any in 2000ms."),
+    "Redis can't be reached: no answer in time",
+  ],
+  [
     new Error("Stream isn't writeable and enableOfflineQueue options is false"),
     "Redis can't be reached: not connected",
   ],
