@@ -49,7 +49,7 @@ test.runIf(process.platform === "linux")(
     expect(readdirSync(folder).sort()).toEqual(["cpu-per-message.svg", "messages-per-second.svg", "results.json"]);
     expect(readFileSync(join(folder, "cpu-per-message.svg"), "utf8")).toMatch(/^<svg.*<\/svg>\n$/s);
   },
-  60_000,
+  180_000,
 );
 
 describe("The options", () => {

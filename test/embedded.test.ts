@@ -76,9 +76,10 @@ describe("the embedded default", { timeout: 60_000 }, () => {
     const token = (await logIn(first, "/visitor/login", demoVisitor.email)).access_token;
     const visitor = await enter(first.url, token);
     await visitor.ok("visitor_first_msg", { text: "Hello" });
+    const supervisorToken = (await logIn(first, "/login", "supervisor@demo.example")).access_token;
     await first.stop("SIGKILL");
-    const again = await start({ ...embedded(dataDir), RECONNECT_GRACE_MS: "2000" });
-    const supervisor = await enter(again.url, (await logIn(again, "/login", "supervisor@demo.example")).access_token);
+    const again = await start({ ...embedded(dataDir), RECONNECT_GRACE_MS: "5000" });
+    const supervisor = await enter(again.url, supervisorToken);
     expect((supervisor.init as ServerPayload<"staff_init">).unclaimed_chats).toHaveLength(1);
     await supervisor.next("visitor_leave_queue");
   });
