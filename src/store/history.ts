@@ -28,22 +28,17 @@ const PAGE = 200;
 /** So many bytes of contents are read at once, shared by the chats; at least one step of each. */
 const PAGE_BYTES = 1_000_000;
 
-/** The next step after a number, of a chat. */
-const nextAfter = (number: string) =>
-  `SELECT * FROM chat_messages WHERE chat_id = chat.id AND sequence_num > ${number} ORDER BY sequence_num LIMIT 1`;
+const page = messagesWithin({
+  ...{ chatId: "chat.id", condition: "message.sequence_num > wanted.after", direction: "oldest first", copies: 1 },
+  ...{ bytes: "$3::int", count: `${PAGE}`, atLeastOne: true },
+});
 
-/** Step by step: what is beyond `$3` bytes of a chat isn't read, nor its content unpacked. */
 const HISTORIES = `
 SELECT to_json(chat) AS chat, to_json(visitor) AS visitor, NULL AS staff,
   (
-    WITH RECURSIVE page(number, message, bytes, count) AS (
-      SELECT sequence_num, to_json(first), octet_length(content::text), 1 FROM (${nextAfter("wanted.after")}) first
-      UNION ALL
-      SELECT next.sequence_num, to_json(next), page.bytes + octet_length(next.content::text), page.count + 1
-      FROM page CROSS JOIN LATERAL (${nextAfter("page.number")}) next
-      WHERE page.bytes < $3::int AND page.count < ${PAGE}
-    )
-    SELECT json_agg(message ORDER BY number) FROM page
+    SELECT json_agg(to_json(message) ORDER BY message.sequence_num) FROM chat_messages message
+    WHERE message.chat_id = chat.id AND message.sequence_num > wanted.after
+      AND message.sequence_num <= (SELECT max(number) FROM (${page}) page)
   ) AS messages,
   (
     SELECT sender_id FROM chat_messages
