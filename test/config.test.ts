@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { parse } from "yaml";
 import { readRedisUrl } from "../src/bus/address.ts";
 import { ConfigError, readConfig, readDatabaseUrl } from "../src/config.ts";
 import { Environment } from "../src/environment.ts";
@@ -389,6 +390,13 @@ describe(".env.example", () => {
   test("sets nothing by itself", () => {
     expect(lines.filter((line) => line !== "" && !line.startsWith("#"))).toEqual([]);
   });
+});
+
+test("compose.yaml passes every variable of .env on to the pods, but for those that belong to the image", () => {
+  const { services } = parse(readFileSync(join(import.meta.dirname, "../compose.yaml"), "utf8"), { merge: true });
+  const ofImage = ["PORT", "HOST", "DATA_DIR", "NODE_ENV"];
+  const passedOn = Object.keys(services.pod1.environment);
+  expect([...passedOn, ...ofImage].sort()).toEqual(Object.keys(Environment.properties).sort());
 });
 
 test("however many variables are bad, each has its line", () => {
