@@ -1,10 +1,10 @@
-/** Whose part of a budget has no room: the member's own, its group's, or that of all together. */
+/** The part of a budget that has no room: the member's, its group's, or the total. */
 export type Spent = "member" | "group" | "total";
 
 export type BudgetLimits = { total: number; perGroup: number; perMember: number };
 
 export type BudgetMember = {
-  /** Takes `bytes`. Answers null, or whose part has no room; then nothing is taken. */
+  /** Takes `bytes`, or nothing when a part has no room. Answers that part, or null. */
   take(bytes: number): Spent | null;
   /** Returns bytes that were taken. */
   giveBack(bytes: number): void;

@@ -4,8 +4,9 @@ import { isUnavailable } from "./store/faults.ts";
 const GIVE_UP_AFTER = 3;
 
 /**
- * Reads many items by their ids at once. When that fails, it reads each half, and so finds those that can't be read: they
- * keep none of the others. `unreadable` are those; nothing is known of them. Rejects when all fail, and at once when the database is away.
+ * Reads many items by their ids at once. When that fails, it reads each half, and so finds the items that can't be read:
+ * these are `unreadable`, and keep none of the others from being found. Rejects when all fail, and at once when the
+ * database is away.
  */
 export async function readEach<T>(
   read: (ids: string[]) => Promise<T[]>,

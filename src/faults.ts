@@ -3,13 +3,16 @@ import { explain } from "./explain.ts";
 import type { Metrics } from "./metrics.ts";
 import { createSeldom, type Seldom } from "./seldom.ts";
 
-/** What fails again and again, such as everything while Redis is away, is logged once in so long. */
+/** A part that fails again and again, such as presence while Redis is away, is logged once in so long. */
 const QUIET_MS = 10_000;
 
 /** `about` is whose connection it was, if it was anybody's. */
 export type Fault = (error: unknown, about?: object) => void;
 
-/** Makes what counts and logs the failures of one part of the process, in a line that names part and cause: each is tried again. */
+/**
+ * Makes the function that counts and logs the failures of one part of the process. Its line names part and cause. Each
+ * failed work is tried again.
+ */
 export function createFaults(metrics: Metrics, log: FastifyBaseLogger): (part: string) => Fault {
   const quiet = new Map<string, Seldom>();
   return (part) => {

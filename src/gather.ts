@@ -9,13 +9,13 @@ const MAX_PAUSE_MS = 50;
 
 type Waiting<I, O> = { item: I; resolve: (result: O) => void; reject: (error: unknown) => void };
 
-/** What a run answers for an item that it has left to the next one. */
+/** A run's answer for an item that it leaves to the next run. */
 export const later = Symbol("later");
 
 /**
- * Turns a function over many items into one over a single item, so that a crowd costs little more than one: those who
- * come while a run is under way, or soon after one for many, share the next. Who comes alone waits for nobody. A run
- * begins after all of its items were given: what it reads is not older than they are.
+ * Turns a function over many items into one over a single item, so that a crowd costs little more than one: items that
+ * come while a run is under way, or soon after one for many, share the next run. An item alone doesn't wait. A run begins
+ * after all of its items were given, so it reads nothing older than they are.
  * @param run answers one result for each item, in their order, and leaves some, but never all, to the next run; what it
  * rejects with is each one's answer
  */

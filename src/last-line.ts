@@ -9,12 +9,12 @@ type Parts = {
 };
 
 /**
- * What becomes of an error that nothing else has caught. It is a defect, and so is logged as one, counted as
- * `chat_faults_total{part="process"}`, and wakes somebody.
+ * Handles an error that nothing else has caught. Such an error is a defect: it is logged as one, counted as
+ * `chat_faults_total{part="process"}`, and alerts.
  *
- * - A rejected promise has left nothing half done but its own work: the process goes on. To end it would hang up on
- *   thousands for the trouble of one.
- * - A throw in a callback may have left anything half done: the process sends its connections to the others, and ends.
+ * - A rejected promise has left only its own work half done: the process goes on. Ending the process would disconnect
+ *   thousands for the fault of one.
+ * - A throw in a callback may have left anything half done: the process sends its connections to others, and ends.
  */
 export function guardProcess({ metrics, log, stop }: Parts): void {
   const report = (what: string, error: unknown) => {

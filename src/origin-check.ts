@@ -8,15 +8,15 @@ import { createSeldom } from "./seldom.ts";
 /** Whether the page that a request comes from may use the service. */
 export type OriginCheck = (request: IncomingMessage) => boolean;
 
-/** A site is told of once in ten minutes; of those that come and go under ever new names, a few. */
+/** Each site is logged once in ten minutes, and at most 50 sites: a stranger may send ever new names. */
 const LOGGED = { windowMs: 600_000, most: 50 };
 const MAX_LENGTH = 200;
 
 /**
- * Whether the web site that a handshake comes from may connect; one that may not is logged, since its owner sees nothing
- * but a page that doesn't work. Browsers keep no foreign site from opening a websocket, or
- * from sending the request of a polling connection. Tokens don't travel by themselves as cookies do, so a foreign site
- * has none to abuse: this is for the day that one is left where it shouldn't be. Servers and apps say no origin.
+ * Checks whether the web site that a request comes from may connect. A refused site is logged, because its owner sees only
+ * a page that doesn't work. Browsers let any site open a websocket, or send the request of a polling connection. Tokens
+ * don't travel by themselves as cookies do, so a foreign site has none: this check is for a token that was left where it
+ * shouldn't be. Servers and apps send no origin.
  */
 export function createOriginCheck(
   corsOrigins: Config["corsOrigins"],

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 
-/** In it a proxy, or the client, names the request; the answer has the same, and every log line about it. */
+/** A proxy or the client names the request in this header. The answer and every log line have the same name. */
 export const REQUEST_ID_HEADER = "X-Request-Id";
-/** What proxies make: UUIDs, and other words without blanks. Anything else could be made to look like something in a log. */
+/** Proxies make UUIDs, and other words without blanks. Any other text could imitate something in a log. */
 const isRequestId = /^[\w.:@/+=-]{1,128}$/;
 
 export function requestIdOf({ headers }: Pick<IncomingMessage, "headers">): string {

@@ -1,9 +1,9 @@
-/** Answers how often this key came since it was let through last; null when it is too early for it to come through again. */
+/** Answers null while the key has to wait, else how often the key came since it was let through last. */
 export type Seldom = (key: string, now?: number) => number | null;
 
 /**
- * Lets each key through once in a window, and at most `most` keys in one: for log lines about what strangers choose, who
- * may choose anew each time.
+ * Lets each key through once in a window, and at most `most` keys in a window. For log lines: a stranger may choose a new
+ * key each time.
  */
 export function createSeldom({ windowMs, most }: { windowMs: number; most: number }): Seldom {
   let counts = new Map<string, number>();

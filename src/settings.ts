@@ -2,12 +2,12 @@ import { type RedisAddress, readRedisUrl } from "./bus/address.ts";
 import type { Config } from "./config.ts";
 import { Environment } from "./environment.ts";
 
-/** Has somebody's name in it, who is nobody's business. */
+/** These have a person's name in them, which doesn't belong in a log. */
 const personal = new Set(["ADMIN_EMAIL"]);
 
 /**
- * Every variable with the value that this process goes by, for the log. What is secret is only said to be set; of addresses
- * with passwords in them only hosts are told.
+ * Every variable with the value that this process goes by, for the log. A secret is only said to be set; an address that
+ * may have a password in it is shown by its host.
  */
 export function effectiveSettings(env: NodeJS.ProcessEnv, config: Config): Record<string, unknown> {
   const settings: Record<string, unknown> = {};

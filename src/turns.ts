@@ -5,7 +5,7 @@ type Options = {
   perKey?: number;
   /** So many works of one key may wait. */
   waiting: number;
-  /** Makes the error for a work that would be one more. */
+  /** Makes the error for a work that may not wait any more. */
   refusal: () => Error;
 };
 

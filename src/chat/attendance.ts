@@ -62,7 +62,7 @@ export function createAttendance(
     }
   }
 
-  /** Reads what a user has to leave; answers what leaves that, and nothing that he begins from now on. */
+  /** Reads the chats that a user has to leave. The returned function leaves those, and none that the user opens later. */
   async function prepare(user: UserRef): Promise<() => Promise<void>> {
     const caller = await callerOf(user);
     if (!caller) return async () => {};

@@ -25,7 +25,7 @@ export async function leaveChatAsStaff(ports: ChatPorts, caller: StaffCaller, ch
   if (chat) ports.announce({ kind: "staffLeft", chat }, caller.connectionId);
 }
 
-/** The visitor leaves their open chat, or only `chatId`: it is closed. Without one, nothing happens and nobody is told. */
+/** The visitor leaves their open chat, or only `chatId`: the chat is closed. Without an open chat, nothing happens. */
 export async function leaveChatAsVisitor(
   { chats, announce }: ChatPorts,
   caller: VisitorCaller,
@@ -80,7 +80,7 @@ const by = ({ organisationId, user }: StaffCaller, chatId: string) => ({ organis
 const limitsOf = ({ connectionId }: StaffCaller | VisitorCaller) =>
   connectionId === null ? { giveUpMs: DEPARTURE_GIVE_UP_MS } : {};
 
-/** What a transition has done; null when the caller had done it before: it is true again, and nobody hears of it twice. */
+/** The result of a transition; null when the caller repeats one, which is acked true and not announced again. */
 function resultOf<T>(decided: Decided<T>): T | null {
   if (decided.outcome === "refused") throw new Refusal(decided.why);
   return decided.outcome === "done" ? decided.result : null;

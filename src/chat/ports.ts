@@ -51,8 +51,8 @@ export type Appended =
 export type Transition = { organisationId: string; chatId: string; staffId: string };
 
 /**
- * What became of a transition: `done` now; `again` when the same caller has done it before, so that nobody hears of it a
- * second time; or `refused`.
+ * The outcome of a transition: `done` now; `again` when the same caller repeats it, which isn't announced again; or
+ * `refused`.
  */
 export type Decided<T> =
   | { outcome: "done"; result: T }

@@ -1,10 +1,10 @@
 import type { Room, Staff } from "../contract/models.ts";
 
-/** What visitors see of staff: all that staff see, or what is public. */
+/** Visitors see the whole profile of staff, or its public part. */
 export type VisitorsSeeStaff = "profile" | "public";
 
 declare const shown: unique symbol;
-/** What a visitor may see. Nothing else makes one than the view below, and nothing else is accepted for a visitor's room. */
+/** Something that a visitor may see. Only the view below makes it, and a visitor's room accepts nothing else. */
 export type Shown<T> = T & { readonly [shown]: true };
 
 /**
@@ -18,7 +18,7 @@ export type ShowToVisitor = <T extends object>(whole: T) => Shown<T>;
 const PARTS = ["user", "staff", "visitor", "room"];
 
 export function createVisitorsView(sees: VisitorsSeeStaff): ShowToVisitor {
-  // Of the same object the same view: its JSON is made once.
+  // The same object has the same view: its JSON is made once.
   const views = new WeakMap<object, object>();
 
   function viewOf(part: object): object {

@@ -5,17 +5,17 @@ import { chunks } from "../chunks.ts";
 import { isUnavailable } from "../store/faults.ts";
 import { createSetAside } from "./set-aside.ts";
 
-/** A chat of which something wasn't told here, up to a number. */
+/** A chat with steps up to a number that weren't delivered here. */
 export type Behind = { chatId: string; upTo: number };
 
 export type HealingParts = {
   chats: Pick<ChatStore, "histories" | "messagesBefore">;
   people: Pick<People, "staff">;
-  /** The number up to which a chat was told here; undefined when it is unknown. */
+  /** The number up to which a chat was delivered here; undefined when it is unknown. */
   toldOf: (chatId: string) => number | undefined;
-  /** Tells a step here. */
+  /** Delivers a step here. */
   retell: (step: Step) => void;
-  /** Whether what is told now finds room beside what waits for clients. */
+  /** Whether there is room for more beside the packets that wait for clients. */
   hasRoom: () => boolean;
   /** Called with how many chats have something that didn't come in. */
   onFound: (count: number) => void;
@@ -27,12 +27,12 @@ export type HealingParts = {
 const CHUNK = 20;
 
 /**
- * Reads from the database what wasn't told here of chats, page by page, and tells it in order. A chat that can't be read
- * or told delays only itself: it is tried alone, set aside, and tried again later.
+ * Reads the steps of chats that weren't delivered here, page by page, and delivers them in order. A chat that can't be read
+ * or delivered delays only itself: it is tried alone, set aside, and tried again later.
  */
 export function createHealing({ chats, people, toldOf, retell, hasRoom, onFound, onSetAside }: HealingParts) {
   const setAside = createSetAside();
-  /** Of a statement that took too long for all of its chats: each is read alone, after all others. */
+  /** The chats of a statement that took too long. Each is read alone, after all others. */
   const suspects = new Set<string>();
 
   const isBehind = ({ chatId, upTo }: Behind) => (toldOf(chatId) ?? upTo) < upTo;
@@ -41,7 +41,7 @@ export function createHealing({ chats, people, toldOf, retell, hasRoom, onFound,
     onSetAside(chatId, error, setAside.add(chatId));
   }
 
-  /** Reads and tells the next page of each. */
+  /** Reads and delivers the next page of each. */
   async function healPage(some: Behind[]): Promise<void> {
     const wanted = some.map(({ chatId }) => ({ chatId, after: toldOf(chatId) ?? 0 }));
     const upTo = new Map(some.map((one) => [one.chatId, one.upTo]));
@@ -62,7 +62,7 @@ export function createHealing({ chats, people, toldOf, retell, hasRoom, onFound,
   async function healAll(chunk: Behind[]): Promise<void> {
     let some = chunk.filter(isBehind);
     if (some.length > 0) onFound(some.length);
-    // What has no room is found again by the next comparison.
+    // Chats that find no room now are found again by the next comparison.
     while (some.length > 0 && hasRoom()) {
       const before = new Map(some.map(({ chatId }) => [chatId, toldOf(chatId) ?? 0]));
       await healPage(some);

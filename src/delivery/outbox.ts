@@ -20,13 +20,13 @@ type Parts = {
 export const OUTBOX = { bundle: 256_000, burst: 8_000_000, perSecond: 8_000_000, unanswered: 8_000_000, small: 4_000 };
 
 /**
- * Publishes the texts of one turn of the event loop together, as few messages for each channel, in order. What exceeds
- * the limits is dropped: processes that miss it read it from the database.
+ * Publishes the texts of one turn of the event loop together, as few messages for each channel, in order. A text beyond
+ * the limits is dropped: the other processes read its events from the database.
  */
 export function createOutbox({ publish, head, onDropped, limits = OUTBOX }: Parts) {
   const bundles = new Map<string, { texts: string[]; bytes: number }>();
   const mayPublish = createRateLimit(limits);
-  /** Of what is in bundles as well. */
+  /** In bytes, those in bundles included. */
   let unanswered = 0;
 
   function send(channel: string): void {

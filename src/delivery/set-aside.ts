@@ -2,7 +2,7 @@ import { remember } from "../remember.ts";
 
 const FIRST_MS = 5_000;
 const MAX_MS = 300_000;
-/** Of more, those that were set aside first are tried again as if nothing had been. */
+/** Beyond this number the chats that were set aside first are forgotten, and so tried at once. */
 const MAX_CHATS = 10_000;
 
 /**

@@ -6,9 +6,9 @@ type Changed = {
   /** Whose account it is. */
   target: string;
   organisation: string;
-  /** The fields by name: of names and passwords not more than that goes into a log. */
+  /** The names of the changed fields. The values of names and passwords don't go into a log. */
   fields?: string[];
-  /** Of the fields that say what somebody may do, what they were and are. */
+  /** The old and the new value of the fields that decide about rights. */
   role?: { from?: number; to: number };
   disabled?: boolean;
 };
@@ -31,7 +31,7 @@ export function createAudit(clients: Pick<Clients, "addressOf">): Audit {
   };
 }
 
-/** What differs between the two, and that a password was set, which neither of them shows. */
+/** The fields that differ between the two, and the password when it was set: neither of the two shows it. */
 export function changesOf(
   before: Staff,
   after: Staff,

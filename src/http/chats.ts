@@ -154,7 +154,7 @@ export function chatRoutes(http: HttpServer, { lists, tokens, show }: Context): 
 const query = (values: Record<string, number>) =>
   new URLSearchParams(Object.entries(values).map(([name, value]): [string, string] => [name, String(value)]));
 
-/** Counts an answer as part of what waits for clients, until its client has read it or is gone. */
+/** Counts an answer among the bytes that wait for clients, until its client has read it or disconnects. */
 function countUnread(response: ServerResponse, payload: string): void {
   const size = Buffer.byteLength(payload);
   const backlog = createBacklog({

@@ -29,8 +29,8 @@ export type LoginLimits = {
 /**
  * Counts what has failed. As many are tried at once as may still fail, so that a hundred guesses at once aren't all let
  * through; the others wait until it is known what became of those. Shared by all processes; while Redis is away each counts
- * for itself. For an email, an address from which its owner has logged in lately is counted apart from all others: who
- * guesses elsewhere doesn't lock him out where he works.
+ * for itself. An address from which an email's owner has logged in lately is counted apart from all others:
+ * guesses from elsewhere don't lock the owner out there.
  */
 export function createLoginLimits(redis: Bus["redis"] | undefined): LoginLimits {
   const attempts = createAttempts(redis);
@@ -90,7 +90,7 @@ function createAttempts(redis: Bus["redis"] | undefined): Attempts {
   const shared = createRedisAttempts(redis, "failed-login:");
   return {
     enter: (...args) => shared.enter(...args).catch(() => memory.enter(...args)),
-    // Redis may have gone, or come back, since it entered.
+    // Redis may have become unreachable, or come back, since the attempt entered.
     async leave(...[key, attempt, outcome, limit]) {
       const isCounted = await shared.leave(key, attempt, outcome, limit).then(
         () => outcome === "failed",

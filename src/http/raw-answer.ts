@@ -30,7 +30,7 @@ export class SecureResponse<Request extends IncomingMessage> extends ServerRespo
 const STALLED_MS = 10_000;
 /** To be called when all of an answer is written. Node's own timeout waits longer for a client that still sends. */
 function hangUpWhenStalled(this: ServerResponse): void {
-  // An answer that is written after its client has gone isn't closed once more, and would be looked at for ever.
+  // An answer to a client that has already disconnected never emits "close": the timer below would run for ever.
   if (this.destroyed || this.closed) return;
   let before = takenBySystem(this.socket);
   const look = () => {

@@ -51,8 +51,9 @@ export interface Presence {
   sweep(prepare: (user: UserRef) => Promise<() => Promise<void>>, user?: UserRef): Promise<Swept>;
 
   /**
-   * Who is online in an organisation, right also before any sweep; who is gone stays online while he leaves, so that he is told offline before he is read offline. `isSure` is false when more may be: while the store is
-   * away, and for some seconds after it was, or has lost its data.
+   * The users who are online in an organisation, also right before any sweep. A user who is evicted counts as online until
+   * that is done, so that the offline event comes first. `isSure` is false when more users may be online: while the store
+   * is away, and for some seconds after it was, or has lost its data.
    */
   online(organisationId: string): Promise<{ users: UserRef[]; isSure: boolean }>;
 

@@ -47,6 +47,6 @@ export function noteArrivals(io: Server, limit: { perSecond: number; burst: numb
   });
 }
 
-/** What is known of the next event that a connection's socket takes in. To be called once for each event. */
+/** The arrival of the next event that a connection's socket takes in. To be called once for each event. */
 export const takeArrival = ({ conn }: Pick<Socket, "conn">): Arrival =>
   arrivals.get(conn)?.shift() ?? { bytes: 0, isTooMuch: false };

@@ -13,7 +13,7 @@ const LOOK_MS = 500;
 /** A speed is known after so many looks. */
 const KNOWN_AFTER = 10;
 
-/** What waits for one client, packet by packet, as a part of what waits for all (`outgoing`). */
+/** Counts the packets that wait for one client, as a part of all that wait (`outgoing`). */
 export function createBacklog({ unread, taken, cutOff }: Parts) {
   /** `end` counts all bytes that ever waited, up to the packet's last. */
   let pending: { end: number; held: Held }[] = [];

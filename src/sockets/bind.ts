@@ -33,7 +33,7 @@ type BindOptions = {
 type Ack = (result: boolean, error: string | null, message?: ChatMessage) => void;
 type AnyHandler = (ports: ChatPorts, caller: Caller, data: unknown, options: unknown) => Promise<ChatMessage | void>;
 
-/** Who uses too much: the connection, its organisation, or all together. */
+/** The names in the metrics of a budget's parts. */
 const parts = { member: "connection", group: "organisation", total: "process" } as const;
 
 const validators = new Map(

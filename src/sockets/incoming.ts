@@ -8,7 +8,7 @@ type Transport = {
   dataReq?: IncomingMessage | null;
 };
 
-/** What may have come in of packets that aren't whole yet, of all clients of a process. Each may send 1 MB. */
+/** The most bytes of unfinished packets, of all clients of a process together. Each client may send 1 MB. */
 const MAX_INCOMING = 64_000_000;
 
 /**

@@ -4,9 +4,9 @@ import { doEach } from "../do-each.ts";
 import { after, toLastLine } from "../time.ts";
 import { sizeOf } from "./packet.ts";
 
-/** What may wait for all clients of a process together, in bytes. */
+/** The most bytes that may wait for all clients of a process together. */
 const MAX_OUTGOING = 96_000_000;
-/** What a packet takes for each connection beside its text. */
+/** The memory of a packet for each connection, beside its text, in bytes. */
 const PACKET = 200;
 /** Between two looks for whom to cut off while too much waits. */
 const LOOK_AGAIN_MS = 50;
@@ -18,7 +18,7 @@ const MAX_NEEDED_S = 30;
 type Packet = Parameters<typeof sizeOf>[0];
 /** A buffer that goes to many connections is in memory once, for as long as one of them holds it. */
 type Frame = { bytes: number; holders: number };
-/** What one connection holds of a packet. */
+/** The part of a packet's memory that one connection holds. */
 export type Held = { own: number; frames: Frame[] };
 
 /** A connection for which something waits. */

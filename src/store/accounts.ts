@@ -53,9 +53,9 @@ export interface Accounts extends People {
   createStaff(staff: NewStaff): Promise<Staff | "taken">;
   createVisitor(visitor: NewVisitor): Promise<Visitor | "taken">;
   /**
-   * Answers the staff as they are then; where nothing differs, nothing is written. Null when there is no such staff in the organisation, "lastAdmin" when it would be left without one, "notAllowed" when
-   * the caller, if there is one, may not do it, as both are at that moment: no other change of the organisation's staff is
-   * under way then.
+   * Answers the staff as they are then; where nothing differs, nothing is written. Null when the organisation has no such
+   * staff, "lastAdmin" when it would be left without an admin, "notAllowed" when the caller, if there is one, may not do it.
+   * Both are judged as they are at that moment: no other change of the organisation's staff is under way then.
    */
   updateStaff(
     organisationId: string,

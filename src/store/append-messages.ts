@@ -18,12 +18,13 @@ const WAITING_LOCK_TIMEOUT = "50ms";
 /**
  * Many messages, one statement: alone, each would cost what a whole batch costs to send, parse and commit. It locks the
  * chats in the order of their ids (two batches on two processes can't deadlock), numbers each chat's new messages in the
- * order they came, and returns each chat as it is under that lock, unless the process knows it already in this version. A chat that somebody
- * else keeps locked is skipped, and its messages are tried again: nobody waits for a stranger's lock. A message is
- * skipped, not refused, if its chat was open when the statement began.
+ * order they came, and returns each chat as it is under that lock, unless the process knows it already in this version.
+ * A chat that another session keeps locked is skipped, and its messages are tried again: nobody waits for a stranger's
+ * lock. A message is skipped, not refused, if its chat was open when the statement began.
  *
- * A message that is already there (same sender, same id) is returned as it is, unless a staff sends it to another chat. Should the same message arrive on two
- * processes at once, the second sees the first only as a unique violation, and is tried again.
+ * A message that is already there (same sender, same id) is returned as it is, unless a staff sends it to another chat.
+ * Should the same message arrive on two processes at once, the second sees the first only as a unique violation, and is
+ * tried again.
  *
  * A plan that was made while the tables were nearly empty may be used for long, and has to be right for a million rows:
  * each lookup is a LATERAL of its own, which OFFSET 0 keeps from being turned into a join with a whole table.

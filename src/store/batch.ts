@@ -4,7 +4,7 @@ import { GIVE_UP_MS } from "./locks.ts";
 
 type Item<I, O> = Waiting & { item: I; resolve: (result: O) => void; reject: (error: unknown) => void };
 
-/** What `run` answers of an item that it left alone, because somebody else keeps locked what the item belongs to. */
+/** The answer of `run` for an item that it left alone, because another session keeps its row locked. */
 export const locked = Symbol("locked");
 
 type BatchOptions<I> = {

@@ -1,7 +1,7 @@
 /** As it is stored: without blanks around it, and "é" as one character, which some keyboards send as two. */
 export const normalEmail = (email: string): string => email.trim().normalize("NFC");
 
-/** What two accounts never share: they don't differ by case alone. */
+/** No two accounts share a key: emails that differ by case alone have the same one. */
 export const keyOfEmail = (email: string): string => normalEmail(email).toLowerCase().normalize("NFC");
 
 /** The keys under which an account may be found, best first: earlier versions stored an email in the form that was sent. */

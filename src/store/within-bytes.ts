@@ -4,9 +4,9 @@
  * walk goes row by row, newest first, and stops at the first row that doesn't fit.
  */
 
-/** What a ChatMessage has around its content, with ids and times, at most. */
+/** The most bytes of a ChatMessage around its content: ids, times, names of fields. */
 const MESSAGE_BYTES = 270;
-/** What a chat in a list has around its people, its room and its messages, at most. */
+/** The most bytes of a chat in a list around its people, its room and its messages. */
 const CHAT_BYTES = 300;
 /** How much of a chat comes with a list; the rest is read page by page over HTTP. */
 export const HISTORY = 100;
@@ -27,7 +27,10 @@ export type MessageWalk = {
   atLeastOne?: boolean;
 };
 
-/** One row for each message that fits: `number`, its `sequence_num`, and `bytes`, those of all so far. To be put in parentheses. */
+/**
+ * SQL, to be put in parentheses: one row for each message that fits, with its `sequence_num` as `number`, and in `bytes`
+ * those of all messages so far.
+ */
 export function messagesWithin({
   chatId,
   condition,
@@ -67,7 +70,7 @@ export type ChatList = {
   keepsBare: boolean;
 };
 
-/** A chat may take half of what those before it have left: a large one leaves room for those behind it. A chat alone may take all. */
+/** A chat may take half of the room that is left, so that a large chat leaves room for those behind it. A chat alone may take all. */
 const SHARE = 2;
 /** Never more than this is looked at to find chats that fit. */
 const MAX_LOOKED_AT = 16_000_000;
