@@ -27,8 +27,9 @@ const MAX_ATTEMPTS = 5;
 const SLOW_MS = 50;
 /** So many batches run at once; beside them, one at a time tries again what was locked. */
 const MAX_BATCHES = 3;
-/** Trying again what is locked takes at most half of the time. */
+/** Trying again what is locked takes at most half of the time; where a try takes long, the next one is due soon after it. */
 const RETRY_REST = 1;
+const MAX_RETRY_REST_MS = 1_000;
 
 /**
  * Turns a function over many items into one over a single item: while one batch runs, the next one gathers. A batch
@@ -98,7 +99,7 @@ export function batched<I, O>(
     const { batch, waits } = lanes.takeDue();
     lanes.finishDue(batch, await handOn(batch, waits));
     isRetrying = false;
-    retryLater((performance.now() - startedAt) * RETRY_REST);
+    retryLater(Math.min((performance.now() - startedAt) * RETRY_REST, MAX_RETRY_REST_MS));
     wake();
   }
 

@@ -1,5 +1,5 @@
-import { expect, test } from "vitest";
-import { batched } from "../../src/store/batch.ts";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { batched, locked } from "../../src/store/batch.ts";
 
 const never = { shouldRetry: () => false, shouldSplit: () => false, keyOf: String, laneOf: String };
 const nextTurn = () => new Promise(setImmediate);
@@ -92,4 +92,22 @@ test("a batch that would succeed now is tried again, but not for ever", async ()
   expect(await add(1)).toBe(1);
   await expect(add(2)).rejects.toThrow("conflict");
   expect(runs).toBe(3 + 5);
+});
+
+test("after a try that took long, what is locked is tried again within seconds", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setImmediate", "performance"] });
+  onTestFinished(() => void vi.useRealTimers());
+  let runs = 0;
+  const add = batched<number, number>(
+    async (items) => {
+      runs++;
+      if (runs === 2) await new Promise((resolve) => setTimeout(resolve, 10_000));
+      return runs < 3 ? items.map(() => locked) : items;
+    },
+    { ...never, maxSize: 10 },
+  );
+  const answer = add(1);
+  await vi.advanceTimersByTimeAsync(12_000);
+  expect(runs).toBe(3);
+  expect(await answer).toBe(1);
 });
