@@ -21,7 +21,7 @@ type Held<W> = { items: W[]; tries: number; dueAt: number; isTried: boolean };
 const modeOf = (tries: number) => (tries === 0 ? "wait" : tries % 4 === 0 ? "wait again" : "look");
 
 /**
- * What waits to be written, in the order in which it came, in batches of at most `maxSize` and `maxBytes`. A lane that was
+ * What waits to be written, each lane in the order in which it came, in batches of at most `maxSize` and `maxBytes`. A lane that was
  * found locked is held: what comes later waits in it, in order, and only its first one is tried again, apart from the others.
  */
 export function createLanes<W extends Waiting>({ maxSize, maxBytes }: { maxSize: number; maxBytes: number }) {
@@ -34,8 +34,8 @@ export function createLanes<W extends Waiting>({ maxSize, maxBytes }: { maxSize:
   }
 
   /** One that is larger than `maxBytes` goes alone. */
-  function fits(batch: W[], bytes: number, { bytes: more }: W): boolean {
-    return batch.length === 0 || (batch.length < maxSize && bytes + more <= maxBytes);
+  function fits(size: number, bytes: number, { bytes: more }: W): boolean {
+    return size === 0 || (size < maxSize && bytes + more <= maxBytes);
   }
 
   return {
@@ -45,24 +45,35 @@ export function createLanes<W extends Waiting>({ maxSize, maxBytes }: { maxSize:
       (held.get(one.lane)?.items ?? waiting).push(one);
     },
 
-    /** The next batch; empty when all that waits belongs to lanes of batches that are still written. */
+    /**
+     * The next batch: the first one of each lane, then the second one of each, so that a lane in which much waits holds up no
+     * other. Empty when all that waits belongs to lanes of batches that are still written.
+     */
     take(): W[] {
-      const [keys, batch, later] = [new Set<string>(), [] as W[], [] as W[]];
+      const free = Map.groupBy(waiting, ({ lane }) => (busy.has(lane) ? null : lane));
+      const keys = new Set(free.get(null)?.map(({ key }) => key));
+      free.delete(null);
+      const batch = new Set<W>();
       let bytes = 0;
-      let isFull: boolean = false;
-      for (const one of waiting) {
-        const mayGo = !busy.has(one.lane) && !keys.has(one.key);
-        // What comes after one that doesn't fit doesn't overtake it.
-        isFull ||= mayGo && !fits(batch, bytes, one);
-        if (mayGo && !isFull) {
-          batch.push(one);
+      // Nothing overtakes one that doesn't fit.
+      let isFull = false;
+      for (let round = 0; free.size > 0 && !isFull; round++) {
+        for (const [lane, items] of free) {
+          const one = items[round];
+          if (!one || keys.has(one.key)) {
+            free.delete(lane);
+            continue;
+          }
+          isFull = !fits(batch.size, bytes, one);
+          if (isFull) break;
+          batch.add(one);
           bytes += one.bytes;
-        } else later.push(one);
-        keys.add(one.key);
+          keys.add(one.key);
+        }
       }
-      waiting = later;
+      waiting = waiting.filter((one) => !batch.has(one));
       for (const { lane } of batch) busy.add(lane);
-      return batch;
+      return [...batch];
     },
 
     /** What was taken has been written, except what was found locked. */
@@ -103,7 +114,7 @@ export function createLanes<W extends Waiting>({ maxSize, maxBytes }: { maxSize:
         if (lane.isTried || lane.dueAt > now || !first) continue;
         mode ??= modeOf(lane.tries);
         if (mode !== modeOf(lane.tries)) continue;
-        if (!fits(batch, bytes, first)) break;
+        if (!fits(batch.length, bytes, first)) break;
         lane.isTried = true;
         lane.items.shift();
         batch.push(first);

@@ -111,3 +111,17 @@ test("after a try that took long, what is locked is tried again within seconds",
   expect(runs).toBe(3);
   expect(await answer).toBe(1);
 });
+
+test("a lane in which much waits holds up no other, and all keep their order", async () => {
+  const batches: string[][] = [];
+  const add = batched<string, void>(
+    async (items) => {
+      batches.push(items);
+      await nextTurn();
+      return items.map(() => undefined);
+    },
+    { ...never, laneOf: (item) => item[0] ?? "", maxSize: 100, maxBytes: 40, sizeOf: () => 10 },
+  );
+  await Promise.all(["a1", "a2", "a3", "a4", "a5", "a6", "b1", "b2", "c1"].map(add));
+  expect(batches).toEqual([["a1", "b1", "c1", "a2"], ["a3", "b2", "a4", "a5"], ["a6"]]);
+});
