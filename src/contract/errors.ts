@@ -70,10 +70,14 @@ export type RefusalCode = keyof typeof refusals;
 export class Refusal extends Error {
   readonly code: RefusalCode;
   readonly status: number;
+  /** Seconds after which another attempt may succeed; undefined where only another request can. */
+  readonly retryAfterS: number | undefined;
 
   constructor(code: RefusalCode, values: Record<string, string | number> = {}) {
     super(refusals[code].sentence.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole)));
     this.code = code;
     this.status = refusals[code].status;
+    if (this.status === 503) this.retryAfterS = RETRY_AFTER_S;
+    else if (values.minutes !== undefined) this.retryAfterS = 60 * Number(values.minutes);
   }
 }

@@ -1,4 +1,4 @@
-import { RETRY_AFTER_S, type RefusalCode, refusals } from "../contract/errors.ts";
+import { RETRY_AFTER_S, Refusal, type RefusalCode } from "../contract/errors.ts";
 import { createSchemaNames } from "../contract/named-schemas.ts";
 
 type Json = Record<string, unknown>;
@@ -46,6 +46,7 @@ const refused: Record<number, { name: string; description: string; example: Refu
     example: "unavailable",
   },
 };
+const EXAMPLE_REASON = "limit must be an integer from 1 to 100";
 /** Node or Fastify may answer these to any call, whatever the route does. */
 const ofEveryCall = [400, 408, 431, 500];
 const ofCallsWithBody = [413, 415];
@@ -94,7 +95,7 @@ function response(status: string, { description, example }: (typeof refused)[num
     content: {
       "application/json": {
         schema: { $ref: "#/components/schemas/Error" },
-        example: { result: false, error_message: refusals[example].sentence },
+        example: { result: false, error_message: new Refusal(example, { why: EXAMPLE_REASON }).message },
       },
     },
   };

@@ -9,7 +9,7 @@ import { Compile } from "typebox/compile";
 import { Value } from "typebox/value";
 import type { Clients } from "../client-address.ts";
 import type { Config } from "../config.ts";
-import { RETRY_AFTER_S, Refusal } from "../contract/errors.ts";
+import { Refusal } from "../contract/errors.ts";
 import type { Metrics } from "../metrics.ts";
 import type { OriginCheck } from "../origin-check.ts";
 import { corsOrigin } from "../origins.ts";
@@ -155,7 +155,7 @@ function refuse(error: unknown, request: AnyRequest, reply: AnyReply): void {
   // Fastify would close the connection after a 413: a client still sending gets a reset, and never sees the answer.
   reply.removeHeader("connection");
   reply.header(REQUEST_ID_HEADER, request.id);
-  if (refusal.status === 503) reply.header("Retry-After", RETRY_AFTER_S);
+  if (refusal.retryAfterS !== undefined) reply.header("Retry-After", refusal.retryAfterS);
   reply.code(refusal.status).send({ result: false, error_message: refusal.message } as never);
 }
 

@@ -194,7 +194,9 @@ describe("with an organisation", () => {
       const { email, password } = await newStaff();
       expect(await guess(10, email)).toEqual(ten);
       for (const pod of [0, 1]) {
-        expectRefusal(await post("/login", { email, password }, { pod }), 429, tooMany);
+        const refused = await post("/login", { email, password }, { pod });
+        expectRefusal(refused, 429, tooMany);
+        expect(refused.headers.get("Retry-After")).toBe("900");
         expectRefusal(await post("/login", { email: email.toUpperCase(), password }, { pod }), 429, tooMany);
       }
       const { email: other } = await newStaff();
