@@ -19,7 +19,7 @@ export const connectionMetrics = (define: Define) => ({
   ]),
   cutOffs: define.counter(
     "chat_cut_offs_total",
-    "Connections that this process has closed: slow_reader, unfinished, token_expired, max_age, disabled",
+    "Connections that this process has closed: slow_reader, unfinished, too_many_packets, token_expired, max_age, disabled",
     ["reason"],
   ),
   handshakes: define.counter(

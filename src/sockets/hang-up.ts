@@ -7,7 +7,7 @@ type Conn = Socket["conn"];
 type Transport = {
   readyState: string;
   writable: boolean;
-  socket?: { _socket: TcpSocket | null; terminate(): void };
+  socket?: { _socket: TcpSocket | null; _receiver: { _loop: boolean } | null; terminate(): void };
   req?: (IncomingMessage & { cleanup(): void }) | null;
   res?: ServerResponse | null;
 };
@@ -45,7 +45,11 @@ export function hangUp(conn: Conn): void {
 /** The same at once, whether or not the client reads and closes its side. */
 export function cutOff({ conn }: Pick<Socket, "conn">): void {
   hangUp(conn);
-  for (const { socket } of transportsOf(conn)) socket?.terminate();
+  for (const { socket } of transportsOf(conn)) {
+    // `ws` would go on to read what has come in with the same piece, which may be 10,000 frames.
+    if (socket?._receiver) socket._receiver._loop = false;
+    socket?.terminate();
+  }
 }
 
 export function hangUpAll({ engine }: Server): void {

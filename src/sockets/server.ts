@@ -23,6 +23,7 @@ import { cutOff, hangUpAll, watchUpgrades } from "./hang-up.ts";
 import { createIncoming } from "./incoming.ts";
 import { watchReading } from "./reading.ts";
 import { nameSessions, sessionOf } from "./session-ids.ts";
+import { limitPackets } from "./too-many-packets.ts";
 
 export type SocketServer = {
   io: Server;
@@ -44,7 +45,10 @@ export type SocketServer = {
 };
 
 type Options = {
-  config: Pick<Config, "corsOrigins" | "byteRateLimit" | "allowAuthPayload" | "allowEio3" | "maxConnectionsPerUser">;
+  config: Pick<
+    Config,
+    "corsOrigins" | "rateLimit" | "byteRateLimit" | "allowAuthPayload" | "allowEio3" | "maxConnectionsPerUser"
+  >;
   tokens: Tokens;
   mayAsk: OriginCheck;
   bus: Bus | undefined;
@@ -84,6 +88,11 @@ export function createSocketServer(
     });
   });
   corkWebsockets(io);
+  limitPackets(io, config.rateLimit, (conn) => {
+    metrics.cutOffs.inc({ reason: "too_many_packets" });
+    log.warn({ event: "cut_off" }, "connection cut off: it sends many more packets than it may");
+    cutOff({ conn });
+  });
   listenForGoodbyes(io);
   noteArrivals(io, config.byteRateLimit);
   watchUpgrades(io);
