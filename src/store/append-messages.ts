@@ -130,7 +130,7 @@ export type AppendObserver = (batchSize: number, seconds: number) => void;
 
 /** Makes the function that appends one message, in a batch with those of everybody else who writes at the moment. */
 export function createAppend(
-  { queryJson }: Database,
+  { queryJson }: Pick<Database, "queryJson">,
   observe: AppendObserver,
 ): (message: NewMessage) => Promise<Appended> {
   /** By the chat's id, and by its visitor's. */

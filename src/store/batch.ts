@@ -27,6 +27,8 @@ const MAX_ATTEMPTS = 5;
 const SLOW_MS = 50;
 /** So many batches run at once; beside them, one at a time tries again what was locked. */
 const MAX_BATCHES = 3;
+/** How many connections batches use at most. */
+export const MAX_BATCHES_AT_ONCE = MAX_BATCHES + 1;
 /** Trying again what is locked takes at most half of the time; where a try takes long, the next one is due soon after it. */
 const RETRY_REST = 1;
 const MAX_RETRY_REST_MS = 1_000;

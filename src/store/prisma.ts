@@ -1,7 +1,8 @@
 import { PrismaPg } from "@prisma/adapter-pg";
-import type { ArgType, SqlDriverAdapterFactory } from "@prisma/driver-adapter-utils";
+import type { ArgType, SqlDriverAdapterFactory, SqlQueryable } from "@prisma/driver-adapter-utils";
 import pg from "pg";
 import { readPostgresUrl } from "./address.ts";
+import { MAX_BATCHES_AT_ONCE } from "./batch.ts";
 import { PrismaClient } from "./generated/client.ts";
 import { keepWhenLocked } from "./locks.ts";
 import { renewWhenReadOnly } from "./renewal.ts";
@@ -9,20 +10,25 @@ import { sessionSettings } from "./session.ts";
 
 export type Prisma = PrismaClient;
 
+type QueryJson = <T>(sql: string, args: string[]) => Promise<T>;
+
 export type Database = {
   prisma: Prisma;
   /**
    * Runs a statement that returns one JSON value, over the same connections, past Prisma's client: that takes 150 us of
    * CPU for each statement, whatever it does. Arguments are texts, with a cast in the SQL.
    */
-  queryJson<T>(sql: string, args: string[]): Promise<T>;
+  queryJson: QueryJson;
+  /** The same over connections of its own, for messages: whatever keeps all others busy doesn't hold up those. */
+  messages: { queryJson: QueryJson };
   /** Makes all connections anew. None of the embedded database. */
   renew?(): void;
   close(): Promise<void>;
 };
 
-/** How many connections a process has at most. */
+/** How many connections a process has at most, and how many of them only messages use. */
 const MAX_CONNECTIONS = 10;
+const MESSAGE_CONNECTIONS = MAX_BATCHES_AT_ONCE;
 /** For a connection, and for an answer. */
 const CONNECT_WITHIN_MS = 5_000;
 const ANSWER_WITHIN_MS = 15_000;
@@ -44,9 +50,34 @@ export type PoolUse = { max: number; busy: number; idle: number; waiting: number
 export function connectPostgres(databaseUrl: string): Database & { poolUse: () => PoolUse } {
   const { url, schema } = readPostgresUrl(databaseUrl);
   const settings = `${SETTINGS};${sessionSettings(schema)}`;
+  const pool = openPool(url, settings, MAX_CONNECTIONS - MESSAGE_CONNECTIONS);
+  const messagePool = openPool(url, settings, MESSAGE_CONNECTIONS);
+  const renew = renewWhenReadOnly(pool, messagePool);
+  const factoryOf = (one: pg.Pool) =>
+    new PrismaPg(one, {
+      schema,
+      disposeExternalPool: true,
+      // Without a listener, an idle connection that PostgreSQL closes would end the process; the next query says it.
+      ...{ onPoolError: () => {}, onConnectionError: () => {} },
+      statementNameGenerator: namesFor(schema),
+    });
+  const sum = (count: (one: pg.Pool) => number) => count(pool) + count(messagePool);
+  return {
+    ...openDatabase(factoryOf(pool), factoryOf(messagePool)),
+    renew,
+    poolUse: () => ({
+      max: MAX_CONNECTIONS,
+      busy: sum((one) => one.totalCount - one.idleCount),
+      idle: sum((one) => one.idleCount),
+      waiting: sum((one) => one.waitingCount),
+    }),
+  };
+}
+
+function openPool(url: string, settings: string, max: number): pg.Pool {
   const pool = new pg.Pool({
     connectionString: url,
-    max: MAX_CONNECTIONS,
+    max,
     connectionTimeoutMillis: CONNECT_WITHIN_MS,
     query_timeout: ANSWER_WITHIN_MS,
     idleTimeoutMillis: 30_000,
@@ -62,31 +93,15 @@ export function connectPostgres(databaseUrl: string): Database & { poolUse: () =
     if (client.getTransactionStatus() !== "I") client.end().catch(() => {});
   });
   keepWhenLocked(pool);
-  const renew = renewWhenReadOnly(pool);
-  const factory = new PrismaPg(pool, {
-    schema,
-    disposeExternalPool: true,
-    // Without a listener, an idle connection that PostgreSQL closes would end the process; the next query says it.
-    ...{ onPoolError: () => {}, onConnectionError: () => {} },
-    statementNameGenerator: namesFor(schema),
-  });
-  return {
-    ...openDatabase(factory),
-    renew,
-    poolUse: () => ({
-      max: MAX_CONNECTIONS,
-      busy: pool.totalCount - pool.idleCount,
-      idle: pool.idleCount,
-      waiting: pool.waitingCount,
-    }),
-  };
+  return pool;
 }
 
 const TEXT: ArgType = { arity: "scalar", scalarType: "string" };
 
-/** One driver adapter, and so one pool, for Prisma's client and for what goes past it. */
-export function openDatabase(factory: SqlDriverAdapterFactory): Database {
+/** One driver adapter, and so one pool, for Prisma's client and for what goes past it, and where there may be one for messages. */
+export function openDatabase(factory: SqlDriverAdapterFactory, ofMessages?: SqlDriverAdapterFactory): Database {
   const adapter = factory.connect();
+  const messages = ofMessages?.connect() ?? adapter;
   const { provider, adapterName } = factory;
   const prisma = new PrismaClient({
     adapter: { provider, adapterName, connect: () => adapter },
@@ -96,13 +111,21 @@ export function openDatabase(factory: SqlDriverAdapterFactory): Database {
   });
   return {
     prisma,
-    async queryJson(sql, args) {
-      const { rows } = await (await adapter).queryRaw({ sql, args, argTypes: args.map(() => TEXT) });
-      return JSON.parse(rows[0]?.[0] as string);
+    queryJson: queryJsonOver(adapter),
+    messages: { queryJson: queryJsonOver(messages) },
+    async close() {
+      await prisma.$disconnect();
+      if (ofMessages) await (await messages).dispose();
     },
-    close: () => prisma.$disconnect(),
   };
 }
+
+const queryJsonOver =
+  (adapter: Promise<SqlQueryable>): QueryJson =>
+  async (sql, args) => {
+    const { rows } = await (await adapter).queryRaw({ sql, args, argTypes: args.map(() => TEXT) });
+    return JSON.parse(rows[0]?.[0] as string);
+  };
 
 /**
  * What has a name is parsed once for each connection, and kept there for good. "" is none: of Prisma's own statements,

@@ -42,7 +42,7 @@ export function createStore(database: Database, observeBatch: AppendObserver = (
   const { prisma } = database;
   return {
     chats: {
-      append: createAppend(database, observeBatch),
+      append: createAppend(database.messages, observeBatch),
       ...createTransitions(database, newId),
       ...createSnapshots(prisma),
       ...createHistory(prisma),

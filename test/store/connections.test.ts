@@ -1,6 +1,7 @@
 // What becomes of a process's connections to PostgreSQL when PostgreSQL, or the network to it, fails in the wrong moment.
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { MAX_BATCHES_AT_ONCE } from "../../src/store/batch.ts";
 import { isUnavailable } from "../../src/store/faults.ts";
 import { connectPostgres } from "../../src/store/prisma.ts";
 import { createLink, type Link } from "../chaos/link.ts";
@@ -29,7 +30,7 @@ const sleep = () => connected.queryJson("SELECT to_json(pg_sleep(0.1)::text)", [
 const organisations = () => runSql(database.url, "SELECT name FROM organisations");
 
 test("a connection that PostgreSQL ends in the moment in which a transaction gets it fails that transaction only", async () => {
-  const { max } = connected.poolUse();
+  const max = connected.poolUse().max - MAX_BATCHES_AT_ONCE;
   const ofAll = () => Promise.all(Array.from({ length: max }, sleep));
   await ofAll();
   link.stall("client");

@@ -188,6 +188,20 @@ test("a batch that takes long keeps nobody waiting who comes after it", async ()
   ]);
 });
 
+test("a message is stored while statements of another kind keep every connection of theirs busy", async () => {
+  const { store, connected } = here as Process;
+  const { visitorId } = await openChat();
+  // More than a process has connections.
+  const busy = Array.from({ length: 12 }, () => connected.queryJson("SELECT to_json(pg_sleep(3)::text)", []));
+  await delay(100);
+  const startedAt = performance.now();
+  for (let n = 1; n <= 5; n++) {
+    expect(await store.chats.append(message(visitorId, n))).toMatchObject({ outcome: "stored" });
+  }
+  expect(performance.now() - startedAt).toBeLessThan(2_000);
+  await Promise.all(busy);
+});
+
 test("after 15 s the messages of a locked chat are refused as unavailable, and nothing of them is stored", {
   timeout: 40_000,
 }, async () => {

@@ -68,16 +68,20 @@ test("one refused write, in a transaction as well, is enough: all others lead to
   const connected = connectPostgres(postgres.url);
   const { max } = connected.poolUse();
   const ofAll = <T>(work: () => Promise<T>) => Promise.all(Array.from({ length: max }, work));
-  await ofAll(() => connected.queryJson("SELECT to_json(pg_sleep(0.3)::text)", []));
+  /** Over the connections of messages, and over all others. */
+  const everywhere = (sql: string) =>
+    Promise.all([connected, connected.messages].map(({ queryJson }) => ofAll(() => queryJson(sql, []))));
+  await everywhere("SELECT to_json(pg_sleep(0.3)::text)");
   expect(connected.poolUse()).toMatchObject({ idle: max });
   await setServer("on");
   const setting = "SELECT to_json(current_setting('transaction_read_only'))";
-  await expect.poll(() => ofAll(() => connected.queryJson(setting, []))).not.toContain("off");
+  await expect.poll(async () => (await everywhere(setting)).flat()).not.toContain("off");
   await setDatabase("SET default_transaction_read_only = off");
   const write = () =>
     connected.prisma.$transaction((tx) => tx.organisation.create({ data: { id: crypto.randomUUID(), name: "Shop" } }));
   await expect(write()).rejects.toSatisfy(isUnavailable);
   await ofAll(write);
+  expect((await everywhere(setting)).flat()).not.toContain("on");
   await connected.close();
   await setServer("off");
   await setDatabase("RESET ALL");
