@@ -65,6 +65,8 @@ export function createMemoryPresence(observer: PresenceObserver = IGNORE, now: (
     },
 
     async renew() {},
+    async testify() {},
+    async end() {},
 
     async touch() {
       return [];

@@ -10,6 +10,8 @@ import { chunks } from "../chunks.ts";
  * - Exactly one `join` answers "came online" between two times of being gone.
  * - A user who is gone is handed to exactly one process's `sweep`; should that process die meanwhile, to another one.
  * - A process that dies counts as having lost all its connections when its lease ends.
+ * - A process that lives, but can't reach the store, has lost none: nobody is handed to a `sweep` for a lost connection
+ *   until that process can tell again who is there.
  * - When the store can't be reached, nothing here fails: this process's own connections are what is known, and they are
  *   told to the store by the first `touch` that reaches it.
  */
@@ -40,6 +42,15 @@ export interface Presence {
    * forgotten this process. Answers the users who came online by it.
    */
   touch(): Promise<UserRef[]>;
+
+  /**
+   * Says apart from the store that this process lives, and whether the store knows all its connections. To be called every
+   * `TOUCH_INTERVAL_MS`; it takes no longer than that, and never rejects.
+   */
+  testify(): Promise<void>;
+
+  /** This process ends, and has no connections any more. Never rejects. */
+  end(): Promise<void>;
 
   /**
    * Finds who is gone (only among `user`, when given), lets each of them leave, once, and forgets him when it is done.

@@ -11,6 +11,8 @@ export type Lease = {
   /** This process's name: another one in each life, its epoch. */
   name(): string;
   isRunning(): boolean;
+  /** For how long the lease runs if nothing renews it. */
+  leftMs(): number;
   /** Since when the lease runs without a break, by `performance.now()`; infinity before the first one. */
   since(): number;
   /** One round trip, for which nothing else is waited. Rejects when Redis can't be reached. */
@@ -49,6 +51,7 @@ export function createLease({ redis, isTelling, onLost }: Options): Lease {
   return {
     name: () => name,
     isRunning: () => performance.now() < endsAt,
+    leftMs: () => endsAt - performance.now(),
     since: () => since,
     async renew() {
       const before = name;

@@ -1,6 +1,6 @@
 import type { UserRef } from "../chat/ports.ts";
 import { LEASE_MS } from "./presence.ts";
-import { EMPTIED, hashOf, PROCESSES, SINCE, TELLING, type WithScripts } from "./redis-scripts.ts";
+import { EMPTIED, hashOf, PROCESSES, SINCE, TELLING, UNHEARD, type WithScripts } from "./redis-scripts.ts";
 
 /** A user's connections by their names, each with 0 or with the ms at which its grace ends: see ./redis-scripts.ts. */
 export type Entry = Record<string, number>;
@@ -16,6 +16,8 @@ export type Leases = {
   isOnline(entry: Entry): boolean;
   /** Why nobody may be taken for gone at the moment, null when somebody may. */
   whyHeld(): "emptied" | "telling" | "missing" | null;
+  /** Whether a process may be cut off from Redis alone, as the last sweep has found: see ./redis-hearing.ts. */
+  isUnheard: boolean;
 };
 
 /** The process that a connection is on. */
@@ -48,6 +50,7 @@ export function leasesFrom(answer: string[], graceMs: number): Leases {
   };
   return {
     now,
+    isUnheard: (scores.get(UNHEARD) ?? 0) > now,
     isRunning: (process) => (scores.get(process) ?? 0) > now,
     ended: () => processes.filter(([, endsAt]) => endsAt <= now).map(([process]) => [process, endOf(process)]),
     isOnline: (entry) =>

@@ -8,7 +8,8 @@ import type { Cluster, Redis } from "ioredis";
  *                                        "~emptied" → when a process last came out of an outage: it found its lease gone,
  *                                        or ended as all the others; "~since" → from when on leases ended in that outage;
  *                                        "~telling/<process>" → until when this process may have connections that Redis
- *                                        doesn't know
+ *                                        doesn't know; "~unheard" → until when readers count everybody as online
+ *                                        who has an entry, as a process that is cut off from Redis may have them
  *   presence:organisations  set          the organisations that have a hash
  *   presence:{<id>}         hash         user → JSON of his connections: "<process>/<connection>" → 0 while it is there,
  *                                        else the ms at which its grace ends
@@ -25,6 +26,7 @@ export const ORGANISATIONS = "presence:organisations";
 export const EMPTIED = "~emptied";
 export const SINCE = "~since";
 export const TELLING = "~telling/";
+export const UNHEARD = "~unheard";
 export const SWEEPER = "presence:sweeper";
 export const COUNTS = "presence:counts";
 export const hashOf = (organisationId: string) => `presence:{${organisationId}}`;
@@ -65,11 +67,15 @@ const scripts = {
       answers[#answers + 1] = cameOnline
     end
     return answers`,
-  // KEYS[1] the organisation's hash; ARGV user, connection or "all", grace in ms.
+  // KEYS[1] the organisation's hash; ARGV user, connection or "all", grace in ms, whether the connection may be unknown here:
+  // a user who is known keeps the grace of that one as well.
   presenceLeave: `${READ} ${NOW}
+    local isMissing = false
     for key, ends in pairs(entry) do
+      if not (${isClaim}) and not entry[ARGV[2]] and ARGV[4] == '1' then isMissing = true end
       if key == ARGV[2] and ends == 0 or ARGV[2] == 'all' and not (${isClaim}) then entry[key] = now + ARGV[3] end
     end
+    if isMissing then entry[ARGV[2]] = now + ARGV[3] end
     if next(entry) then ${WRITE} end
     return 0`,
   // KEYS[1] the organisation's hash; ARGV user, the entry that the decision was made on, claim, its ms, when the decision
@@ -132,6 +138,9 @@ const scripts = {
     if ARGV[6] ~= '' then redis.call('ZADD', KEYS[1], 0, ARGV[6], 0, '${TELLING}' .. ARGV[6]) end
     redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[3])
     return ends and 0 or 2`,
+  // KEYS[1] the processes; ARGV mark, for how many ms it is set.
+  presenceMark: `${NOW}
+    return redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])`,
   // KEYS[1] the processes. Answers the time in ms, then each process or mark and its score.
   presenceLeases: `${NOW}
     local answer = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
@@ -141,7 +150,7 @@ const scripts = {
 
 type Scripts = {
   presenceJoin(hash: string, ...connections: string[]): Promise<number[]>;
-  presenceLeave(hash: string, user: string, connection: string, graceMs: number): Promise<number>;
+  presenceLeave(hash: string, user: string, connection: string, graceMs: number, mayBeUnknown: 0 | 1): Promise<number>;
   presenceClaim(
     hash: string,
     user: string,
@@ -163,6 +172,7 @@ type Scripts = {
     isTelling: 0 | 1,
     before: string,
   ): Promise<number>;
+  presenceMark(processes: string, mark: string, ms: number): Promise<number>;
   presenceLeases(processes: string): Promise<string[]>;
 };
 

@@ -9,6 +9,7 @@ import {
   SWEEP_INTERVAL_MS,
   TOUCH_INTERVAL_MS,
 } from "./presence.ts";
+import type { Unheard } from "./redis-hearing.ts";
 import type { Lease } from "./redis-lease.ts";
 import { createLooks } from "./redis-look.ts";
 import { type createReading, type Entry, type Known, type Leases, processOf } from "./redis-reading.ts";
@@ -33,6 +34,7 @@ const ENDED_LATELY_MS = 60_000;
 type Parts = {
   redis: WithScripts;
   reading: ReturnType<typeof createReading>;
+  hearing: (leases: Leases) => Promise<Unheard>;
   lease: Lease;
   telling: Telling;
   /** How long ago the last fault was. */
@@ -45,7 +47,7 @@ type Parts = {
 
 /** Makes what finds those who are gone, and lets each of them leave on one process. */
 export function createSweep(parts: Parts): Presence["sweep"] {
-  const { redis, reading, lease, telling, quietMs, redisOr, onPoison, graceMs, observer } = parts;
+  const { redis, reading, hearing, lease, telling, quietMs, redisOr, onPoison, graceMs, observer } = parts;
 
   /**
    * One process sweeps at a time; after an outage of Redis all need a moment to renew their leases first, and who has just
@@ -103,13 +105,22 @@ export function createSweep(parts: Parts): Presence["sweep"] {
     return known ? [known] : [];
   }
 
-  /** Whether he is gone and this process has him now. `entry` was read before: who has come since has changed it. */
-  async function claim(claimName: string, { user, json, entry }: Known): Promise<boolean> {
+  /**
+   * Whether he is gone and this process has him now. `entry` was read before: who has come since has changed it.
+   * @param whyUnheard why nobody is evicted by loss; it is asked before a claim by loss
+   */
+  async function claim(
+    claimName: string,
+    { user, json, entry }: Known,
+    { isChoice, whyUnheard }: { isChoice: boolean; whyUnheard: () => Promise<Unheard> },
+  ): Promise<boolean> {
     // Read anew for each: serving those before may have taken a while.
     const leases = await reading.leases();
     if (entry === null || Object.keys(entry).length === 0) return false;
     // A process without a running lease knows too little to claim anybody.
     if (!leases.isRunning(lease.name()) || leases.whyHeld() !== null || leases.isOnline(entry)) return false;
+    const isLoss = !isChoice || endedProcessOf(entry) !== null;
+    if (isLoss && (leases.isUnheard || (await whyUnheard()) !== null)) return false;
     const hash = hashOf(user.organisationId);
     const decision = [leases.now, DECISION_HOLDS_MS] as const;
     return (await redis.presenceClaim(hash, keyOf(user), json, claimName, CLAIM_MS, ...decision)) === 1;
@@ -133,7 +144,10 @@ export function createSweep(parts: Parts): Presence["sweep"] {
       ? await redisOr(null, async () => ({ gone: await findOne(only), leases: await reading.leases() }))
       : await redisOr(null, findGone);
     if (found === null) return { back, failures: [] };
-    const why = found.leases.whyHeld();
+    const whyUnheard = lasting(() => hearing(found.leases), DECISION_HOLDS_MS);
+    // Asked after the leases were read: a process whose lease had ended by then has said by now that it lives.
+    const unheard = only ? null : await redisOr<Unheard>("unheard", whyUnheard);
+    const why = found.leases.whyHeld() ?? unheard;
     if (why !== null && found.gone.length > 0) observer.held({ why, users: found.gone.length });
     else if (!only && why === null) observer.held(null);
     const left = new Map<string, number>();
@@ -141,7 +155,7 @@ export function createSweep(parts: Parts): Presence["sweep"] {
       const { user, entry } = known;
       // What is left must be known before he is claimed: what he has begun since is his.
       const leave = await prepare(user);
-      if (!(await redisOr(false, () => claim(claimName, known)))) return;
+      if (!(await redisOr(false, () => claim(claimName, known, { isChoice: only !== undefined, whyUnheard })))) return;
       const process = endedProcessOf(entry as Entry);
       await leave();
       observer.left(process === null ? "connection" : "lease");
@@ -150,10 +164,22 @@ export function createSweep(parts: Parts): Presence["sweep"] {
       if ((await redisOr(0, () => redis.presenceRelease(hash, keyOf(user), claimName))) === 1) back.push(user);
     });
     if (!only) {
-      await redisOr(undefined, () => tellEnded(found.leases, left));
+      if (unheard === null) await redisOr(undefined, () => tellEnded(found.leases, left));
       observer.swept((performance.now() - startedAt) / 1_000);
     }
     return { back, failures };
+  };
+}
+
+/** Answers what `ask` has answered less than `ms` ago, else asks again. */
+function lasting<T>(ask: () => Promise<T>, ms: number): () => Promise<T> {
+  let answer: Promise<T> | undefined;
+  let askedAt = 0;
+  return () => {
+    if (answer && performance.now() - askedAt < ms) return answer;
+    askedAt = performance.now();
+    answer = ask();
+    return answer;
   };
 }
 

@@ -15,7 +15,8 @@ const MAX_LEAVES = 20_000;
  * it: an answer may have got lost.
  */
 type Own = { user: UserRef; told: string | null; isSent: boolean };
-type Leave = { user: UserRef; connection: string; graceMs: number };
+/** `isUntold`: Redis may never have known the connection. */
+type Leave = { user: UserRef; connection: string; graceMs: number; isUntold?: boolean };
 
 export type Telling = {
   /** This process's connections. */
@@ -32,6 +33,8 @@ export type Telling = {
   doubt(): void;
   /** Whether Redis may lack connections of this process. */
   isBehind(): boolean;
+  /** Whether Redis knows all of this process, its lost connections as well; but for what Redis refuses. */
+  isWhole(): boolean;
   /** Whether anything is still to be told. */
   isDone(): boolean;
   /** Tells what is still to be told, in chunks. Answers who came online by it. Never runs twice at once. */
@@ -109,10 +112,10 @@ export function createTelling({ client, redis, name, onRefused }: Options): Tell
   }
   const tellJoin = gathered(tellJoins, CHUNK);
 
-  const tellLeave = ({ user, connection, graceMs }: Leave): Promise<unknown> =>
+  const tellLeave = ({ user, connection, graceMs, isUntold }: Leave): Promise<unknown> =>
     isAway()
       ? Promise.reject(notConnected())
-      : redis.presenceLeave(hashOf(user.organisationId), keyOf(user), connection, graceMs);
+      : redis.presenceLeave(hashOf(user.organisationId), keyOf(user), connection, graceMs, isUntold ? 1 : 0);
 
   function keep(leave: Leave): void {
     const { user, connection } = leave;
@@ -170,6 +173,8 @@ export function createTelling({ client, redis, name, onRefused }: Options): Tell
     return cameOnline;
   }
 
+  const isBehind = () => (isForgotten && own.size > 0) || untold.size > refused.size;
+
   return {
     own,
     async join(user, id) {
@@ -191,11 +196,11 @@ export function createTelling({ client, redis, name, onRefused }: Options): Tell
       own.delete(id);
       untold.delete(id);
       refused.delete(id);
-      // It came and went while Redis was away, or nobody has ever told of it.
-      if (!one?.isSent) return;
+      // Nobody has ever told of it, or it came and went while Redis was away and leaves no grace behind.
+      if (!one || !(one.isSent || graceMs > 0)) return;
       // While it is told again it may be known by either of two names.
       const telling = [...new Set([one.told ?? name(), name()])].map(async (process) => {
-        const leave = { user, connection: nameOf(process, id), graceMs };
+        const leave = { user, connection: nameOf(process, id), graceMs, isUntold: one.told === null };
         await tellLeave(leave).catch((error: unknown) => {
           keep(leave);
           throw error;
@@ -212,7 +217,8 @@ export function createTelling({ client, redis, name, onRefused }: Options): Tell
       isForgotten = true;
       mayHaveLeft = true;
     },
-    isBehind: () => (isForgotten && own.size > 0) || untold.size > refused.size,
+    isBehind,
+    isWhole: () => !isBehind() && leaves.size === 0,
     isDone: () => !isForgotten && untold.size === 0 && leaves.size === 0,
     async tellRest() {
       // Who is announced is announced once.

@@ -1,11 +1,22 @@
 import type { Cluster, Redis } from "ioredis";
 import { chunks } from "../chunks.ts";
-import { type Counts, IGNORE, keyOf, LEASE_MS, type Presence, type PresenceObserver, unique } from "./presence.ts";
+import {
+  type Counts,
+  IGNORE,
+  keyOf,
+  LEASE_MS,
+  type Presence,
+  type PresenceObserver,
+  TOUCH_INTERVAL_MS,
+  unique,
+} from "./presence.ts";
+import { createHearing } from "./redis-hearing.ts";
 import { createLease } from "./redis-lease.ts";
 import { createReading } from "./redis-reading.ts";
 import { COUNTS, hashOf, ORGANISATIONS, withScripts } from "./redis-scripts.ts";
 import { createSweep } from "./redis-sweep.ts";
 import { CHUNK, createTelling, isPoison } from "./redis-telling.ts";
+import { createHeartbeat, NO_WITNESS, type Witness } from "./witness.ts";
 
 type Options = {
   graceMs: number;
@@ -13,18 +24,23 @@ type Options = {
   observer?: PresenceObserver;
   /** A connection for the lease alone, so that a renewal never stands behind thousands of other commands. */
   leaseClient?: Redis | Cluster;
+  witness?: Witness;
 };
 
 /** Presence of many processes. What is kept in Redis, and how it changes, is in ./redis-scripts.ts. */
 export function createRedisPresence(
   client: Redis | Cluster,
-  { graceMs, onFault, observer = IGNORE, leaseClient = client }: Options,
+  { graceMs, onFault, observer = IGNORE, leaseClient = client, witness = NO_WITNESS }: Options,
 ): Presence {
   const redis = withScripts(client);
   const reading = createReading(redis, graceMs);
   let lastFaultAt = Number.NEGATIVE_INFINITY;
+  const onTrouble = () => {
+    lastFaultAt = performance.now();
+    heartbeat.onTrouble();
+  };
   const fault = (error: unknown) => {
-    if (!isPoison(error)) lastFaultAt = performance.now();
+    if (!isPoison(error)) onTrouble();
     onFault(error);
   };
   async function redisOr<T>(otherwise: T, work: () => Promise<T>): Promise<T> {
@@ -48,14 +64,22 @@ export function createRedisPresence(
     },
   });
   const quietMs = () => performance.now() - lastFaultAt;
-  const sweep = createSweep({ redis, reading, lease, telling, quietMs, redisOr, onPoison: onFault, graceMs, observer });
+  const heartbeat = createHeartbeat(witness, {
+    onFault,
+    // Early enough: the others see it before this lease can end.
+    isHeard: () => lease.leftMs() >= LEASE_MS - 2 * TOUCH_INTERVAL_MS && telling.isWhole(),
+  });
+  const hearing = createHearing({ redis, witness, graceMs, onFault });
+  const sweep = createSweep({
+    ...{ redis, reading, hearing, lease, telling, quietMs, redisOr, onPoison: onFault, graceMs, observer },
+  });
 
   // Whoever answers next may lack what was told last, without any command having failed: a node of a cluster that comes
   // back, or a replica that is the master now.
   for (const event of ["-node", "close"]) {
     client.on(event, () => {
       telling.forget();
-      lastFaultAt = performance.now();
+      onTrouble();
     });
   }
 
@@ -73,6 +97,9 @@ export function createRedisPresence(
     leave: (user, connectionId, ms) => redisOr(undefined, () => telling.leave(user, connectionId, ms)),
 
     renew: () => redisOr(undefined, lease.renew),
+
+    testify: heartbeat.beat,
+    end: heartbeat.end,
 
     async touch() {
       return redisOr([], async () => {
@@ -106,7 +133,10 @@ export function createRedisPresence(
         const isComplete = leases.isRunning(lease.name()) && leases.whyHeld() === null;
         return {
           isComplete: isComplete && all.every(({ entry }) => entry !== null),
-          users: all.filter(({ entry }) => entry === null || leases.isOnline(entry)).map(({ user }) => user),
+          // An entry says that its user was told online, and nobody is told offline while evictions are held.
+          users: all
+            .filter(({ entry }) => entry === null || leases.isUnheard || leases.isOnline(entry))
+            .map(({ user }) => user),
         };
       });
       const isSure = known?.isComplete === true && quietMs() >= LEASE_MS;

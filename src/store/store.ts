@@ -1,6 +1,7 @@
 import { randomFillSync } from "node:crypto";
 import { v7 } from "uuid";
 import type { ChatStore } from "../chat/ports.ts";
+import type { Witness } from "../presence/witness.ts";
 import { type Accounts, createAccounts } from "./accounts.ts";
 import { type AppendObserver, createAppend } from "./append-messages.ts";
 import { ReadOnlyDatabase } from "./faults.ts";
@@ -10,6 +11,7 @@ import type { Database } from "./prisma.ts";
 import { createSnapshots } from "./snapshots.ts";
 import { createStatistics, type Statistics } from "./statistics.ts";
 import { createTransitions } from "./transitions.ts";
+import { createWitness } from "./witness.ts";
 
 /** All that is remembered for good. */
 export type Store = {
@@ -17,6 +19,7 @@ export type Store = {
   accounts: Accounts;
   lists: Lists;
   statistics: Statistics;
+  witness: Witness;
   /** Rejects when the database can't be reached, or, with ReadOnlyDatabase, not be written to. */
   ping(): Promise<void>;
 };
@@ -50,6 +53,7 @@ export function createStore(database: Database, observeBatch: AppendObserver = (
     accounts: createAccounts(prisma, newId),
     lists: createLists(prisma),
     statistics: createStatistics(prisma),
+    witness: createWitness(database),
     async ping() {
       const isReadOnly = await database.queryJson<string>(
         "SELECT to_json(current_setting('transaction_read_only'))",

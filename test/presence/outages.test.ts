@@ -259,6 +259,28 @@ test("as long as a process has connections to tell nobody leaves, also one who h
   expect(await sweep(here, user)).toEqual([keyOf(user)]);
 });
 
+test("a connection that came and went while Redis was away leaves its grace behind, though Redis never knew it", async () => {
+  const link = await linkToRedis();
+  const { presence: there, clients } = await startProcess({ link, graceMs: 60_000 });
+  const { presence: here } = await startProcess();
+  const [user, unknown] = [someone(), someone()];
+  await here.join(user, "a");
+  link.cut({ closed: true });
+  await vi.waitFor(() => expect(clients[0].status).not.toBe("ready"));
+  await here.leave(user, "a", 0);
+  for (const one of [user, unknown]) {
+    await there.join(one, one.id);
+    await there.leave(one, one.id, 60_000);
+  }
+  link.open();
+  await vi.waitFor(() => expect(clients.map(({ status }) => status)).toEqual(["ready", "ready"]), 5_000);
+  await there.touch();
+  expect(await sweep(here, user)).toEqual([]);
+  expect((await here.online(user.organisationId)).users).toEqual([user]);
+  // Nobody has been told that this one came, and so nobody is told that they are gone.
+  expect(await entryOf(unknown)).toBe(null);
+});
+
 test("of a process that dies the others say once how many users have left", { timeout: 30_000 }, async () => {
   const ended: [string, number][] = [];
   const left: string[] = [];

@@ -190,7 +190,7 @@ describe("an index that is made beside the work of others", () => {
     await runSql(
       database.url,
       `DROP INDEX visitors_email; CREATE UNIQUE INDEX visitors_email_key_key ON visitors(email_key);
-       DELETE FROM _prisma_migrations WHERE migration_name >= '20261129161000';
+       DELETE FROM _prisma_migrations WHERE migration_name LIKE '%visitor_emails%';
        INSERT INTO organisations VALUES (gen_random_uuid(), 'Shop')`,
     );
     const register = `INSERT INTO visitors (id, organisation_id, name, email, email_key, is_anonymous)
