@@ -28,7 +28,7 @@ export const partMetrics = (define: Define) => ({
   ),
   heldSweeps: define.counter(
     "chat_presence_held_sweeps_total",
-    "Looks that found users who were gone, and evicted nobody: after an outage of Redis a process may still have to tell who is there",
+    "Looks that found users who were gone, and evicted nobody: after an outage of Redis a process may still have to tell who is there, or one is cut off from Redis",
   ),
   ready: define.live(
     "chat_ready",
