@@ -30,20 +30,23 @@ type Options = {
 /** This process's lease: as long as it is renewed, the process's connections count. */
 export function createLease({ redis, isTelling, onLost }: Options): Lease {
   let name = randomUUID();
+  /** The name in the life before, until Redis knows that it was given up: else it would look like a process that is missed. */
+  let previous = "";
   let endsAt = Number.NEGATIVE_INFINITY;
   let since = Number.POSITIVE_INFINITY;
 
-  async function touch(before: string): Promise<number> {
+  async function touch(): Promise<number> {
     const from = performance.now();
+    const before = previous;
     const hadLease = endsAt > 0 && before === "" ? 1 : 0;
     const was = await redis.presenceTouch(
       ...([PROCESSES, name, LEASE_MS, KEEP_ENDED_MS, hadLease, isTelling() ? 1 : 0, before] as const),
     );
     if (was === ENDED) return was;
-    if (was !== RUNNING) {
-      since = from;
-      if (hadLease === 1) onLost("gone");
-    }
+    if (previous === before) previous = "";
+    // Also with a name before: the answer to a first try may have been lost.
+    if (was !== RUNNING || before !== "") since = from;
+    if (was !== RUNNING && hadLease === 1) onLost("gone");
     endsAt = Math.max(endsAt, from + LEASE_MS);
     return was;
   }
@@ -54,14 +57,15 @@ export function createLease({ redis, isTelling, onLost }: Options): Lease {
     leftMs: () => endsAt - performance.now(),
     since: () => since,
     async renew() {
-      const before = name;
-      if ((await touch("")) !== ENDED) return;
+      const current = name;
+      if ((await touch()) !== ENDED) return;
       // For the others this process was dead: it goes on under a new name, unless it does so already.
-      if (name === before) {
+      if (name === current) {
         onLost("ended");
+        previous = name;
         name = randomUUID();
       }
-      await touch(before);
+      await touch();
     },
   };
 }

@@ -1,0 +1,61 @@
+// A process's lease, when an answer of Redis is lost in the middle of taking a new one.
+import { Redis } from "ioredis";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { createLease } from "../../src/presence/redis-lease.ts";
+import { leasesFrom } from "../../src/presence/redis-reading.ts";
+import { PROCESSES, type WithScripts, withScripts } from "../../src/presence/redis-scripts.ts";
+import type { RedisServer } from "../support/servers.ts";
+import { startRedis } from "../support/services.ts";
+
+let server: RedisServer;
+let redis: WithScripts;
+beforeAll(async () => {
+  server = await startRedis();
+  redis = withScripts(new Redis(server.url));
+});
+beforeEach(() => redis.flushall());
+afterAll(async () => {
+  redis.disconnect();
+  await server.stop();
+});
+
+/** A lease over a Redis whose call of this number is lost, on its way there or on the way back. */
+function leaseThatLoses(call: number, lost: "request" | "answer") {
+  let calls = 0;
+  const presenceTouch: WithScripts["presenceTouch"] = async (...args) => {
+    const isLost = ++calls === call;
+    if (isLost && lost === "request") throw new Error("Command timed out");
+    const answer = await redis.presenceTouch(...args);
+    if (isLost) throw new Error("Command timed out");
+    return answer;
+  };
+  const why: string[] = [];
+  const lease = createLease({
+    redis: { presenceTouch } as WithScripts,
+    isTelling: () => false,
+    onLost: (reason) => void why.push(reason),
+  });
+  return { lease, why };
+}
+
+test.each(["request", "answer"] as const)(
+  "a process that takes a new lease is missed by nobody, also when the %s is lost",
+  async (lost) => {
+    // The first call takes a lease, the second finds that it has ended, the third takes another one.
+    const { lease, why } = leaseThatLoses(3, lost);
+    await lease.renew();
+    const before = lease.name();
+    await redis.zadd(PROCESSES, Date.now() - 10, before);
+    await expect(lease.renew()).rejects.toThrow("timed out");
+    const emptiedAt = await redis.zscore(PROCESSES, "~emptied");
+    await lease.renew();
+
+    expect(lease.name()).not.toBe(before);
+    expect(why).toEqual(["ended"]);
+    expect(await redis.zscore(PROCESSES, before)).toBe(null);
+    // Taking the lease that was lost on the way is no outage of its own.
+    expect(await redis.zscore(PROCESSES, "~emptied")).toBe(emptiedAt);
+    const ended = leasesFrom(await redis.presenceLeases(PROCESSES), 1_000).ended();
+    expect(ended).toEqual([]);
+  },
+);
