@@ -83,9 +83,6 @@ export function goneBy(gap: Gap, history: History): number {
   let by = deadline(gap.from, leaseMs + graceMs + 2_000, touching);
   // Who was forgotten is only found by what is made good from the database now and then.
   if (isForgotten(gap, by, history)) by += repairMs + leaseMs;
-  // After an outage of Redis nobody leaves for one more lease, or the grace, while a process isn't heard of (RELIABILITY.md).
-  else if (touching.some(({ of, t, end }) => of === "redis" && t < by && end + RETURN_MS > gap.from))
-    by += Math.min(leaseMs, graceMs);
   const elsewhere = faults.some((fault) => !isForAll(fault) && fault.t < by && fault.end > gap.from);
   return elsewhere ? by + CLAIM_MS : by;
 }
