@@ -82,17 +82,17 @@ describe("a client that stops reading is cut off", { timeout: 60_000 }, () => {
     const visitor = await enter(near.url, tokenOf(await organisation.visitor()));
     await visitor.ok("visitor_first_msg", { n: 0 });
     const before = await cutOffs(near, "slow_reader");
-    const way = await slowWay(near.url, 100_000);
+    const way = await slowWay(near.url, 70_000);
     const agent = await connect(way.url, tokenOf(organisation.agent), byWebsocket);
     const snapshot = new Promise<ServerPayload<"staff_init">>((resolve) => agent.socket.on("staff_init", resolve));
     const startedAt = performance.now();
     for (let n = 0; n < 22; n++) await visitor.ok("visitor_msg_unclaimed", { text: "x".repeat(20_000) });
     expect((await snapshot).unclaimed_total).toBe(401);
     // Much longer than a connection may stand still.
-    expect(performance.now() - startedAt).toBeGreaterThan(6_000);
+    expect(performance.now() - startedAt).toBeGreaterThan(10_000);
     await vi.waitFor(
       () => expect(agent.names().filter((name) => name === "visitor_unclaimed_msg")).toHaveLength(22),
-      10_000,
+      20_000,
     );
     expect(await cutOffs(near, "slow_reader")).toBe(before);
     way.close();
