@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { migrate } from "../src/store/migrate.ts";
+import { migrate } from "../src/platform/postgres/migrate.ts";
 import {
   callRedis,
   databaseUrl,

@@ -1,7 +1,7 @@
 // Writes the SQL of a schema change into prisma/migrations: npm run migration -- <name>
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { isContraction } from "../src/store/migrate.ts";
+import { isContraction } from "../src/platform/postgres/migrate.ts";
 import { contractions, schemaChanges } from "./schema-changes.ts";
 
 const name = process.argv[2];

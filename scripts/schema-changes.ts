@@ -4,7 +4,7 @@ import { pathToFileURL } from "node:url";
 import { PGlite } from "@electric-sql/pglite";
 import { bindMigrationAwareSqlAdapterFactory } from "@prisma/driver-adapter-utils";
 import { PrismaPGlite } from "pglite-prisma-adapter";
-import { applyMigrations } from "../src/store/migrate.ts";
+import { applyMigrations } from "../src/platform/postgres/migrate.ts";
 
 const root = join(import.meta.dirname, "..");
 

@@ -1,13 +1,14 @@
 import { parseArgs } from "node:util";
 import { Value } from "typebox/value";
-import { createWithAdmin } from "./accounts/organisations.ts";
-import { createTokens } from "./accounts/tokens.ts";
-import { ConfigError, readConfig, readDatabaseUrl } from "./config.ts";
+import { readConfig, readDatabaseUrl } from "./config/config.ts";
 import { Email, Name, NewPassword } from "./http/schemas.ts";
-import { openStorage, type Storage } from "./storage.ts";
-import type { Account } from "./store/accounts.ts";
-import { DataDirInUse } from "./store/data-dir.ts";
-import { MigrationError, migrate, NotConnected } from "./store/migrate.ts";
+import type { Account } from "./identity/accounts.ts";
+import { createWithAdmin } from "./identity/organisations.ts";
+import { createTokens } from "./identity/tokens.ts";
+import { ConfigError } from "./platform/config-error.ts";
+import { DataDirInUse } from "./platform/data-dir.ts";
+import { MigrationError, migrate, NotConnected } from "./platform/postgres/migrate.ts";
+import { openStorage, type Storage } from "./store/storage.ts";
 
 const USAGE = `Usage:
   npm run -s admin -- organisation create --name N --admin-email E --admin-password P

@@ -1,7 +1,7 @@
 // The conversation itself, act by act.
 import { setTimeout as delay } from "node:timers/promises";
-import { demoPassword, demoStaff, demoVisitor } from "../../src/accounts/demo.ts";
 import type { ChatMessage } from "../../src/contract/models.ts";
+import { demoPassword, demoStaff, demoVisitor } from "../../src/identity/demo.ts";
 import { count, createPerson, DemoError, logIn, type Person } from "./person.ts";
 import { type Look, printAct, printAside, printMessage } from "./print.ts";
 

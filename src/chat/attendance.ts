@@ -1,7 +1,9 @@
-import { readEach } from "../each.ts";
+import type { People } from "../identity/accounts.ts";
+import type { UserRef } from "../identity/user-ref.ts";
+import { readEach } from "../platform/postgres/each.ts";
 import { keyOf, type Presence } from "../presence/presence.ts";
 import { leaveAllChats, openChatsOf } from "./lifecycle.ts";
-import type { Caller, ChatPorts, People, UserRef } from "./ports.ts";
+import type { Caller, ChatPorts } from "./ports.ts";
 import { allStaffRoom, staffRoom } from "./rooms.ts";
 
 export type Attendance = {

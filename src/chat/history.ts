@@ -1,5 +1,6 @@
 import type { ChatMessage, Staff } from "../contract/models.ts";
-import type { Chat, ChatStore, History, People } from "./ports.ts";
+import type { People } from "../identity/accounts.ts";
+import type { Chat, ChatStore, History } from "./ports.ts";
 import type { Step } from "./steps.ts";
 
 /**

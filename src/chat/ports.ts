@@ -1,11 +1,9 @@
 import type { RefusalCode } from "../contract/errors.ts";
 import type { ServerEventName, ServerPayload } from "../contract/events.ts";
 import type { ChatMessage, ChatStatus, Content, Room, Staff, Visitor } from "../contract/models.ts";
+import type { UserRef } from "../identity/user-ref.ts";
 import type { Step } from "./steps.ts";
 import type { Shown } from "./visitors-view.ts";
-
-/** A user as presence knows him. */
-export type UserRef = { kind: "staff" | "visitor"; id: string; organisationId: string };
 
 /** Whoever acts: a user of one organisation on one connection, or on none when time has run out for him. */
 export type StaffCaller = { kind: "staff"; user: Staff; organisationId: string; connectionId: string | null };
@@ -137,12 +135,6 @@ export type Progress = {
 };
 /** `servedBefore` is who served the chat before the first of the messages. */
 export type History = { chat: Chat; servedBefore: string | null; messages: ChatMessage[] };
-
-/** Reads people by id. Those unknown are left out. */
-export interface People {
-  staff(ids: string[]): Promise<Staff[]>;
-  visitors(ids: string[]): Promise<Visitor[]>;
-}
 
 /**
  * Socket.IO rooms are identities, not chats: a connection joins its own once, on connect, and never leaves them. Who

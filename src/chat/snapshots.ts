@@ -1,6 +1,8 @@
 import type { ServerPayload } from "../contract/events.ts";
-import { readEach } from "../each.ts";
-import type { ChatStore, ChatWithMessages, People, UserRef, VisitorCaller } from "./ports.ts";
+import type { People } from "../identity/accounts.ts";
+import type { UserRef } from "../identity/user-ref.ts";
+import { readEach } from "../platform/postgres/each.ts";
+import type { ChatStore, ChatWithMessages, VisitorCaller } from "./ports.ts";
 
 type StaffInit = ServerPayload<"staff_init">;
 /** The chats that one staff serves, and how many they are. */

@@ -1,8 +1,8 @@
 import type { Server } from "socket.io";
-import type { Bus } from "../bus/redis.ts";
 import type { Announcement, RoomName } from "../chat/ports.ts";
 import { organisationOf } from "../chat/rooms.ts";
-import { type Packet, packetOf, send } from "../sockets/packet.ts";
+import { type Packet, packetOf, send } from "../platform/engine/packet.ts";
+import type { Bus } from "../platform/redis/bus.ts";
 import { createEncoder } from "./encode.ts";
 import { createOutbox } from "./outbox.ts";
 

@@ -1,8 +1,9 @@
 import { stepsOf } from "../chat/history.ts";
-import type { ChatStore, People } from "../chat/ports.ts";
+import type { ChatStore } from "../chat/ports.ts";
 import type { Step } from "../chat/steps.ts";
-import { chunks } from "../chunks.ts";
-import { isUnavailable } from "../store/faults.ts";
+import type { People } from "../identity/accounts.ts";
+import { chunks } from "../platform/chunks.ts";
+import { isUnavailable } from "../platform/postgres/faults.ts";
 import { createSetAside } from "./set-aside.ts";
 
 /** A chat with steps up to a number that weren't delivered here. */

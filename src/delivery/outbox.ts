@@ -1,6 +1,6 @@
-import { doEach } from "../do-each.ts";
-import { createRateLimit } from "../sockets/rate-limit.ts";
-import { toLastLine } from "../time.ts";
+import { doEach } from "../platform/do-each.ts";
+import { createRateLimit } from "../platform/rate-limit.ts";
+import { toLastLine } from "../platform/time.ts";
 
 type Parts = {
   /** Resolves when Redis has answered, or can't be reached any more. Never rejects. */

@@ -1,6 +1,8 @@
-import type { People, RoomName, StaffAnnouncement, UserRef } from "../chat/ports.ts";
+import type { RoomName, StaffAnnouncement } from "../chat/ports.ts";
 import { allStaffRoom, staffRoom } from "../chat/rooms.ts";
-import { readEach } from "../each.ts";
+import type { People } from "../identity/accounts.ts";
+import type { UserRef } from "../identity/user-ref.ts";
+import { readEach } from "../platform/postgres/each.ts";
 import { type Presence, unique } from "../presence/presence.ts";
 
 /** How often what staff were told of each other is compared with presence. */

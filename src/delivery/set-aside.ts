@@ -1,4 +1,4 @@
-import { remember } from "../remember.ts";
+import { remember } from "../platform/remember.ts";
 
 const FIRST_MS = 5_000;
 const MAX_MS = 300_000;

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from "fastify";
-import type { Clients } from "../client-address.ts";
 import type { Staff } from "../contract/models.ts";
+import type { Clients } from "../platform/net/client-address.ts";
 
 type Changed = {
   /** Whose account it is. */

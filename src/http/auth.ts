@@ -1,7 +1,7 @@
 import type { FastifyRequest } from "fastify";
-import type { Tokens } from "../accounts/tokens.ts";
 import { Refusal } from "../contract/errors.ts";
-import type { Account, StaffAccount } from "../store/accounts.ts";
+import type { Account, StaffAccount } from "../identity/accounts.ts";
+import type { Tokens } from "../identity/tokens.ts";
 
 declare module "fastify" {
   interface FastifyRequest {

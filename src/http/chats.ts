@@ -1,7 +1,5 @@
 import type { ServerResponse } from "node:http";
 import Type from "typebox";
-import { demoIds } from "../accounts/demo.ts";
-import type { Tokens } from "../accounts/tokens.ts";
 import type { ShowToVisitor } from "../chat/visitors-view.ts";
 import { Refusal } from "../contract/errors.ts";
 import {
@@ -15,12 +13,14 @@ import {
   statuses,
   Visitor,
 } from "../contract/models.ts";
-import { createBacklog } from "../sockets/backlog.ts";
-import { untilRoom } from "../sockets/outgoing.ts";
-import type { Account } from "../store/accounts.ts";
+import type { Account } from "../identity/accounts.ts";
+import { demoIds } from "../identity/demo.ts";
+import type { Tokens } from "../identity/tokens.ts";
+import { createBacklog } from "../platform/engine/backlog.ts";
+import { untilRoom } from "../platform/engine/outgoing.ts";
+import { takenBySystem } from "../platform/net/taken.ts";
+import { createTurns } from "../platform/turns.ts";
 import type { Lists } from "../store/lists.ts";
-import { takenBySystem } from "../taken.ts";
-import { createTurns } from "../turns.ts";
 import { requireUser, userOf } from "./auth.ts";
 import { AfterId, answers, IdParam, Limit, Listed, page } from "./schemas.ts";
 import type { HttpServer } from "./server.ts";
@@ -139,7 +139,7 @@ export function chatRoutes(http: HttpServer, { lists, tokens, show }: Context): 
       if (!isId(id)) throw new Refusal("notFound");
       const caller = userOf(request);
       const found = await inTurn(caller.user.id, async () => {
-        await untilRoom();
+        if (!(await untilRoom())) throw new Refusal("busy");
         return lists.messages(scopeOf(caller), id, { after, before, take: limit });
       });
       if (!found) throw new Refusal("notFound");

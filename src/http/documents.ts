@@ -1,7 +1,7 @@
 import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import { asyncApiDocument } from "../contract/asyncapi.ts";
-import { version } from "../version.ts";
+import { version } from "../platform/version.ts";
 import { completeOpenApi } from "./openapi.ts";
 import type { HttpServer } from "./server.ts";
 

@@ -1,5 +1,5 @@
-import type { Bus } from "../bus/redis.ts";
-import { remember } from "../remember.ts";
+import type { Bus } from "../platform/redis/bus.ts";
+import { remember } from "../platform/remember.ts";
 
 /** An address from which somebody has logged in is this person's own for so long. */
 const KNOWN_FOR_S = 14 * 24 * 3600;

@@ -1,8 +1,8 @@
 import { createHash, randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Bus } from "../bus/redis.ts";
 import { Refusal } from "../contract/errors.ts";
-import { createTurns } from "../turns.ts";
+import type { Bus } from "../platform/redis/bus.ts";
+import { createTurns } from "../platform/turns.ts";
 import { type Attempts, createMemoryAttempts, createRedisAttempts, type Limit, type Outcome } from "./attempts.ts";
 import { createKnownAddresses } from "./known-addresses.ts";
 

@@ -1,8 +1,8 @@
 import type { FastifyBaseLogger } from "fastify";
 import Type, { type Static } from "typebox";
-import { explain } from "../explain.ts";
-import type { Metrics } from "../metrics.ts";
-import { ReadOnlyDatabase } from "../store/faults.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import { explain } from "../platform/log/explain.ts";
+import { ReadOnlyDatabase } from "../platform/postgres/faults.ts";
 import type { Store } from "../store/store.ts";
 import { ErrorBody } from "./schemas.ts";
 import type { HttpServer } from "./server.ts";

@@ -1,6 +1,6 @@
 import Type, { type TSchema } from "typebox";
-import { demoIds } from "../accounts/demo.ts";
 import { ID_PATTERN } from "../contract/models.ts";
+import { demoIds } from "../identity/demo.ts";
 
 /** What requests are made of; `expected` is what an error says after "must be". */
 const someText = (maxLength: number) =>

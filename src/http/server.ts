@@ -7,17 +7,17 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController, t
 import type { TObject } from "typebox";
 import { Compile } from "typebox/compile";
 import { Value } from "typebox/value";
-import type { Clients } from "../client-address.ts";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/config.ts";
 import { Refusal } from "../contract/errors.ts";
-import type { Metrics } from "../metrics.ts";
-import type { OriginCheck } from "../origin-check.ts";
-import { corsOrigin } from "../origins.ts";
-import { toRefusal } from "../refusals.ts";
-import { REQUEST_ID_HEADER, requestIdOf } from "../request-id.ts";
-import type { Account } from "../store/accounts.ts";
-import { readTexts } from "../text-values.ts";
-import { answerRaw, SecureResponse } from "./raw-answer.ts";
+import type { Account } from "../identity/accounts.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import type { Clients } from "../platform/net/client-address.ts";
+import type { OriginCheck } from "../platform/net/origin-check.ts";
+import { corsOrigin } from "../platform/net/origins.ts";
+import { answerRaw, SecureResponse } from "../platform/net/raw-answer.ts";
+import { REQUEST_ID_HEADER, requestIdOf } from "../platform/net/request-id.ts";
+import { readTexts } from "../platform/text-values.ts";
+import { toRefusal } from "../store/refusals.ts";
 
 export type HttpServer = FastifyInstance<
   RawServerDefault,

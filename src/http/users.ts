@@ -1,10 +1,10 @@
 import Type from "typebox";
-import { demoIds } from "../accounts/demo.ts";
-import { hashPassword } from "../accounts/passwords.ts";
-import type { Tokens } from "../accounts/tokens.ts";
 import { Refusal } from "../contract/errors.ts";
 import { isId, RoleId, role, Staff } from "../contract/models.ts";
-import type { Accounts } from "../store/accounts.ts";
+import type { Accounts } from "../identity/accounts.ts";
+import { demoIds } from "../identity/demo.ts";
+import { hashPassword } from "../identity/passwords.ts";
+import type { Tokens } from "../identity/tokens.ts";
 import { type Audit, changesOf } from "./audit.ts";
 import { requireStaff, staffOf } from "./auth.ts";
 import { AfterId, answers, Email, IdParam, Limit, Listed, Name, NewPassword, page, Single } from "./schemas.ts";

@@ -1,9 +1,9 @@
 import Type from "typebox";
-import { hashStrangersPassword } from "../accounts/passwords.ts";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/config.ts";
 import { Refusal } from "../contract/errors.ts";
 import { Visitor } from "../contract/models.ts";
-import type { Accounts } from "../store/accounts.ts";
+import type { Accounts } from "../identity/accounts.ts";
+import { hashStrangersPassword } from "../identity/passwords.ts";
 import type { Audit } from "./audit.ts";
 import { organisationOrOldest } from "./logins.ts";
 import { answers, Email, Name, NewPassword, OrganisationId, Single } from "./schemas.ts";

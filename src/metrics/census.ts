@@ -1,8 +1,8 @@
-import type { Metrics } from "../metrics.ts";
 import type { Presence } from "../presence/presence.ts";
 import type { Census } from "../store/statistics.ts";
 import type { Store } from "../store/store.ts";
 import type { DatabaseClock } from "./clock.ts";
+import type { Metrics } from "./metrics.ts";
 
 /** How often PostgreSQL and presence are asked for what is true of all processes together. */
 export const CENSUS_INTERVAL_MS = 15_000;

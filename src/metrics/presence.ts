@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger } from "fastify";
-import type { Metrics } from "../metrics.ts";
 import type { PresenceObserver } from "../presence/presence.ts";
+import type { Metrics } from "./metrics.ts";
 
 /** Counts and logs what presence does. */
 export function observePresence(metrics: Metrics, log: FastifyBaseLogger): PresenceObserver {

@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger } from "fastify";
 import { numberOf, type Step } from "../chat/steps.ts";
-import type { Metrics } from "../metrics.ts";
 import type { Store } from "../store/store.ts";
+import type { Metrics } from "./metrics.ts";
 
 type Parts = {
   statistics: Pick<Store["statistics"], "isAnsweredBefore">;

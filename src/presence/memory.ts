@@ -1,4 +1,4 @@
-import type { UserRef } from "../chat/ports.ts";
+import type { UserRef } from "../identity/user-ref.ts";
 import { forEachGone, IGNORE, keyOf, type Presence, type PresenceObserver } from "./presence.ts";
 
 /** When the time of a connection that is there ends. */

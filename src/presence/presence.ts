@@ -1,5 +1,5 @@
-import type { UserRef } from "../chat/ports.ts";
-import { chunks } from "../chunks.ts";
+import type { UserRef } from "../identity/user-ref.ts";
+import { chunks } from "../platform/chunks.ts";
 
 /**
  * Who is online: a user is, while he has a connection on any process, or has lost his last one less than its grace ago.

@@ -1,4 +1,4 @@
-import type { UserRef } from "../chat/ports.ts";
+import type { UserRef } from "../identity/user-ref.ts";
 import type { Entry } from "./redis-reading.ts";
 
 /** How often a process compares its connections with Redis; in the minute after trouble with it, with each sweep. */

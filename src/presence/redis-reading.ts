@@ -1,4 +1,4 @@
-import type { UserRef } from "../chat/ports.ts";
+import type { UserRef } from "../identity/user-ref.ts";
 import { LEASE_MS } from "./presence.ts";
 import { EMPTIED, hashOf, PROCESSES, SINCE, TELLING, UNHEARD, type WithScripts } from "./redis-scripts.ts";
 

@@ -1,4 +1,4 @@
-import type { UserRef } from "../chat/ports.ts";
+import type { UserRef } from "../identity/user-ref.ts";
 import {
   type Counts,
   forEachGone,

@@ -1,7 +1,7 @@
 import type { Cluster, Redis } from "ioredis";
-import type { UserRef } from "../chat/ports.ts";
-import { chunks } from "../chunks.ts";
-import { gathered } from "../gather.ts";
+import type { UserRef } from "../identity/user-ref.ts";
+import { chunks } from "../platform/chunks.ts";
+import { gathered } from "../platform/gather.ts";
 import { keyOf } from "./presence.ts";
 import { hashOf, ORGANISATIONS, type WithScripts } from "./redis-scripts.ts";
 

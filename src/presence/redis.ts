@@ -1,5 +1,5 @@
 import type { Cluster, Redis } from "ioredis";
-import { chunks } from "../chunks.ts";
+import { chunks } from "../platform/chunks.ts";
 import {
   type Counts,
   IGNORE,

@@ -1,4 +1,4 @@
-import { within } from "../time.ts";
+import { within } from "../platform/time.ts";
 import { LEASE_MS, TOUCH_INTERVAL_MS } from "./presence.ts";
 
 /**

@@ -1,9 +1,9 @@
 import type { Appended, Chat, NewMessage } from "../chat/ports.ts";
 import type { ChatMessage } from "../contract/models.ts";
-import { remember } from "../remember.ts";
-import { batched, locked } from "./batch.ts";
-import { isLocked, isUnavailable, isUniqueViolation } from "./faults.ts";
-import { PATIENCE } from "./locks.ts";
+import { batched, locked } from "../platform/postgres/batch.ts";
+import { isLocked, isUnavailable, isUniqueViolation } from "../platform/postgres/faults.ts";
+import { PATIENCE } from "../platform/postgres/locks.ts";
+import { remember } from "../platform/remember.ts";
 import type { Database } from "./prisma.ts";
 import { type ChatJoined, type MessageRow, toChat, toMessage } from "./rows.ts";
 

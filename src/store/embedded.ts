@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { PGlite } from "@electric-sql/pglite";
 import { PrismaPGlite } from "pglite-prisma-adapter";
-import { lockDataDir } from "./data-dir.ts";
-import { applyMigrations } from "./migrate.ts";
+import { lockDataDir } from "../platform/data-dir.ts";
+import { applyMigrations } from "../platform/postgres/migrate.ts";
+import { sessionSettings } from "../platform/postgres/session.ts";
 import { type Database, openDatabase } from "./prisma.ts";
-import { sessionSettings } from "./session.ts";
 
 /**
  * Opens the embedded PostgreSQL (PGlite) under `dataDir`, up to date. It takes some 4 s. One process has it at a time.

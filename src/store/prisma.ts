@@ -1,12 +1,12 @@
 import { PrismaPg } from "@prisma/adapter-pg";
 import type { ArgType, SqlDriverAdapterFactory, SqlQueryable } from "@prisma/driver-adapter-utils";
 import pg from "pg";
-import { readPostgresUrl } from "./address.ts";
-import { MAX_BATCHES_AT_ONCE } from "./batch.ts";
+import { readPostgresUrl } from "../platform/postgres/address.ts";
+import { MAX_BATCHES_AT_ONCE } from "../platform/postgres/batch.ts";
+import { keepWhenLocked } from "../platform/postgres/locks.ts";
+import { renewWhenReadOnly } from "../platform/postgres/renewal.ts";
+import { sessionSettings } from "../platform/postgres/session.ts";
 import { PrismaClient } from "./generated/client.ts";
-import { keepWhenLocked } from "./locks.ts";
-import { renewWhenReadOnly } from "./renewal.ts";
-import { sessionSettings } from "./session.ts";
 
 export type Prisma = PrismaClient;
 

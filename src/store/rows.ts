@@ -1,6 +1,6 @@
 import type { Chat, ChatWithMessages } from "../chat/ports.ts";
 import type { ChatMessage, ChatStatus, Content, RoleId, Room, Staff, Visitor } from "../contract/models.ts";
-import { toUnicode } from "../unicode.ts";
+import { toUnicode } from "../platform/unicode.ts";
 
 /**
  * From database rows to what goes over the wire: exactly the documented fields, ids without dashes, times in

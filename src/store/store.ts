@@ -1,10 +1,11 @@
 import { randomFillSync } from "node:crypto";
 import { v7 } from "uuid";
 import type { ChatStore } from "../chat/ports.ts";
+import type { Accounts } from "../identity/accounts.ts";
+import { ReadOnlyDatabase } from "../platform/postgres/faults.ts";
 import type { Witness } from "../presence/witness.ts";
-import { type Accounts, createAccounts } from "./accounts.ts";
+import { createAccounts } from "./accounts.ts";
 import { type AppendObserver, createAppend } from "./append-messages.ts";
-import { ReadOnlyDatabase } from "./faults.ts";
 import { createHistory } from "./history.ts";
 import { createLists, type Lists } from "./lists.ts";
 import type { Database } from "./prisma.ts";

@@ -1,14 +1,14 @@
 import type { Chat, ChatStore, Decided, NewMessage, Transition } from "../chat/ports.ts";
 import type { RefusalCode } from "../contract/errors.ts";
-import { isUniqueViolation } from "./faults.ts";
+import { isUniqueViolation } from "../platform/postgres/faults.ts";
+import { PATIENCE, whileLocked } from "../platform/postgres/locks.ts";
 import { messagesBefore, messagesSoFar } from "./history.ts";
-import { PATIENCE, whileLocked } from "./locks.ts";
 import type { Database } from "./prisma.ts";
 import { type ChatJoined, type MessageRow, selectChat, toChat, toMessage, toStaff, type UserRow } from "./rows.ts";
 
 /**
  * Every change of a chat's state: one conditional statement, which also appends the system message that tells of it, and
- * commits by itself, so that no lock outlives it. `$1` is how long it waits for a lock (store/locks.ts).
+ * commits by itself, so that no lock outlives it. `$1` is how long it waits for a lock (platform/postgres/locks.ts).
  */
 const OPEN = `
 WITH ${PATIENCE},

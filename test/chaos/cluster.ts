@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { migrate } from "../../src/store/migrate.ts";
+import { migrate } from "../../src/platform/postgres/migrate.ts";
 import { type RedisSet, type RedisSetKind, startRedisSet } from "../support/redis-sets.ts";
 import { type OwnPostgres, runSql, startOwnPostgres } from "../support/servers.ts";
 import type { Ledger } from "./ledger.ts";

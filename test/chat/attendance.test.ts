@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { createAttendance } from "../../src/chat/attendance.ts";
-import type { ChatPorts, People } from "../../src/chat/ports.ts";
+import type { ChatPorts } from "../../src/chat/ports.ts";
+import type { People } from "../../src/identity/accounts.ts";
 import { createMemoryPresence } from "../../src/presence/memory.ts";
 
 const user = { kind: "staff" as const, id: "agent", organisationId: "shop" };

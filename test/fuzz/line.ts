@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { connect } from "node:net";
-import { within } from "../../src/time.ts";
+import { within } from "../../src/platform/time.ts";
 
 /** A TCP connection that sends what it is given, and minds nothing. */
 export type Line = {

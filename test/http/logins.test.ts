@@ -1,7 +1,7 @@
 import { createDecoder } from "fast-jwt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { hashPassword } from "../../src/accounts/passwords.ts";
 import { role, type Staff, type Visitor } from "../../src/contract/models.ts";
+import { hashPassword } from "../../src/identity/passwords.ts";
 import { type Answer, expectRefusal, fields, request } from "../support/http.ts";
 import { startPod } from "../support/pod.ts";
 import { createDatabase, startRedis } from "../support/services.ts";

@@ -1,7 +1,7 @@
 import { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createClients } from "../../src/client-address.ts";
+import { createClients } from "../../src/platform/net/client-address.ts";
 import { request } from "../support/http.ts";
 import { type Pod, startPod } from "../support/pod.ts";
 import { createDatabase } from "../support/services.ts";

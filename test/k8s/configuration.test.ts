@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { readConfig } from "../../src/config.ts";
-import { Environment } from "../../src/environment.ts";
+import { readConfig } from "../../src/config/config.ts";
+import { Environment } from "../../src/config/environment.ts";
 import { configOf, type KubeObject, serviceContainer, the } from "./objects.ts";
 import { k8s, variants } from "./render.ts";
 

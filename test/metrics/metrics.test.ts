@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Counter } from "prom-client";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { createMetrics } from "../../src/metrics.ts";
+import { createMetrics } from "../../src/metrics/metrics.ts";
 import { connect, enter, type TestClient } from "../support/client.ts";
 import { request } from "../support/http.ts";
 import { readSeries, sumOf } from "../support/metrics.ts";

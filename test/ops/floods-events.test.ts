@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { migrate } from "../../src/store/migrate.ts";
+import { migrate } from "../../src/platform/postgres/migrate.ts";
 import { enter } from "../support/client.ts";
 import { connectDeaf, connectDeafPolling, connectUnpolled } from "../support/floods/connections.ts";
 import { type Rig, startRig } from "../support/floods/rig.ts";

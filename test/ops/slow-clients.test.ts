@@ -1,4 +1,4 @@
-// Clients that take a minute to be found out. The quicker ones are in test/http and test/sockets.
+// Clients that take a minute to be found out. The quicker ones are in test/http and test/realtime.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openLine } from "../fuzz/line.ts";
 import { handshakePath } from "../support/raw.ts";

@@ -3,9 +3,9 @@ import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { readRedisUrl } from "../../src/bus/address.ts";
-import { connect } from "../../src/bus/clients.ts";
-import { connectBus } from "../../src/bus/redis.ts";
+import { readRedisUrl } from "../../src/platform/redis/address.ts";
+import { connectBus } from "../../src/platform/redis/bus.ts";
+import { connect } from "../../src/platform/redis/clients.ts";
 import { type RedisSet, startRedisSet } from "../support/redis-sets.ts";
 
 let set: RedisSet;

@@ -1,8 +1,9 @@
 // What an outage of Redis leaves behind must let nobody leave who is there.
+
 import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
-import type { UserRef } from "../../src/chat/ports.ts";
+import type { UserRef } from "../../src/identity/user-ref.ts";
 import { keyOf, LEASE_MS, type Presence, type PresenceObserver } from "../../src/presence/presence.ts";
 import { createRedisPresence } from "../../src/presence/redis.ts";
 import { leasesFrom } from "../../src/presence/redis-reading.ts";

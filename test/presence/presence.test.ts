@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import type { UserRef } from "../../src/chat/ports.ts";
+import type { UserRef } from "../../src/identity/user-ref.ts";
 import { createMemoryPresence } from "../../src/presence/memory.ts";
 import { type Counts, keyOf, LEASE_MS, type Presence } from "../../src/presence/presence.ts";
 import { createRedisPresence } from "../../src/presence/redis.ts";

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import type { UserRef } from "../../src/chat/ports.ts";
+import type { UserRef } from "../../src/identity/user-ref.ts";
 import { IGNORE, LEASE_MS, TOUCH_INTERVAL_MS } from "../../src/presence/presence.ts";
 import { createRedisPresence } from "../../src/presence/redis.ts";
 import { createHeartbeat, NO_WITNESS } from "../../src/presence/witness.ts";

@@ -1,8 +1,8 @@
 // What becomes of a process's connections to PostgreSQL when PostgreSQL, or the network to it, fails in the wrong moment.
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { MAX_BATCHES_AT_ONCE } from "../../src/store/batch.ts";
-import { isUnavailable } from "../../src/store/faults.ts";
+import { MAX_BATCHES_AT_ONCE } from "../../src/platform/postgres/batch.ts";
+import { isUnavailable } from "../../src/platform/postgres/faults.ts";
 import { connectPostgres } from "../../src/store/prisma.ts";
 import { createLink, type Link } from "../chaos/link.ts";
 import { runSql } from "../support/servers.ts";

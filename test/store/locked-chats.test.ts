@@ -1,7 +1,7 @@
 // What becomes of messages while somebody else keeps chats locked: those of other chats don't wait for them.
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { isUnavailable } from "../../src/store/faults.ts";
+import { isUnavailable } from "../../src/platform/postgres/faults.ts";
 import { connectPostgres, type Database } from "../../src/store/prisma.ts";
 import { createStore, newId, type Store } from "../../src/store/store.ts";
 import { type Lock, lock, lockChats } from "../support/locks.ts";

@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import { describe, expect, test } from "vitest";
 import { contractions, schemaChanges } from "../../scripts/schema-changes.ts";
-import { isContraction, MigrationError, migrate } from "../../src/store/migrate.ts";
+import { isContraction, MigrationError, migrate } from "../../src/platform/postgres/migrate.ts";
 import { runUntilExit, startPod } from "../support/pod.ts";
 import { runAdmin, runMain } from "../support/process.ts";
 import { runSql } from "../support/servers.ts";

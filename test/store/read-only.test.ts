@@ -1,7 +1,7 @@
 // A database that can't be written to: after a failover, or because an operator has frozen it.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Visitor } from "../../src/contract/models.ts";
-import { isUnavailable } from "../../src/store/faults.ts";
+import { isUnavailable } from "../../src/platform/postgres/faults.ts";
 import { connectPostgres } from "../../src/store/prisma.ts";
 import { enter } from "../support/client.ts";
 import { expectRefusal, request } from "../support/http.ts";

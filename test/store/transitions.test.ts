@@ -1,7 +1,7 @@
 // What transitions do while somebody else keeps a row locked that they need.
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { isUnavailable } from "../../src/store/faults.ts";
+import { isUnavailable } from "../../src/platform/postgres/faults.ts";
 import { connectPostgres, type Database } from "../../src/store/prisma.ts";
 import { createStore, newId, type Store } from "../../src/store/store.ts";
 import { lock, lockChats } from "../support/locks.ts";

@@ -1,7 +1,7 @@
 // Before all test files: one PostgreSQL with a migrated template database, and a way to start Redis.
 import { randomBytes } from "node:crypto";
 import type { TestProject } from "vitest/node";
-import { migrate } from "../../src/store/migrate.ts";
+import { migrate } from "../../src/platform/postgres/migrate.ts";
 import { databaseUrl, findRedis, runSql, type Source, startPostgres } from "./servers.ts";
 
 declare module "vitest" {

@@ -1,0 +1,30 @@
+import { collectDefaultMetrics, Registry } from "prom-client";
+import { version } from "../platform/version.ts";
+import { budgetMetrics } from "./budgets.ts";
+import { chatMetrics } from "./chats.ts";
+import { connectionMetrics } from "./connections.ts";
+import { definer } from "./define.ts";
+import { messageMetrics } from "./messages.ts";
+import { partMetrics } from "./parts.ts";
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+/**
+ * What an operator can see of one process; read at `GET /metrics`. Labels have few values, all of them known to the
+ * source: nothing that a client sends becomes one.
+ */
+export function createMetrics() {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const define = definer(registry);
+  const metrics = {
+    registry,
+    ...connectionMetrics(define),
+    ...messageMetrics(define),
+    ...chatMetrics(define),
+    ...partMetrics(define),
+    ...budgetMetrics(define),
+  };
+  metrics.build.from(() => [{ labels: { version, node: process.versions.node }, value: 1 }]);
+  return metrics;
+}

@@ -1,0 +1,2 @@
+/** A counter with one label: the part of the process that has failed. */
+export type PartCounter = { inc(labels: { part: string }, value?: number): void };

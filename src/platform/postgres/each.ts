@@ -1,0 +1,61 @@
+import { isUnavailable } from "./faults.ts";
+
+/** When so many can't be read alone, and none can, none of them is to blame. */
+const GIVE_UP_AFTER = 3;
+
+/**
+ * Reads many items by their ids at once. When that fails, it reads each half, and so finds the items that can't be read:
+ * these are `unreadable`, and keep none of the others from being found. Rejects when all fail, and at once when the
+ * database is away.
+ */
+export async function readEach<T>(
+  read: (ids: string[]) => Promise<T[]>,
+  ids: string[],
+): Promise<{ found: T[]; unreadable: Map<string, unknown> }> {
+  const found: T[] = [];
+  const unreadable = new Map<string, unknown>();
+  let isAnyRead = false;
+
+  async function readSome(some: string[]): Promise<void> {
+    try {
+      found.push(...(await read(some)));
+      isAnyRead = true;
+    } catch (error) {
+      if (isUnavailable(error)) throw error;
+      const [id] = some;
+      if (some.length <= 1) {
+        if (id !== undefined) unreadable.set(id, error);
+        if (!isAnyRead && unreadable.size >= Math.min(GIVE_UP_AFTER, ids.length)) throw error;
+        return;
+      }
+      for (const half of halvesOf(some)) await readSome(half);
+    }
+  }
+
+  await readSome(ids);
+  return { found, unreadable };
+}
+
+/** What was read of one item, or why it can't be read. */
+export type Answer<T> = { found: T } | { error: unknown };
+
+/**
+ * Reads the first of these items, as many as `read` answers at once. When that fails, it reads each half: an item that can't
+ * be read keeps none of the others. A database that is away is the answer for all of them.
+ */
+export async function readApart<I, T>(read: (items: I[]) => Promise<T[]>, items: I[]): Promise<Answer<T>[]> {
+  try {
+    return (await read(items)).map((found) => ({ found }));
+  } catch (error) {
+    if (items.length <= 1 || isUnavailable(error)) return items.map(() => ({ error }));
+    const [first, second] = halvesOf(items);
+    const answers = await readApart(read, first);
+    // Behind those that were left out nothing is answered.
+    return answers.length < first.length ? answers : [...answers, ...(await readApart(read, second))];
+  }
+}
+
+function halvesOf<T>(items: T[]): [T[], T[]] {
+  const middle = Math.ceil(items.length / 2);
+  return [items.slice(0, middle), items.slice(middle)];
+}

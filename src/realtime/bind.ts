@@ -1,0 +1,162 @@
+import type { FastifyBaseLogger } from "fastify";
+import type { Socket } from "socket.io";
+import { Compile } from "typebox/compile";
+import type { Caller, ChatPorts } from "../chat/ports.ts";
+import { isMonitor } from "../chat/rooms.ts";
+import { Refusal, type RefusalCode } from "../contract/errors.ts";
+import { type ClientEvent, type ClientEventName, clientEvents, fieldRefusals } from "../contract/events.ts";
+import { type ChatMessage, Content, isId } from "../contract/models.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import type { BudgetMember } from "../platform/budget.ts";
+import { takeArrival } from "../platform/engine/arrivals.ts";
+import { toRefusal } from "../store/refusals.ts";
+import { checkContent } from "./content.ts";
+import { handlers } from "./handlers.ts";
+import type { Queue } from "./queue.ts";
+import { memoryOf } from "./waiting.ts";
+
+type BindOptions = {
+  ports: ChatPorts;
+  metrics: Metrics;
+  log: FastifyBaseLogger;
+  /** Whose event it is, for the log. */
+  who: () => object;
+  maxContentBytes: number;
+  /** Takes one event from the connection's allowance; false when there is none left. */
+  mayAct: () => boolean;
+  /** The connection's part of the memory that events may take until they are answered. */
+  waiting: BudgetMember;
+  /** Runs one after the other what it is given, so that a connection's events keep their order. */
+  queue: Queue;
+};
+
+type Ack = (result: boolean, error: string | null, message?: ChatMessage) => void;
+type AnyHandler = (ports: ChatPorts, caller: Caller, data: unknown, options: unknown) => Promise<ChatMessage | void>;
+
+/** The names in the metrics of a budget's parts. */
+const parts = { member: "connection", group: "organisation", total: "process" } as const;
+
+const validators = new Map(
+  Object.entries<ClientEvent>(clientEvents).map(([name, { data, options }]) => [
+    name,
+    { data: Compile(data), options: options && Compile(options) },
+  ]),
+);
+
+/**
+ * Takes every event of a connection through the same gate: rate, role, schema, content, memory, handler, ack. A refusal
+ * becomes `(false, why)`; whatever else goes wrong is logged and answered "Internal error". What can be refused without
+ * the database is refused when it arrives, so that no more than good events is kept waiting.
+ * @param currentCaller who acts; throws a Refusal when he may not any more
+ */
+export function bindEvents(socket: Socket, currentCaller: () => Caller, options: BindOptions): void {
+  const { ports, metrics, log, who, queue, waiting } = options;
+  const isVerbose = log.level === "debug" || log.level === "trace";
+
+  // A packet middleware that never calls `next`: nothing reaches the socket's own listeners, where a client's "error"
+  // event would be an unhandled one.
+  socket.use((given: unknown[]) => {
+    const ack = (typeof given.at(-1) === "function" ? given.pop() : () => {}) as Ack;
+    const [name, ...args] = given;
+    const event = isEvent(name) ? name : null;
+    const meter = metrics.event(event);
+    const arrivedAt = performance.now();
+    const seconds = () => (performance.now() - arrivedAt) / 1_000;
+    /** For the log. What a client sends as an event's name may be anything. */
+    const about = (chat = chatOf(event, args[0])) => ({ ...who(), ...(chat && { chat }), event: event ?? "unknown" });
+    const accept = (message: ChatMessage | void, isWanted: boolean) => {
+      meter.acked(seconds());
+      if (message && isWanted) ack(true, null, message);
+      else ack(true, null);
+      if (isVerbose) log.debug({ ...about(message?.chat_id), result: "ok", seconds: seconds() }, "event");
+    };
+    const refuse = (error: unknown) => {
+      const refusal = toRefusal(error, log, about);
+      meter.refused(refusal.code);
+      ack(false, refusal.message);
+      if (isVerbose) log.debug({ ...about(), result: refusal.code, seconds: seconds() }, "event");
+    };
+    const slowDown = (what: "event" | "bytes" | "waiting") => {
+      metrics.rateLimited.inc({ what });
+      return new Refusal("tooFast");
+    };
+    /** Takes memory for the event until it is answered: at a budget's end the newest work is refused. */
+    const reserve = (memory: number) => {
+      const spent = waiting.take(memory);
+      if (!spent) return;
+      metrics.budgetRefusals.inc({ budget: "events", of: parts[spent] });
+      throw spent === "member" ? slowDown("waiting") : new Refusal("busy");
+    };
+
+    try {
+      const { bytes, isTooMuch } = takeArrival(socket);
+      if (!options.mayAct()) throw slowDown("event");
+      if (isTooMuch) throw slowDown("bytes");
+      if (!event) throw new Refusal("unknownEvent");
+      checkSender(currentCaller(), clientEvents[event].from);
+      const { data, second } = checkArguments(event, args, options.maxContentBytes);
+      const memory = memoryOf(bytes, args);
+      reserve(memory);
+      queue.enqueue(async () => {
+        try {
+          const message = await (handlers[event] as AnyHandler)(ports, currentCaller(), data, second);
+          accept(message, gaveId(event, data, second));
+        } catch (error) {
+          refuse(error);
+        } finally {
+          waiting.giveBack(memory);
+        }
+      });
+    } catch (error) {
+      refuse(error);
+    }
+  });
+}
+
+const isEvent = (name: unknown): name is ClientEventName =>
+  typeof name === "string" && Object.hasOwn(clientEvents, name);
+
+/** The chat that a staff's event names. A visitor's data are content, whatever is in them. */
+function chatOf(event: ClientEventName | null, data: unknown): string | undefined {
+  if (event === null || clientEvents[event].from === "visitor") return undefined;
+  const { room } = (data ?? {}) as { room?: unknown };
+  return typeof room === "string" && isId(room) ? room : undefined;
+}
+
+function checkSender(caller: Caller, from: ClientEvent["from"]): void {
+  if (from === "visitor") {
+    if (caller.kind !== "visitor") throw new Refusal("visitorOnly");
+    return;
+  }
+  if (caller.kind !== "staff") throw new Refusal("staffOnly");
+  if (from === "monitor" && !isMonitor(caller.user)) throw new Refusal("monitorOnly");
+}
+
+function checkArguments(event: ClientEventName, [data, second]: unknown[], maxContentBytes: number) {
+  const { invalid = "invalidData", data: schema } = clientEvents[event] as ClientEvent;
+  const validator = validators.get(event);
+  if (!validator?.data.Check(data)) throw refusalOf(validator?.data.Errors(data), invalid);
+  if (schema === Content) checkContent(data as Content, maxContentBytes);
+  else if (event === "staff_msg") checkContent((data as { content: Content }).content, maxContentBytes);
+  if (!validator.options || second === undefined || second === null) return { data, second: undefined };
+  // Bytes are an object to the schema.
+  if (ArrayBuffer.isView(second) || !validator.options.Check(second))
+    throw refusalOf(validator.options.Errors(second), "invalidOptions");
+  return { data, second };
+}
+
+type SchemaError = { keyword: string; instancePath: string; params: { requiredProperties?: string[] } };
+
+/** The refusal of the first field that is wrong or missing; `whole` when it isn't a field. */
+function refusalOf(errors: Iterable<unknown> = [], whole: RefusalCode): Refusal {
+  const [first] = errors as Iterable<SchemaError>;
+  const field = first?.instancePath.split("/")[1] ?? first?.params.requiredProperties?.[0];
+  const refusals = field === undefined ? undefined : fieldRefusals[field];
+  return new Refusal((first?.keyword === "pattern" && refusals?.pattern) || (refusals?.wrong ?? whole));
+}
+
+/** A client that gave an id of its own has opted in to the ack's third value. */
+function gaveId(event: ClientEventName, data: unknown, second: unknown): boolean {
+  const holder = validators.get(event)?.options ? second : data;
+  return (holder as { id?: unknown } | null | undefined)?.id !== undefined;
+}

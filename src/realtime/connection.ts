@@ -1,0 +1,229 @@
+import type { FastifyBaseLogger } from "fastify";
+import type { DisconnectReason, Socket } from "socket.io";
+import { type Attendance, refOf } from "../chat/attendance.ts";
+import type { Caller, ChatPorts } from "../chat/ports.ts";
+import { roomsOf } from "../chat/rooms.ts";
+import type { Config } from "../config/config.ts";
+import { Refusal, type RefusalCode } from "../contract/errors.ts";
+import type { Delivery } from "../delivery/delivery.ts";
+import type { Account, Accounts } from "../identity/accounts.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import type { Budget } from "../platform/budget.ts";
+import { createGate } from "../platform/engine/gate.ts";
+import { GOODBYE_MS, hasSaidGoodbye, sendAway } from "../platform/engine/goodbye.ts";
+import { cutOff } from "../platform/engine/hang-up.ts";
+import { isStalled, watchReading } from "../platform/engine/reading.ts";
+import { sessionOf } from "../platform/engine/session-ids.ts";
+import type { Fault } from "../platform/log/faults.ts";
+import { createRateLimit } from "../platform/rate-limit.ts";
+import { after, within } from "../platform/time.ts";
+import { drawMaxAge } from "./age.ts";
+import { bindEvents } from "./bind.ts";
+import { createQueue } from "./queue.ts";
+import { accountOf, transportOf } from "./server.ts";
+import type { ReadSnapshot } from "./snapshots.ts";
+
+export type ConnectionContext = {
+  config: Pick<Config, "reconnectGraceMs" | "rateLimit" | "maxContentBytes">;
+  ports: ChatPorts;
+  accounts: Pick<Accounts, "byId">;
+  attendance: Attendance;
+  delivery: Pick<Delivery, "follow">;
+  readSnapshot: ReadSnapshot;
+  /** The memory that events may take until they are answered. */
+  waiting: Budget;
+  /** Runs what connecting asks of the database, together with others who connect. */
+  inRound: (work: () => Promise<void>) => Promise<void>;
+  /** Resolves when the connection hears of its organisation from every process. */
+  subscribed: () => Promise<void>;
+  /** 0: it may become as old as it likes. */
+  maxAgeMs: number;
+  metrics: Metrics;
+  log: FastifyBaseLogger;
+  onFault: Fault;
+};
+
+/** Leaving by choice, or sent away: everything else is a lost connection, and has its grace. */
+const byChoice = new Set<DisconnectReason>(["client namespace disconnect", "server namespace disconnect"]);
+
+/** Whatever a later version of Socket.IO calls it, there are no more than these in the metrics. */
+const reasonLabels: Partial<Record<DisconnectReason, string>> = {
+  "transport error": "transport_error",
+  "transport close": "transport_close",
+  "ping timeout": "ping_timeout",
+  "parse error": "parse_error",
+  "forced close": "forced_close",
+  "forced server close": "forced_server_close",
+  "server shutting down": "server_shutting_down",
+  "client namespace disconnect": "client_namespace_disconnect",
+  "server namespace disconnect": "server_namespace_disconnect",
+};
+
+/** How long unanswered events may keep a connection that is sent away because of this. */
+const answerMs = { token_expired: 1_000, max_age: 5_000 };
+
+export type Connection = {
+  /** Resolves when it is closed and everything of it has been done. */
+  ended: Promise<void>;
+  /** Sends the snapshot again, behind what is under way. Answers whether it could. */
+  refresh(): Promise<boolean>;
+  /**
+   * Closes it, in the way that makes its client connect again, when all that it has sent is answered, but after `ms` in
+   * any case. Who doesn't take his leave is cut off 2 s later.
+   */
+  sendAway(ms: number): Promise<void>;
+  /**
+   * Closes it if its token has expired, it is old enough, or its client has stopped reading. To be called every
+   * `READING_INTERVAL_MS`.
+   */
+  inspect(): void;
+};
+
+/** Serves one connection: its rooms, its presence, its snapshot, then its events, one after the other. */
+export function serveConnection(socket: Socket, context: ConnectionContext): Connection {
+  const { accounts, attendance, config, log, metrics, ports } = context;
+  let caller = callerOf(accountOf(socket), socket.id);
+  /** For the log: made when there is something to log, which for most there never is. */
+  const who = () => ({
+    ...{ connection: socket.id, session: sessionOf(socket.conn) },
+    ...{ user: caller.user.id, organisation: caller.organisationId },
+  });
+  /** Why the connection can't be opened, as it turned out: what it has sent already is refused with it. */
+  let turnedAway: RefusalCode | null = null;
+  const currentCaller = () => {
+    if (turnedAway) throw new Refusal(turnedAway);
+    return caller;
+  };
+  const onFault = (error: unknown) => context.onFault(error, who());
+  const queue = createQueue(onFault);
+
+  // Listeners first: an event may come in before anything that is awaited here is done.
+  bindEvents(socket, currentCaller, {
+    ...{ ports, metrics, log, who, queue, maxContentBytes: config.maxContentBytes },
+    mayAct: createRateLimit(config.rateLimit),
+    waiting: context.waiting.join(caller.organisationId),
+  });
+  const cutOffSlowReader = () => {
+    metrics.cutOffs.inc({ reason: "slow_reader" });
+    log.warn({ ...who(), event: "cut_off" }, "connection cut off: it doesn't read what it is sent");
+    cutOff(socket);
+  };
+  const gate = createGate(socket, () => {
+    log.warn({ ...who(), event: "cut_off" }, "connection closed: its snapshot takes too long");
+    sendAway(socket);
+  });
+  watchReading(socket.conn, cutOffSlowReader);
+  const oldAt = performance.now() + drawMaxAge(context.maxAgeMs);
+  let isOver = false;
+  const end = (reason: keyof typeof answerMs) => {
+    isOver = true;
+    log.debug({ ...who(), event: "sent_away", reason }, "connection sent away");
+    metrics.cutOffs.inc({ reason });
+    sendAwayAnswered(answerMs[reason]).catch(onFault);
+  };
+  const transport = transportOf(socket);
+  metrics.connects.inc({ kind: caller.kind, transport });
+  const { requestId: request } = socket.data as { requestId?: string };
+  log.debug({ ...who(), event: "connect", transport, ...(request && { request }) }, "connected");
+  delete socket.data.requestId;
+  const ended = new Promise<void>((resolve) => {
+    socket.on("disconnect", (reason) => {
+      metrics.disconnects.inc({ kind: caller.kind, reason: reasonLabels[reason] ?? "other" });
+      log.debug({ ...who(), event: "disconnect", reason }, "disconnected");
+      if (reason === "server namespace disconnect") {
+        metrics.cutOffs.inc({ reason: "disabled" });
+        after(GOODBYE_MS, () => cutOff(socket), onFault);
+      }
+      const graceMs = hasSaidGoodbye(socket) || byChoice.has(reason) ? 0 : config.reconnectGraceMs;
+      queue.enqueue(() => attendance.lose(refOf(caller), socket.id, graceMs));
+      resolve(queue.idle());
+    });
+  });
+
+  queue.enqueue(async () => {
+    try {
+      await context.inRound(open);
+    } catch (error) {
+      // The client tries again.
+      onFault(error);
+      turnedAway = "unavailable";
+      sendAway(socket);
+    }
+  });
+  return {
+    ended,
+    async refresh() {
+      let isDone = false;
+      // First its round, then its turn in the queue: what the client sends meanwhile doesn't wait for the others' rounds.
+      await context.inRound(async () => {
+        queue.enqueue(async () => {
+          await sendSnapshot();
+          isDone = true;
+        });
+        await queue.idle();
+      });
+      return isDone;
+    },
+    sendAway: sendAwayAnswered,
+    inspect() {
+      if (!socket.connected || isOver) return;
+      if (Date.now() >= accountOf(socket).expiresAt) end("token_expired");
+      else if (performance.now() >= oldAt) end("max_age");
+      else if (isStalled(socket.conn)) cutOffSlowReader();
+    },
+  };
+
+  async function sendAwayAnswered(ms: number): Promise<void> {
+    const endsAt = performance.now() + ms;
+    // More may come in while it waits.
+    while (queue.length() > 0 && performance.now() < endsAt) await within(endsAt - performance.now(), queue.idle());
+    sendAway(socket);
+  }
+
+  async function open(): Promise<void> {
+    if (!socket.connected) return;
+    // In its rooms first, and only then read: what happens in between is read, or told after the snapshot, or both.
+    gate.shut();
+    await socket.join(roomsOf(caller));
+    await context.subscribed();
+    await context.delivery.follow(caller);
+    const account = accountOf(socket);
+    const current = await accounts.byId(account.kind, account.user.id);
+    const isWelcome = current !== null && !current.user.disabled;
+    const hasNewRole =
+      current?.kind === "staff" && account.kind === "staff" && current.user.role_id !== account.user.role_id;
+    if (!isWelcome) {
+      turnedAway = "unknownUser";
+      gate.open();
+      socket.disconnect(true);
+      return;
+    }
+    if (hasNewRole) {
+      turnedAway = "unavailable";
+      // It comes back, and then joins the rooms of its new role.
+      sendAway(socket);
+      return;
+    }
+    Object.assign(account, current);
+    caller = callerOf(account, socket.id);
+    await attendance.arrive(caller, socket.id);
+    await sendSnapshot();
+  }
+
+  async function sendSnapshot(): Promise<void> {
+    if (!socket.connected || turnedAway) return;
+    gate.shut();
+    try {
+      const send = await context.readSnapshot(caller);
+      if (socket.connected) gate.open(() => send(socket));
+    } finally {
+      gate.open();
+    }
+  }
+}
+
+function callerOf(account: Account, connectionId: string): Caller {
+  const { organisationId } = account;
+  if (account.kind === "staff") return { kind: "staff", user: account.user, organisationId, connectionId };
+  return { kind: "visitor", user: account.user, organisationId, connectionId };
+}

@@ -1,0 +1,44 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { toLastLine } from "../platform/time.ts";
+import type { Connection } from "./connection.ts";
+
+type Options = {
+  /** How long it may take until the last one is told to go; 0 tells all at once. */
+  overMs: number;
+  /** Called with how many are still there. */
+  onRemaining: (count: number) => void;
+};
+
+/** How often some are sent away. */
+const STEP_MS = 50;
+/** How long one's unanswered events may keep it, and how long the last ones have when all the others are gone. */
+const ANSWER_MS = 5_000;
+const ANSWER_AT_END_MS = 1_500;
+/** When the time is over, those that still aren't gone are left to themselves after this. */
+const GIVE_UP_MS = 3_500;
+
+/**
+ * Sends all connections away, evenly over the time, so that no crowd comes to the other processes: of N the n-th goes
+ * after (n - 1)/N of it. Each goes when what it has sent is answered. Ends as soon as nobody is there; answers how many
+ * it has given up, at the latest 3.5 s after the time.
+ */
+export async function drain(connections: ReadonlySet<Connection>, { overMs, onRemaining }: Options): Promise<number> {
+  const startedAt = performance.now();
+  const sentAway = new WeakSet<Connection>();
+  let count = 0;
+  for (;;) {
+    const elapsedMs = performance.now() - startedAt;
+    onRemaining(connections.size);
+    if (connections.size === 0 || elapsedMs > overMs + GIVE_UP_MS) return connections.size;
+    const staying = [...connections].filter((connection) => !sentAway.has(connection));
+    // Who comes in meanwhile, having shaken hands before, counts as well.
+    const share = elapsedMs < overMs ? elapsedMs / overMs : 1;
+    const due = Math.floor((count + staying.length) * share) + 1 - count;
+    for (const connection of staying.slice(0, Math.max(due, 0))) {
+      sentAway.add(connection);
+      count++;
+      connection.sendAway(Math.min(ANSWER_MS, overMs + ANSWER_AT_END_MS - elapsedMs)).catch(toLastLine);
+    }
+    await delay(STEP_MS);
+  }
+}

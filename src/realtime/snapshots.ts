@@ -1,0 +1,85 @@
+import type { Socket } from "socket.io";
+import type { Caller, ChatStore, StaffCaller, VisitorCaller } from "../chat/ports.ts";
+import { activeChats, organisationSnapshots, visitorSnapshots } from "../chat/snapshots.ts";
+import type { ShowToVisitor } from "../chat/visitors-view.ts";
+import { Refusal } from "../contract/errors.ts";
+import type { People } from "../identity/accounts.ts";
+import type { UserRef } from "../identity/user-ref.ts";
+import { untilRoom } from "../platform/engine/outgoing.ts";
+import { type Packet, packetOf, packetWith, send, sharedFields } from "../platform/engine/packet.ts";
+import { gathered, later } from "../platform/gather.ts";
+import { type Answer, readApart } from "../platform/postgres/each.ts";
+
+/** Of so many staff, visitors or organisations the chats are read by one statement at most; the store may read fewer. */
+const PEOPLE_READ = 200;
+const ORGANISATIONS_READ = 20;
+/** So many large packets go out in one turn of the event loop: to hand one over takes most of a millisecond. */
+const SENT_AT_ONCE = 20;
+
+type Parts = {
+  chats: ChatStore;
+  people: People;
+  show: ShowToVisitor;
+  /** The users of an organisation who are online. */
+  online: (organisationId: string) => Promise<UserRef[]>;
+  /** Called with why a chat or a user that can't be read is left out. */
+  onFault: (error: unknown) => void;
+};
+
+/** Reads a connection's snapshot, after it was asked to and not before; answers what sends it. */
+export type ReadSnapshot = (caller: Caller) => Promise<(socket: Socket) => void>;
+
+/**
+ * Those who wait for a snapshot share the next reading. A snapshot is made into a packet once: for all connections of a
+ * visitor, and what is alike for all staff of an organisation for all of them. Each connection is sent the very same bytes,
+ * so that what waits for those that don't read is in memory once.
+ */
+export function createSnapshots({ chats, people, show, online, onFault }: Parts): ReadSnapshot {
+  /**
+   * One reading for all who ask for the same; those whom it leaves out are read by the next. One that can't be read keeps
+   * none of the others from being read.
+   */
+  function shared<I, O>(
+    { keyOf, atOnce }: { keyOf: (item: I) => string; atOnce: number },
+    read: (items: I[]) => Promise<O[]>,
+  ): (item: I) => Promise<O> {
+    const one = gathered<I, Answer<O>>(async (items) => {
+      const wanted = [...new Map(items.map((item) => [keyOf(item), item]))].slice(0, atOnce);
+      // What is read has a place here until it is sent: some MB at most.
+      if (!(await untilRoom())) throw new Refusal("busy");
+      const results = await readApart(
+        read,
+        wanted.map(([, item]) => item),
+      );
+      const found = new Map(results.map((result, index) => [wanted[index]?.[0], result]));
+      return items.map((item) => found.get(keyOf(item)) ?? later);
+    }, Number.POSITIVE_INFINITY);
+    return async (item) => {
+      const answer = await one(item);
+      if ("error" in answer) throw answer.error;
+      return answer.found;
+    };
+  }
+
+  const organisation = shared({ keyOf: (id: string) => id, atOnce: ORGANISATIONS_READ }, async (ids) =>
+    (await organisationSnapshots({ chats, people, online, onFault }, ids)).map(sharedFields),
+  );
+  const active = shared({ keyOf: (id: string) => id, atOnce: PEOPLE_READ }, (ids) =>
+    activeChats({ chats, onFault }, ids),
+  );
+  const ofVisitor = shared({ keyOf: ({ user }: VisitorCaller) => user.id, atOnce: PEOPLE_READ }, async (callers) =>
+    (await visitorSnapshots(chats, callers)).map((one) => packetOf("visitor_init", JSON.stringify(show(one)))),
+  );
+  const turnToSend = gathered(async (all: Packet[]) => all, SENT_AT_ONCE);
+
+  const packetFor = async (caller: Caller): Promise<Packet> => {
+    if (caller.kind === "visitor") return ofVisitor(caller);
+    const { organisationId, user }: StaffCaller = caller;
+    const [ofAll, own] = await Promise.all([organisation(organisationId), active(user.id)]);
+    return packetWith("staff_init", JSON.stringify(own), ofAll);
+  };
+  return async (caller) => {
+    const packet = await turnToSend(await packetFor(caller));
+    return (socket) => send(socket, packet);
+  };
+}

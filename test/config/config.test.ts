@@ -1,0 +1,443 @@
+import { generateKeyPairSync, type KeyObject } from "node:crypto";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { readConfig, readDatabaseUrl } from "../../src/config/config.ts";
+import { Environment } from "../../src/config/environment.ts";
+import { ConfigError } from "../../src/platform/config-error.ts";
+import { readRedisUrl } from "../../src/platform/redis/address.ts";
+import { runUntilExit } from "../support/pod.ts";
+
+type Env = Record<string, string>;
+
+const SECRET = "0123456789abcdef0123456789abcdef";
+const DATABASE_URL = "postgresql://chat:s3cret@db:5432/chat";
+const OTHER_SECRET = "fedcba9876543210fedcba9876543210";
+const REDIS_URL = "redis://:s3cret@redis:6379";
+const pemOf = (key: KeyObject): string =>
+  key.export({ type: key.type === "public" ? "spki" : "pkcs8", format: "pem" }) as string;
+const ed25519 = generateKeyPairSync("ed25519");
+const PUBLIC_KEY = pemOf(ed25519.publicKey);
+const RSA_KEY = pemOf(generateKeyPairSync("rsa", { modulusLength: 2048 }).publicKey);
+const PRIVATE_KEY = pemOf(ed25519.privateKey);
+const oneLine = (pem: string) => pem.replaceAll("\n", "\\n");
+
+const unlimited = { byteRateLimit: { perSecond: 0, burst: 0 } };
+
+const defaults = {
+  port: 3000,
+  host: "localhost",
+  metricsPort: undefined,
+  databaseUrl: undefined,
+  redis: undefined,
+  dataDir: ".data",
+  jwtSecrets: [],
+  jwtPublicKeys: [],
+  accessTokenTtl: "12h",
+  firstAdmin: undefined,
+  reconnectGraceMs: 10_000,
+  corsOrigins: false,
+  trustProxy: ["loopback", "linklocal", "uniquelocal"],
+  visitorsSeeStaff: "profile",
+  allowAuthPayload: false,
+  allowEio3: false,
+  maxContentBytes: 65_536,
+  rateLimit: { perSecond: 20, burst: 60 },
+  byteRateLimit: { perSecond: 65_536, burst: 524_288 },
+  connectRate: 200,
+  maxConnectionsPerUser: 100,
+  maxConnectionAgeMs: 3_600_000,
+  drainMs: 20_000,
+  logLevel: "info",
+  production: false,
+};
+
+/** What stops the start, one line each. */
+function problems(env: Env): string[] {
+  try {
+    readConfig(env);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message.split("\n");
+    throw error;
+  }
+}
+
+describe("a variable that is unset", () => {
+  test("has its default", () => {
+    expect(readConfig({})).toEqual(defaults);
+  });
+
+  test("is the same as an empty one", () => {
+    expect(readConfig(Object.fromEntries(Object.keys(Environment.properties).map((name) => [name, ""])))).toEqual(
+      defaults,
+    );
+  });
+
+  test("is the same whatever other variables there are", () => {
+    expect(readConfig({ PATH: "/bin", port: "1", PORTS: "x" })).toEqual(defaults);
+  });
+});
+
+describe("a good value is read", () => {
+  const onDatabase = { DATABASE_URL, JWT_SECRET: SECRET };
+  const read = { host: "0.0.0.0", databaseUrl: DATABASE_URL, jwtSecrets: [SECRET] };
+  test.for<[Env, object]>([
+    [{ PORT: "0" }, { port: 0 }],
+    [{ PORT: "65535" }, { port: 65535 }],
+    [{ HOST: "::" }, { host: "::" }],
+    [
+      { HOST: "localhost", ...onDatabase },
+      { ...read, host: "localhost" },
+    ],
+    [
+      { METRICS_PORT: "0", PORT: "0" },
+      { port: 0, metricsPort: 0 },
+    ],
+    [{ METRICS_PORT: "9464" }, { metricsPort: 9464 }],
+    [onDatabase, read],
+    [
+      { ...onDatabase, DATABASE_URL: "postgres://db/chat" },
+      { ...read, databaseUrl: "postgres://db/chat" },
+    ],
+    ...[
+      "chat:%23%2F%3F%40@db/chat",
+      "chat@[::1]:6432/chat?sslmode=disable&schema=shop",
+      "/chat?host=/run/postgresql",
+    ].map((rest): [Env, object] => [
+      { ...onDatabase, DATABASE_URL: `postgresql://${rest}` },
+      { ...read, databaseUrl: `postgresql://${rest}` },
+    ]),
+    [
+      { ...onDatabase, REDIS_URL },
+      { ...read, redis: readRedisUrl(REDIS_URL) },
+    ],
+    [{ DATA_DIR: "/var/lib/chat" }, { dataDir: "/var/lib/chat" }],
+    [{ JWT_SECRET: SECRET }, { jwtSecrets: [SECRET] }],
+    [{ JWT_SECRET: "ö".repeat(16) }, { jwtSecrets: ["ö".repeat(16)] }],
+    [{ JWT_SECRET: `${OTHER_SECRET},${SECRET}` }, { jwtSecrets: [OTHER_SECRET, SECRET] }],
+    // One key that happens to have commas: it isn't to be read as shorter ones.
+    ...[`${SECRET},x`, `x,${SECRET}`, `${SECRET},`, `${SECRET},,${OTHER_SECRET}`, `${SECRET},${SECRET},x`].map(
+      (key): [Env, object] => [{ JWT_SECRET: key }, { jwtSecrets: [key] }],
+    ),
+    ...[PUBLIC_KEY, oneLine(PUBLIC_KEY), `\n${PUBLIC_KEY}\n`].map((pem): [Env, object] => [
+      { JWT_PUBLIC_KEY: pem },
+      { jwtPublicKeys: [PUBLIC_KEY.trim()] },
+    ]),
+    ...[PUBLIC_KEY + RSA_KEY, oneLine(PUBLIC_KEY + RSA_KEY), `${PUBLIC_KEY}\n${RSA_KEY}`].map((pems): [Env, object] => [
+      { JWT_PUBLIC_KEY: pems },
+      { jwtPublicKeys: [PUBLIC_KEY.trim(), RSA_KEY.trim()] },
+    ]),
+    [{ ACCESS_TOKEN_TTL: "30m" }, { accessTokenTtl: "30m" }],
+    [
+      { ADMIN_EMAIL: "a@b", ADMIN_PASSWORD: "password-1", ORGANISATION_NAME: "Shop" },
+      { firstAdmin: { email: "a@b", password: "password-1", organisationName: "Shop" } },
+    ],
+    [
+      { ADMIN_EMAIL: "a@b", ADMIN_PASSWORD: "password-1" },
+      { firstAdmin: { email: "a@b", password: "password-1", organisationName: "My organisation" } },
+    ],
+    [{ RECONNECT_GRACE_MS: "0" }, { reconnectGraceMs: 0 }],
+    [{ CORS_ORIGINS: "*" }, { corsOrigins: true }],
+    [{ CORS_ORIGINS: "https://shop.example" }, { corsOrigins: ["https://shop.example"] }],
+    [
+      { CORS_ORIGINS: "https://shop.example, http://localhost:8080" },
+      { corsOrigins: ["https://shop.example", "http://localhost:8080"] },
+    ],
+    [{ TRUST_PROXY: "none" }, { trustProxy: [] }],
+    [
+      { TRUST_PROXY: "203.0.113.7, 2001:db8::/32,loopback" },
+      { trustProxy: ["203.0.113.7", "2001:db8::/32", "loopback"] },
+    ],
+    [{ VISITORS_SEE_STAFF: "public" }, { visitorsSeeStaff: "public" }],
+    [{ ALLOW_AUTH_PAYLOAD: "true" }, { allowAuthPayload: true }],
+    [{ ALLOW_EIO3: "true" }, { allowEio3: true }],
+    [{ ALLOW_EIO3: "false" }, { allowEio3: false }],
+    [{ MAX_CONTENT_BYTES: "900000" }, { maxContentBytes: 900_000 }],
+    [
+      { RATE_LIMIT_PER_SECOND: "0", RATE_LIMIT_BURST: "1" },
+      { ...unlimited, rateLimit: { perSecond: 0, burst: 1 }, connectRate: 0, maxConnectionsPerUser: 0 },
+    ],
+    [
+      { RATE_LIMIT_PER_SECOND: "0", CONNECT_RATE_PER_SECOND: "7", MAX_CONNECTIONS_PER_USER: "8" },
+      { ...unlimited, rateLimit: { perSecond: 0, burst: 60 }, connectRate: 7, maxConnectionsPerUser: 8 },
+    ],
+    [{ RATE_LIMIT_BYTES_PER_SECOND: "0" }, unlimited],
+    [
+      { RATE_LIMIT_PER_SECOND: "0", RATE_LIMIT_BYTES_PER_SECOND: "1000" },
+      {
+        ...{ rateLimit: { perSecond: 0, burst: 60 }, byteRateLimit: { perSecond: 1_000, burst: 8_000 } },
+        ...{ connectRate: 0, maxConnectionsPerUser: 0 },
+      },
+    ],
+    [{ CONNECT_RATE_PER_SECOND: "0" }, { connectRate: 0 }],
+    [{ MAX_CONNECTIONS_PER_USER: "0" }, { maxConnectionsPerUser: 0 }],
+    [{ MAX_CONNECTION_AGE: "0" }, { maxConnectionAgeMs: 0 }],
+    [{ MAX_CONNECTION_AGE: "90s" }, { maxConnectionAgeMs: 90_000 }],
+    [{ MAX_CONNECTION_AGE: "15m" }, { maxConnectionAgeMs: 900_000 }],
+    [{ MAX_CONNECTION_AGE: "2d" }, { maxConnectionAgeMs: 172_800_000 }],
+    [{ DRAIN_MS: "0" }, { drainMs: 0 }],
+    [{ DRAIN_MS: "600000" }, { drainMs: 600_000 }],
+    [{ LOG_LEVEL: "silent" }, { logLevel: "silent" }],
+    [{ NODE_ENV: "development" }, {}],
+    [{ NODE_ENV: "test" }, {}],
+    [
+      { NODE_ENV: "production", ...onDatabase, REDIS_URL },
+      { production: true, ...read, redis: readRedisUrl(REDIS_URL) },
+    ],
+  ])("%j", ([env, expected]) => {
+    expect(readConfig(env)).toEqual({ ...defaults, ...expected });
+  });
+});
+
+describe("a bad value is one line that names the variable, what was found and what is expected", () => {
+  const redis =
+    "redis://host:port, rediss://host:port, or a comma list of them; or redis+sentinel://host:port,host:port/master, or rediss+sentinel://…";
+  const proxies = "a comma list of addresses, CIDRs, loopback, linklocal and uniquelocal, or none";
+  const ttl = "a number with s, m, h or d, such as 12h";
+  const age = "a number with s, m, h or d, such as 1h, or 0";
+  const level = "a pino level such as info or debug";
+  const password = "at least 8 characters with a digit";
+  const trueOrFalse = "true or false";
+  test.for([
+    ["PORT", "abc", "an integer from 0 to 65535"],
+    ["PORT", "-1", "an integer from 0 to 65535"],
+    ["PORT", "80.5", "an integer from 0 to 65535"],
+    ["PORT", " ", "an integer from 0 to 65535"],
+    ["PORT", "1e3", "an integer from 0 to 65535"],
+    ["RECONNECT_GRACE_MS", "10s", "an integer from 0 to 3600000"],
+    ["MAX_CONTENT_BYTES", "64k", "an integer from 2 to 900000"],
+    ["RATE_LIMIT_PER_SECOND", "off", "an integer from 0 to 1000000"],
+    ["RATE_LIMIT_BYTES_PER_SECOND", "64k", "an integer from 0 to 1000000000"],
+    ["RATE_LIMIT_BURST", "-5", "an integer from 1 to 1000000"],
+    ["DRAIN_MS", "20s", "an integer from 0 to 600000"],
+    ["ACCESS_TOKEN_TTL", "12", ttl],
+    ["ACCESS_TOKEN_TTL", "0h", ttl],
+    ["ACCESS_TOKEN_TTL", "12 hours", ttl],
+    ["MAX_CONNECTION_AGE", "3600", age],
+    ["MAX_CONNECTION_AGE", "0h", age],
+    ["MAX_CONNECTION_AGE", "1.5h", age],
+    ["ADMIN_EMAIL", "a b", "a text without spaces, at most 254 characters"],
+    ["CORS_ORIGINS", "shop.example", "an origin such as https://shop.example or capacitor://localhost"],
+    [
+      ...["CORS_ORIGINS", "https://shop.example/"],
+      "scheme, host and port only, without a slash or anything else behind them",
+    ],
+    ["CORS_ORIGINS", "null", "an origin of its own: every sandboxed frame and local file has this one"],
+    ...["all", "10.0.0.0/33", "10.0.0.0/x", "10.0.0.1,", "none, 10.0.0.1", "0.0.0.0/0"].map(
+      (value) => ["TRUST_PROXY", value, proxies] as const,
+    ),
+    ["MAX_CONNECTIONS_PER_USER", "many", "an integer from 0 to 100000"],
+    ["VISITORS_SEE_STAFF", "nobody", "profile or public"],
+    ["ALLOW_AUTH_PAYLOAD", "1", trueOrFalse],
+    ["ALLOW_EIO3", "yes", trueOrFalse],
+    ["ALLOW_EIO3", "TRUE", trueOrFalse],
+    ["METRICS_PORT", "off", "an integer from 0 to 65535"],
+    ...["prod", "Production", "staging", "production "].map(
+      (value) => ["NODE_ENV", value, "production, development or test"] as const,
+    ),
+    ["LOG_LEVEL", "loud", level],
+    ["LOG_LEVEL", "INFO", level],
+  ] as const)("%s=%s", ([name, value, expected]) => {
+    expect(problems({ ADMIN_PASSWORD: name === "ADMIN_EMAIL" ? "password-1" : "", [name]: value })).toEqual([
+      `${name}: found ${JSON.stringify(value)}, expected ${expected}`,
+    ]);
+  });
+
+  test.for([
+    ["PORT", "65536", "an integer from 0 to 65535"],
+    ["MAX_CONTENT_BYTES", "1", "an integer from 2 to 900000"],
+    ["MAX_CONTENT_BYTES", "900001", "an integer from 2 to 900000"],
+    ["RATE_LIMIT_BURST", "0", "an integer from 1 to 1000000"],
+    ["RECONNECT_GRACE_MS", "3600001", "an integer from 0 to 3600000"],
+    ["CONNECT_RATE_PER_SECOND", "100001", "an integer from 0 to 100000"],
+    ["DRAIN_MS", "600001", "an integer from 0 to 600000"],
+  ] as const)("%s=%s, a number out of its range", ([name, value, expected]) => {
+    expect(problems({ [name]: value })).toEqual([`${name}: found ${value}, expected ${expected}`]);
+  });
+
+  const p384 = pemOf(generateKeyPairSync("ec", { namedCurve: "secp384r1" }).publicKey);
+  const publicKey = "a public key as PEM (RSA, EC P-256 or Ed25519), or several one after the other";
+  test.for([
+    [
+      "a database of another kind",
+      "DATABASE_URL",
+      "mysql://root:s3cret@db",
+      "postgresql://user:password@host:port/database",
+    ],
+    ["an address that isn't of Redis", "REDIS_URL", "http://:s3cret@redis", redis],
+    ["a list with a hole", "REDIS_URL", "redis://a:s3cret@b,,redis://c", redis],
+    ["31 bytes", "JWT_SECRET", "s3cret".padEnd(31, "x"), "a text of at least 32 bytes"],
+    ["too short", "ADMIN_PASSWORD", "s3cret", password],
+    ["without a digit", "ADMIN_PASSWORD", "s-cret-secret", password],
+    ["no PEM", "JWT_PUBLIC_KEY", "s3cret", publicKey],
+    ["a private key", "JWT_PUBLIC_KEY", PRIVATE_KEY, publicKey],
+    ["a private key after a public one", "JWT_PUBLIC_KEY", PUBLIC_KEY + PRIVATE_KEY, publicKey],
+    ["a public key after a curve of another kind", "JWT_PUBLIC_KEY", p384 + PUBLIC_KEY, publicKey],
+    ["a private key in one line", "JWT_PUBLIC_KEY", oneLine(PRIVATE_KEY), publicKey],
+    ["a curve that no algorithm of ours uses", "JWT_PUBLIC_KEY", p384, publicKey],
+  ] as const)("a secret is never printed, only its size: %s in %s", ([, name, value, expected]) => {
+    const others = { DATABASE_URL, JWT_SECRET: SECRET, ADMIN_EMAIL: name === "ADMIN_PASSWORD" ? "a@b" : "" };
+    expect(problems({ ...others, [name]: value })).toEqual([
+      `${name}: found a text of ${value.length} bytes, expected ${expected}`,
+    ]);
+  });
+
+  const form = "postgresql://user:password@host:port/database";
+  const escaped = `${form}, with %23 for #, %2F for /, %3F for ?, %40 for @ and %25 for % in a password`;
+  test.for([
+    ["postgresql://chat:s3#cret@db/chat", "a # in the address", escaped],
+    ["postgresql://chat:12#3@db/chat", "a # in the address", escaped],
+    ["postgresql://chat:s3/cret@db/chat", "an address that can't be read, or a port above 65535", escaped],
+    ["postgresql://chat:12/3@db/chat", "a / or @ in the database's name", escaped],
+    ["postgresql://chat:s3?cret@db/chat", "an address that can't be read, or a port above 65535", escaped],
+    ["postgresql://chat:12?3@db/chat", "no database behind the host", escaped],
+    ["postgresql://chat:%E4@db/chat", "a % that isn't followed by a character's code", escaped],
+    ["postgresql://chat:s3cret@db:99999/chat", "an address that can't be read, or a port above 65535", escaped],
+    ["postgresql://chat:s3cret@db:port/chat", "an address that can't be read, or a port above 65535", escaped],
+    ["postgresql://chat:s3cret@a:5432,b:5432/chat", "an address that can't be read, or a port above 65535", escaped],
+    ["postgresql://chat:s3cret@db:0/chat", "the port 0", form],
+    ["postgresql://chat:s3cret@/chat", "no host", form],
+    ["postgresql:///chat", "no host", form],
+    ["postgresql://chat:s3cret@db", "no database behind the host", escaped],
+    ["postgresql://chat:s3cret@db/", "no database behind the host", escaped],
+    ["postgresql://chat:s3cret@db/chat?schema=", "no schema's name in ?schema=", "such as public"],
+    ["postgresql://chat:s3cret@db/chat?schema=pg_chat", "no schema's name in ?schema=", "such as public"],
+    [
+      "postgresql://chat:s3cret@db/chat?sslrootcert=/no/such.crt",
+      "a certificate or key that can't be read (ENOENT)",
+      "a readable file",
+    ],
+  ] as const)("DATABASE_URL=%s: one line, without the password", ([url, found, expected]) => {
+    const line = `DATABASE_URL: found ${found}, expected ${expected}`;
+    expect(problems({ DATABASE_URL: url, JWT_SECRET: SECRET })).toEqual([line]);
+    expect(() => readDatabaseUrl({ DATABASE_URL: url })).toThrow(new ConfigError(line));
+  });
+
+  test("a list of keys with spaces, which would be other keys", () => {
+    expect(problems({ JWT_SECRET: `${SECRET}, ${OTHER_SECRET}` })).toEqual([
+      "JWT_SECRET: found white space beside a comma, expected a comma list without it",
+    ]);
+  });
+
+  test("METRICS_PORT that is PORT", () => {
+    expect(problems({ METRICS_PORT: "3000" })).toEqual(["METRICS_PORT: found 3000, expected another one than PORT"]);
+  });
+
+  test("several at once: a line for each, and each once", () => {
+    expect(problems({ PORT: "x", LOG_LEVEL: "loud", JWT_SECRET: "short", NODE_ENV: "production", REDIS_URL })).toEqual([
+      'PORT: found "x", expected an integer from 0 to 65535',
+      'LOG_LEVEL: found "loud", expected a pino level such as info or debug',
+      "DATABASE_URL: not set, but required with NODE_ENV=production",
+      "JWT_SECRET: found a text of 5 bytes, expected a text of at least 32 bytes",
+    ]);
+  });
+});
+
+describe("a variable that another one requires", () => {
+  test.for<[Env, string[]]>([
+    [
+      { NODE_ENV: "production" },
+      ["DATABASE_URL", "REDIS_URL", "JWT_SECRET"].map(
+        (name) => `${name}: not set, but required with NODE_ENV=production`,
+      ),
+    ],
+    [
+      { NODE_ENV: "production", DATABASE_URL, JWT_SECRET: SECRET },
+      ["REDIS_URL: not set, but required with NODE_ENV=production"],
+    ],
+    [{ DATABASE_URL }, ["JWT_SECRET: not set, but required with DATABASE_URL: expected a text of at least 32 bytes"]],
+    [
+      { REDIS_URL },
+      ["DATABASE_URL: not set, but required with REDIS_URL: the embedded database serves a single process"],
+    ],
+    [{ ADMIN_EMAIL: "a@b" }, ["ADMIN_PASSWORD: not set, but required with ADMIN_EMAIL"]],
+    [{ ADMIN_PASSWORD: "password-1" }, ["ADMIN_EMAIL: not set, but required with ADMIN_PASSWORD"]],
+  ])("%j", ([env, expected]) => {
+    expect(problems(env)).toEqual(expected);
+  });
+});
+
+test("a process with two bad variables prints exactly their lines and exits with 1", async () => {
+  const { code, output } = await runUntilExit({ PORT: "http", JWT_SECRET: "s3cret" });
+  expect({ code, output }).toEqual({
+    code: 1,
+    output: [
+      'PORT: found "http", expected an integer from 0 to 65535\n',
+      "JWT_SECRET: found a text of 6 bytes, expected a text of at least 32 bytes\n",
+    ].join(""),
+  });
+});
+
+describe(".env.example", () => {
+  const lines = readFileSync(join(import.meta.dirname, "../../.env.example"), "utf8").split("\n");
+  type Variable = { default?: unknown; description?: string };
+
+  test("has every variable there is, commented out, with its default, below its description", () => {
+    const found = lines.flatMap((line, n) => (/^#[A-Z\d_]+=/.test(line) ? [{ line, above: lines[n - 1] }] : []));
+    expect(found).toEqual(
+      Object.entries(Environment.properties as Record<string, Variable>).map(
+        ([name, { default: initial = "", description }]) => ({
+          line: `#${name}=${initial}`,
+          above: `# ${description}`,
+        }),
+      ),
+    );
+  });
+
+  test("sets nothing by itself", () => {
+    expect(lines.filter((line) => line !== "" && !line.startsWith("#"))).toEqual([]);
+  });
+});
+
+test("compose.yaml passes every variable of .env on to the pods, but for those that belong to the image", () => {
+  const { services } = parse(readFileSync(join(import.meta.dirname, "../../compose.yaml"), "utf8"), { merge: true });
+  const ofImage = ["PORT", "HOST", "DATA_DIR", "NODE_ENV"];
+  const passedOn = Object.keys(services.pod1.environment);
+  expect([...passedOn, ...ofImage].sort()).toEqual(Object.keys(Environment.properties).sort());
+});
+
+test("however many variables are bad, each has its line", () => {
+  const names = Object.keys(Environment.properties).filter((name) => !["HOST", "DATA_DIR"].includes(name));
+  const bad = Object.fromEntries(names.map((name) => [name, " "]));
+  let message = "";
+  try {
+    readConfig(bad);
+  } catch (error) {
+    message = (error as ConfigError).message;
+  }
+  const lines = message.split("\n").map((line) => line.split(":")[0]);
+  const free = ["ORGANISATION_NAME"];
+  expect(lines.sort()).toEqual(names.filter((name) => !free.includes(name)).sort());
+});
+
+test.each(["PORT", "METRICS_PORT"])(
+  "%s that is taken stops the start with one line",
+  { timeout: 60_000 },
+  async (name) => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const { code, output } = await runUntilExit({ [name]: String(port), LOG_LEVEL: "warn" });
+    server.close();
+    expect(code).toBe(1);
+    expect(output.trim().split("\n")).toEqual([
+      `${name}: found ${port}, expected one that is free (listen EADDRINUSE: address already in use 127.0.0.1:${port})`,
+    ]);
+  },
+);
+
+test.each([
+  [{ HOST: "203.0.113.9" }, "HOST", "an address of this machine"],
+  [{ HOST: "no.such.host.invalid" }, "HOST", "an address of this machine"],
+  [{ DATA_DIR: import.meta.filename }, "DATA_DIR", "a folder that can be written"],
+])("what this machine hasn't stops the start with one line: %j", { timeout: 60_000 }, async (env, name, expected) => {
+  const { code, output } = await runUntilExit(env);
+  expect({ code, lines: output.trim().split("\n") }).toEqual({
+    code: 1,
+    lines: [expect.stringMatching(new RegExp(`^${name}: found "[^"]+", expected ${expected} \\(.+\\)$`))],
+  });
+});

@@ -1,0 +1,163 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import pino from "pino";
+import { Compile } from "typebox/compile";
+import { describe, expect, test } from "vitest";
+import { readConfig } from "../../src/config/config.ts";
+import { Environment } from "../../src/config/environment.ts";
+import { refusals } from "../../src/contract/errors.ts";
+import { type ClientEvent, clientEvents, type ServerEvent, serverEvents } from "../../src/contract/events.ts";
+import * as models from "../../src/contract/models.ts";
+import { chatRoutes } from "../../src/http/chats.ts";
+import { registerDocuments } from "../../src/http/documents.ts";
+import { loginRoutes } from "../../src/http/logins.ts";
+import { metricsRoute, probeRoutes } from "../../src/http/probes.ts";
+import { createHttpServer } from "../../src/http/server.ts";
+import { userRoutes } from "../../src/http/users.ts";
+import { visitorRoutes } from "../../src/http/visitors.ts";
+import { createMetrics } from "../../src/metrics/metrics.ts";
+import { createClients } from "../../src/platform/net/client-address.ts";
+import { handlers } from "../../src/realtime/handlers.ts";
+
+const read = (file: string) => readFileSync(join(import.meta.dirname, "../..", file), "utf8");
+const readme = read("README.md");
+
+/** The rows of the first table below a heading, each as the texts of its cells. */
+function table(heading: string): string[][] {
+  const section = readme.split(/^#+ /m).find((one) => one.startsWith(`${heading}\n`)) ?? "";
+  const rows = section.split("\n").filter((line) => line.startsWith("|"));
+  return rows.slice(2).map((row) =>
+    row
+      .slice(1, -1)
+      .split("|")
+      .map((cell) => cell.trim()),
+  );
+}
+
+const code = (text: string | undefined) => [...(text ?? "").matchAll(/`([^`]+)`/g)].map(([, inside]) => inside);
+const column = (rows: string[][], index: number) => rows.map((row) => row[index]);
+const quoted = (names: string[]) => names.map((name) => `\`${name}\``);
+const sorted = (names: unknown[]) => [...names].sort();
+
+describe("README's tables", () => {
+  test("list each event that a client may send once, with its fields and only refusals that exist", () => {
+    const rows = table("Events that a client may send");
+    expect(sorted(column(rows, 0))).toEqual(sorted(quoted(Object.keys(clientEvents))));
+    for (const [name, { data: schema }] of Object.entries<ClientEvent>(clientEvents)) {
+      const [, , data, , refusedWith] = rows.find(([event]) => event === `\`${name}\``) ?? [];
+      for (const field of fieldsOf(schema)) expect(data, name).toContain(field);
+      for (const refusal of code(refusedWith)) expect(Object.keys(refusals), name).toContain(refusal);
+    }
+  });
+
+  test("list each event that a client may hear once, with exactly its fields", () => {
+    const rows = table("Events that a client may hear");
+    expect(sorted(column(rows, 0))).toEqual(sorted(quoted(Object.keys(serverEvents))));
+    for (const [name, { payload: schema }] of Object.entries(serverEvents)) {
+      const [, , , payload] = rows.find(([event]) => event === `\`${name}\``) ?? [];
+      expect(sorted(code(payload)), name).toEqual(sorted(Object.keys(schema.properties)));
+    }
+  });
+
+  test("list each object's fields", () => {
+    const { Staff, Visitor, Room, ChatMessage } = models;
+    const fields = Object.entries({ Staff, Visitor, Room, ChatMessage }).map(([name, { properties }]) => [
+      name,
+      Object.keys(properties),
+    ]);
+    expect(table("Events").map(([name, cell]) => [name, code(cell)])).toEqual(fields);
+  });
+
+  test("list each refusal once, word by word, with its status", () => {
+    const stated = Object.entries(refusals).map(([name, { sentence, status }]) => [
+      `\`${name}\``,
+      sentence,
+      `${status}`,
+    ]);
+    expect(sorted(table("Refusals"))).toEqual(sorted(stated));
+  });
+
+  test("list each environment variable once, with its default", () => {
+    const stated = Object.entries(Environment.properties).map(([name, schema]) => {
+      const { default: initial } = schema as { default?: unknown };
+      return [`\`${name}\``, initial === undefined ? "–" : `\`${initial}\``];
+    });
+    expect(sorted(table("Configuration").map(([name, initial]) => [name, initial]))).toEqual(sorted(stated));
+  });
+
+  test("list each HTTP call once", async () => {
+    const routes = (await httpRoutes()).map((route) => route.toString());
+    const listed = table("HTTP").map(([call]) => code(call)[0]?.replace(/\?.*/, ""));
+    expect(sorted(listed)).toEqual(sorted(routes));
+  });
+});
+
+describe("the contract", () => {
+  test("has a handler and a schema for each event that a client may send", () => {
+    expect(sorted(Object.keys(handlers))).toEqual(sorted(Object.keys(clientEvents)));
+    for (const { data } of Object.values(clientEvents)) expect(() => Compile(data)).not.toThrow();
+  });
+
+  test("has an object schema for each event that a client may hear", () => {
+    for (const [event, { payload }] of Object.entries<ServerEvent>(serverEvents)) {
+      expect(() => Compile(payload), event).not.toThrow();
+      expect(payload, event).toMatchObject({ type: "object" });
+    }
+  });
+});
+
+describe("README's text", () => {
+  const events = [...Object.keys(clientEvents), ...Object.keys(serverEvents)];
+  test("names no event that doesn't exist", () => {
+    // Whatever looks like an event: it starts with a first word of one.
+    const firstWords = new Set(events.map((event) => event.split("_")[0]));
+    const words = [...readme.matchAll(/\b[a-z]+(?:_[a-z]+)+\b/g)].map(([word]) => word);
+    const known = new Set([...events, ...fieldsOf(serverEvents)]);
+    const unknown = words.filter((word) => firstWords.has(word.split("_")[0]) && !known.has(word));
+    expect(unknown).toEqual([]);
+  });
+
+  test("names only npm scripts that exist", () => {
+    const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
+    const named = [...readme.matchAll(/npm (?:run (?:-s )?)?(start|test|(?<=run (?:-s )?)\w+)/g)].map(
+      ([, name]) => name,
+    );
+    expect(named).not.toEqual([]);
+    for (const name of named) expect(Object.keys(scripts)).toContain(name);
+  });
+});
+
+/** Every name of a field anywhere in a schema. */
+function fieldsOf(schema: unknown): string[] {
+  if (typeof schema !== "object" || schema === null) return [];
+  const { properties } = schema as { properties?: object };
+  return [...Object.keys(properties ?? {}), ...Object.values(schema).flatMap(fieldsOf)];
+}
+
+/** Such as "GET /users", the page /docs left out. Nothing is called, so nothing but the configuration is needed. */
+async function httpRoutes(): Promise<string[]> {
+  const metrics = createMetrics();
+  const config = readConfig({});
+  const nothingElse = { config } as never;
+  const clients = createClients([]);
+  const http = await createHttpServer({
+    config,
+    clients,
+    mayAsk: () => true,
+    logger: pino({ level: "silent" }),
+    metrics,
+  });
+  const routes: string[] = [];
+  http.addHook("onRoute", ({ method, url }) => {
+    if (!url.startsWith("/docs")) routes.push(...[method].flat().map((one) => `${one} ${url}`));
+  });
+  await registerDocuments(http);
+  loginRoutes(http, nothingElse);
+  visitorRoutes(http, nothingElse);
+  userRoutes(http, nothingElse);
+  chatRoutes(http, nothingElse);
+  probeRoutes(http, nothingElse);
+  metricsRoute(http, nothingElse);
+  await http.close();
+  return routes.filter((route) => !/^(HEAD|OPTIONS) /.test(route));
+}

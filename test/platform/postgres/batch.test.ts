@@ -1,0 +1,127 @@
+import { expect, onTestFinished, test, vi } from "vitest";
+import { batched, locked } from "../../../src/platform/postgres/batch.ts";
+
+const never = { shouldRetry: () => false, shouldSplit: () => false, keyOf: String, laneOf: String };
+const nextTurn = () => new Promise(setImmediate);
+
+test("what comes in together is one batch, and while one runs the next one gathers, in order", async () => {
+  const batches: number[][] = [];
+  const add = batched<number, number>(
+    async (items) => {
+      batches.push(items);
+      await nextTurn();
+      return items.map((item) => item * 10);
+    },
+    { ...never, maxSize: 3 },
+  );
+  const first = [1, 2].map(add);
+  await nextTurn();
+  expect(batches).toEqual([[1, 2]]);
+  expect(await Promise.all([...first, ...[3, 4, 5, 6].map(add)])).toEqual([10, 20, 30, 40, 50, 60]);
+  expect(batches).toEqual([[1, 2], [3, 4, 5], [6]]);
+});
+
+test("a batch ends where it would be too large, in order; what is too large itself goes alone", async () => {
+  const batches: number[][] = [];
+  const add = batched<number, number>(
+    async (items) => {
+      batches.push(items);
+      await nextTurn();
+      return items;
+    },
+    { ...never, keyOf: () => crypto.randomUUID(), maxSize: 10, maxBytes: 10, sizeOf: (item) => item },
+  );
+  await Promise.all([5, 4, 3, 1, 50, 2, 8, 1].map(add));
+  expect(batches).toEqual([[5, 4], [3, 1], [50], [2, 8], [1]]);
+});
+
+test("items of one key go into batches of their own", async () => {
+  const batches: string[][] = [];
+  const add = batched<string, string>(
+    async (items) => {
+      batches.push(items);
+      await nextTurn();
+      return items;
+    },
+    { ...never, maxSize: 10, keyOf: (item) => item[0] ?? "" },
+  );
+  await Promise.all(["x", "a1", "b1", "a2", "b2", "a3"].map(add));
+  expect(batches).toEqual([["x", "a1", "b1"], ["a2", "b2"], ["a3"]]);
+});
+
+test("a batch that fails through one item is split, and only that item fails", async () => {
+  const add = batched<number, number>(
+    async (items) => {
+      await nextTurn();
+      if (items.includes(3)) throw new Error("three");
+      return items;
+    },
+    { ...never, maxSize: 10, shouldSplit: () => true },
+  );
+  const results = await Promise.allSettled([1, 2, 3, 4].map(add));
+  expect(results.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "rejected", "fulfilled"]);
+});
+
+test("a batch that fails through nobody's fault fails as a whole, at once; the next one is tried", async () => {
+  let runs = 0;
+  const add = batched<number, number>(
+    async (items) => {
+      runs++;
+      await nextTurn();
+      if (runs === 2) throw new Error("away");
+      return items;
+    },
+    { ...never, maxSize: 2 },
+  );
+  const results = await Promise.allSettled([1, 2, 3, 4, 5].map(add));
+  const [ok, failed] = ["fulfilled", "rejected"];
+  expect(results.map(({ status }) => status)).toEqual([ok, ok, failed, failed, ok]);
+  expect(runs).toBe(3);
+});
+
+test("a batch that would succeed now is tried again, but not for ever", async () => {
+  let runs = 0;
+  const add = batched<number, number>(
+    async (items) => {
+      runs++;
+      if (runs < 3 || items[0] === 2) throw new Error("conflict");
+      return items;
+    },
+    { ...never, maxSize: 2, shouldRetry: () => true },
+  );
+  expect(await add(1)).toBe(1);
+  await expect(add(2)).rejects.toThrow("conflict");
+  expect(runs).toBe(3 + 5);
+});
+
+test("after a try that took long, what is locked is tried again within seconds", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setImmediate", "performance"] });
+  onTestFinished(() => void vi.useRealTimers());
+  let runs = 0;
+  const add = batched<number, number>(
+    async (items) => {
+      runs++;
+      if (runs === 2) await new Promise((resolve) => setTimeout(resolve, 10_000));
+      return runs < 3 ? items.map(() => locked) : items;
+    },
+    { ...never, maxSize: 10 },
+  );
+  const answer = add(1);
+  await vi.advanceTimersByTimeAsync(12_000);
+  expect(runs).toBe(3);
+  expect(await answer).toBe(1);
+});
+
+test("a lane in which much waits holds up no other, and all keep their order", async () => {
+  const batches: string[][] = [];
+  const add = batched<string, void>(
+    async (items) => {
+      batches.push(items);
+      await nextTurn();
+      return items.map(() => undefined);
+    },
+    { ...never, laneOf: (item) => item[0] ?? "", maxSize: 100, maxBytes: 40, sizeOf: () => 10 },
+  );
+  await Promise.all(["a1", "a2", "a3", "a4", "a5", "a6", "b1", "b2", "c1"].map(add));
+  expect(batches).toEqual([["a1", "b1", "c1", "a2"], ["a3", "b2", "a4", "a5"], ["a6"]]);
+});

@@ -1,0 +1,59 @@
+// Subscriptions that Redis refuses, or that are lost in the middle of being made: a process must never stay deaf.
+import { setTimeout as delay } from "node:timers/promises";
+import { Redis } from "ioredis";
+import { expect, test } from "vitest";
+import { readRedisUrl } from "../../../src/platform/redis/address.ts";
+import { connectBus } from "../../../src/platform/redis/bus.ts";
+import { startRedis } from "../../support/services.ts";
+
+const quietly = { onFault() {}, onLost() {}, onLag() {} };
+
+test("a subscription that was refused is asked for again", async () => {
+  const server = await startRedis();
+  const bus = await connectBus(readRedisUrl(server.url), quietly);
+  const heard = new Set<string>();
+  bus.onMessage((channel) => channel.startsWith("chat:") && heard.add(channel));
+  const admin = new Redis(server.url);
+  try {
+    bus.subscribe("chat:a");
+    await bus.subscribed();
+    // Its connection breaks, and until there is room again nobody may connect.
+    await admin.config("SET", "maxclients", "1");
+    await admin.call("CLIENT", "KILL", "TYPE", "pubsub");
+    bus.subscribe("chat:b");
+    await delay(1_500);
+    await admin.config("SET", "maxclients", "1000");
+    const both = async () => {
+      for (const channel of ["chat:a", "chat:b"]) bus.publish(channel, "x");
+      return [...heard].sort();
+    };
+    await expect.poll(both, { timeout: 15_000, interval: 200 }).toEqual(["chat:a", "chat:b"]);
+  } finally {
+    admin.disconnect();
+    await bus.close();
+    await server.stop();
+  }
+});
+
+test("while a subscription is refused nobody is told to begin anew; once it is there, what was missed is", async () => {
+  const server = await startRedis();
+  const bus = await connectBus(readRedisUrl(server.url), quietly);
+  let restored = 0;
+  bus.onRestored(() => void restored++);
+  const admin = new Redis(server.url);
+  try {
+    await expect.poll(bus.isUp, { timeout: 5_000 }).toBe(true);
+    await admin.acl("SETUSER", "default", "-ssubscribe");
+    const before = restored;
+    bus.subscribe("chat:a");
+    // Some tries long.
+    await delay(3_500);
+    expect(restored).toBe(before);
+    await admin.acl("SETUSER", "default", "+ssubscribe");
+    await expect.poll(() => restored, { timeout: 8_000 }).toBe(before + 1);
+  } finally {
+    admin.disconnect();
+    await bus.close();
+    await server.stop();
+  }
+});
