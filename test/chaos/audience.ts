@@ -1,4 +1,4 @@
-// Who is to hear of a row, and as which event, as README's table of events has it.
+// Who is to hear of a row, and as which event, as the tables of docs/PROTOCOL.md have it.
 import type { Chat, History, Row } from "./history.ts";
 import type { User } from "./ledger.ts";
 

@@ -124,10 +124,8 @@ describe("what is public", () => {
       ...{ path: path.value, isPrefix: path.type === "PathPrefix" },
     })),
   };
-  const readme = readFileSync(join(k8s, "../README.md"), "utf8");
-  const documented = [...readme.matchAll(/^\| `[A-Z]+ (\/[\w./]*)/gm)].map(
-    ([, path]) => path?.replace(/\/$/, "") ?? "",
-  );
+  const page = readFileSync(join(k8s, "../docs/HTTP.md"), "utf8");
+  const documented = [...page.matchAll(/^\| `[A-Z]+ (\/[\w./]*)/gm)].map(([, path]) => path?.replace(/\/$/, "") ?? "");
 
   test.each(Object.entries(publics))(
     "%s: every call of the API, sockets and pages, but neither metrics nor /livez",

@@ -20,11 +20,13 @@ import { createClients } from "../../src/platform/net/client-address.ts";
 import { handlers } from "../../src/realtime/handlers.ts";
 
 const read = (file: string) => readFileSync(join(import.meta.dirname, "../..", file), "utf8");
-const readme = read("README.md");
+const protocol = read("docs/PROTOCOL.md");
+const calls = read("docs/HTTP.md");
+const configuration = read("docs/CONFIGURATION.md");
 
-/** The rows of the first table below a heading, each as the texts of its cells. */
-function table(heading: string): string[][] {
-  const section = readme.split(/^#+ /m).find((one) => one.startsWith(`${heading}\n`)) ?? "";
+/** The rows of the table below a heading, each as the texts of its cells. */
+function table(page: string, heading: string): string[][] {
+  const section = page.split(/^#+ /m).find((one) => one.startsWith(`${heading}\n`)) ?? "";
   const rows = section.split("\n").filter((line) => line.startsWith("|"));
   return rows.slice(2).map((row) =>
     row
@@ -39,9 +41,9 @@ const column = (rows: string[][], index: number) => rows.map((row) => row[index]
 const quoted = (names: string[]) => names.map((name) => `\`${name}\``);
 const sorted = (names: unknown[]) => [...names].sort();
 
-describe("README's tables", () => {
-  test("list each event that a client may send once, with its fields and only refusals that exist", () => {
-    const rows = table("Events that a client may send");
+describe("the pages of reference", () => {
+  test("list each event that a client sends once, with its fields and only refusals that exist", () => {
+    const rows = table(protocol, "Events that a client sends");
     expect(sorted(column(rows, 0))).toEqual(sorted(quoted(Object.keys(clientEvents))));
     for (const [name, { data: schema }] of Object.entries<ClientEvent>(clientEvents)) {
       const [, , data, , refusedWith] = rows.find(([event]) => event === `\`${name}\``) ?? [];
@@ -50,13 +52,19 @@ describe("README's tables", () => {
     }
   });
 
-  test("list each event that a client may hear once, with exactly its fields", () => {
-    const rows = table("Events that a client may hear");
+  test("list each event that a client receives once, with exactly its fields", () => {
+    const rows = table(protocol, "Events that a client receives");
     expect(sorted(column(rows, 0))).toEqual(sorted(quoted(Object.keys(serverEvents))));
     for (const [name, { payload: schema }] of Object.entries(serverEvents)) {
-      const [, , , payload] = rows.find(([event]) => event === `\`${name}\``) ?? [];
+      const [, , payload] = rows.find(([event]) => event === `\`${name}\``) ?? [];
       expect(sorted(code(payload)), name).toEqual(sorted(Object.keys(schema.properties)));
     }
+  });
+
+  test("list the recipients of each event once", () => {
+    const rows = table(protocol, "Who receives an event");
+    expect(sorted(column(rows, 0))).toEqual(sorted(quoted(Object.keys(serverEvents))));
+    for (const [event, receivedBy, except] of rows) expect([receivedBy, except], event).not.toContain("");
   });
 
   test("list each object's fields", () => {
@@ -65,7 +73,7 @@ describe("README's tables", () => {
       name,
       Object.keys(properties),
     ]);
-    expect(table("Events").map(([name, cell]) => [name, code(cell)])).toEqual(fields);
+    expect(table(protocol, "Formats").map(([name, cell]) => [name, code(cell)])).toEqual(fields);
   });
 
   test("list each refusal once, word by word, with its status", () => {
@@ -74,7 +82,7 @@ describe("README's tables", () => {
       sentence,
       `${status}`,
     ]);
-    expect(sorted(table("Refusals"))).toEqual(sorted(stated));
+    expect(sorted(table(protocol, "Refusals"))).toEqual(sorted(stated));
   });
 
   test("list each environment variable once, with its default", () => {
@@ -82,23 +90,25 @@ describe("README's tables", () => {
       const { default: initial } = schema as { default?: unknown };
       return [`\`${name}\``, initial === undefined ? "–" : `\`${initial}\``];
     });
-    expect(sorted(table("Configuration").map(([name, initial]) => [name, initial]))).toEqual(sorted(stated));
+    expect(sorted(table(configuration, "Configuration").map(([name, initial]) => [name, initial]))).toEqual(
+      sorted(stated),
+    );
   });
 
   test("list each HTTP call once", async () => {
     const routes = (await httpRoutes()).map((route) => route.toString());
-    const listed = table("HTTP").map(([call]) => code(call)[0]?.replace(/\?.*/, ""));
+    const listed = table(calls, "HTTP").map(([call]) => code(call)[0]?.replace(/\?.*/, ""));
     expect(sorted(listed)).toEqual(sorted(routes));
   });
 });
 
 describe("the contract", () => {
-  test("has a handler and a schema for each event that a client may send", () => {
+  test("has a handler and a schema for each event that a client sends", () => {
     expect(sorted(Object.keys(handlers))).toEqual(sorted(Object.keys(clientEvents)));
     for (const { data } of Object.values(clientEvents)) expect(() => Compile(data)).not.toThrow();
   });
 
-  test("has an object schema for each event that a client may hear", () => {
+  test("has an object schema for each event that a client receives", () => {
     for (const [event, { payload }] of Object.entries<ServerEvent>(serverEvents)) {
       expect(() => Compile(payload), event).not.toThrow();
       expect(payload, event).toMatchObject({ type: "object" });
@@ -106,26 +116,21 @@ describe("the contract", () => {
   });
 });
 
-describe("README's text", () => {
-  const events = [...Object.keys(clientEvents), ...Object.keys(serverEvents)];
-  test("names no event that doesn't exist", () => {
-    // Whatever looks like an event: it starts with a first word of one.
-    const firstWords = new Set(events.map((event) => event.split("_")[0]));
-    const words = [...readme.matchAll(/\b[a-z]+(?:_[a-z]+)+\b/g)].map(([word]) => word);
-    const known = new Set([...events, ...fieldsOf(serverEvents)]);
-    const unknown = words.filter((word) => firstWords.has(word.split("_")[0]) && !known.has(word));
-    expect(unknown).toEqual([]);
-  });
-
-  test("names only npm scripts that exist", () => {
-    const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
-    const named = [...readme.matchAll(/npm (?:run (?:-s )?)?(start|test|(?<=run (?:-s )?)\w+)/g)].map(
-      ([, name]) => name,
-    );
-    expect(named).not.toEqual([]);
-    for (const name of named) expect(Object.keys(scripts)).toContain(name);
-  });
-});
+describe.each(["README.md", "docs/PROTOCOL.md", "docs/HTTP.md", "docs/CONFIGURATION.md", "docs/CLIENTS.md"])(
+  "%s",
+  (page) => {
+    const text = read(page);
+    const events = [...Object.keys(clientEvents), ...Object.keys(serverEvents)];
+    test("names no event that doesn't exist", () => {
+      // Whatever looks like an event: it starts with a first word of one.
+      const firstWords = new Set(events.map((event) => event.split("_")[0]));
+      const words = [...text.matchAll(/\b[a-z]+(?:_[a-z]+)+\b/g)].map(([word]) => word);
+      const known = new Set([...events, ...fieldsOf(serverEvents)]);
+      const unknown = words.filter((word) => firstWords.has(word.split("_")[0]) && !known.has(word));
+      expect(unknown).toEqual([]);
+    });
+  },
+);
 
 /** Every name of a field anywhere in a schema. */
 function fieldsOf(schema: unknown): string[] {
