@@ -37,7 +37,7 @@ export async function openStorage(config: Config, observeBatch?: AppendObserver)
 }
 
 /** Loaded only where it is used: it is large, and the image doesn't have it. */
-async function embedded(): Promise<typeof import("./embedded.ts")> {
+async function embedded() {
   try {
     return await import("./embedded.ts");
   } catch (error) {
