@@ -187,7 +187,7 @@ ${count.sent} events sent, ${count.heard} heard, ${messages.length} messages kep
 What to try next:
   ${url}/docs            the HTTP calls, to try in the browser
   ${url}/asyncapi.json   every socket event with its schema
-  README.md   how to connect from a browser, from Node and from Python
+  docs/CLIENTS.md   how to connect from a browser, from Node and from Python
   npm test    the same and much more, on one process and on two`);
 }
 

@@ -6,7 +6,7 @@ import type { Random } from "./random.ts";
 
 export type Account = { id: string; name: string; token: string };
 
-/** A user with one or more devices, who sends as README says: the same id until there is an answer. */
+/** A user with one or more devices, who sends as docs/PROTOCOL.md says: the same id until there is an answer. */
 export type Person = {
   account: Account;
   devices: Device[];

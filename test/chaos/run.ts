@@ -16,7 +16,7 @@ import { playScenario } from "./scenarios.ts";
 import { noteLeftovers, noteTruth } from "./truth.ts";
 import { watchOurselves } from "./watch.ts";
 
-/** How often a pod makes good from the database what Redis lost: README, "Running it for real". */
+/** How often a pod makes good from the database what Redis lost: docs/OPERATIONS.md, "How a process behaves". */
 const REPAIR_MS = 15_000;
 const HEAL_MS = 5_000;
 

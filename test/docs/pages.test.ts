@@ -21,6 +21,10 @@ test("there are pages", () => {
   expect(pages).toEqual(expect.arrayContaining(["README.md", "docs/PROTOCOL.md", "docs/HTTP.md"]));
 });
 
+test("README.md has at most 200 lines", () => {
+  expect(read("README.md").trimEnd().split("\n").length).toBeLessThanOrEqual(200);
+});
+
 describe.each(pages)("%s", (page) => {
   test("links to files and headings that exist", () => {
     const links = [...withoutPrograms(read(page)).matchAll(/\]\((?!https?:)([^)\s]+)\)/g)].map(

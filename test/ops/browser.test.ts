@@ -1,4 +1,4 @@
-// README's page in a real browser, with the service behind HAProxy at another origin.
+// The page of docs/CLIENTS.md in a real browser, with the service behind HAProxy at another origin.
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -10,6 +10,7 @@ import { type Browser, chromium } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { enter } from "../support/client.ts";
 import { type Farm, startFarm } from "../support/farm.ts";
+import { programOf } from "../support/pages.ts";
 import { JWT_SECRET } from "../support/process.ts";
 import { type Program, requireProgram } from "../support/programs.ts";
 import { tokenOf } from "../support/world.ts";
@@ -28,7 +29,7 @@ const flags = [
 ];
 const WAIT = { timeout: 40_000 };
 
-const [, example = ""] = /```html\n(.*?)```/s.exec(readFileSync(join(root, "README.md"), "utf8")) ?? [];
+const example = programOf("docs/CLIENTS.md", "A visitor, in the browser", "html");
 let page = "";
 const site = createServer(({ url }, response) => {
   if (url === "/") response.setHeader("Content-Type", "text/html").end(page);

@@ -1,7 +1,7 @@
-// The programs in README and docs/CLIENTS.md as they stand, with tokens that expire while they run.
+// The programs of README.md and docs/CLIENTS.md as they are printed there, with tokens that expire while they run.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Visitor } from "../../src/contract/models.ts";
@@ -9,16 +9,17 @@ import { demoPassword } from "../../src/identity/demo.ts";
 import { enter } from "../support/client.ts";
 import { request } from "../support/http.ts";
 import { readSeries, sumOf } from "../support/metrics.ts";
+import { programOf } from "../support/pages.ts";
 import { type Pod, startPod } from "../support/pod.ts";
 import { tokenOf } from "../support/world.ts";
 
 const root = join(import.meta.dirname, "../..");
-const exampleIn = (page: string, form: RegExp) => form.exec(readFileSync(join(root, page), "utf8"))?.[1] ?? "";
-const agentExample = exampleIn("README.md", /```js\n(import .*?)```/s);
-const websocketExample = exampleIn("docs/CLIENTS.md", /```js\n(.*?)```/s);
+const firstExample = programOf("README.md", "A first integration", "js");
+const agentExample = programOf("docs/CLIENTS.md", "An agent, in Node.js", "js");
+const websocketExample = programOf("docs/CLIENTS.md", "JavaScript, websocket alone", "js");
 
 /** Where `import "socket.io-client"` finds this project's. */
-const folder = join(root, "node_modules/.cache/readme-examples");
+const folder = join(root, "node_modules/.cache/examples");
 let pod: Pod;
 const running: ChildProcess[] = [];
 beforeAll(async () => {
@@ -55,6 +56,16 @@ async function logins(): Promise<number> {
   const labels = { method: "POST", route: "/login", status: "200" };
   return sumOf(await readSeries(pod.url), "chat_http_request_seconds_count", labels) ?? 0;
 }
+
+test("README's first integration has at most 20 lines, and prints the ack and the answer", async () => {
+  expect(firstExample.trimEnd().split("\n").length).toBeLessThanOrEqual(20);
+  expect(firstExample).toContain("http://localhost:3000");
+  const program = run("hello.mjs", firstExample.replace("http://localhost:3000", pod.url));
+  const greeting = () => program.printed("Alex Agent writes { content: 'Hello Vera!' }");
+  await expect.poll(greeting, { timeout: 40_000 }).toBe(1);
+  expect(program.printed("true null {")).toBe(1);
+  await program.end();
+});
 
 test("the agent logs in again, once, each time that its token has expired, and goes on serving", async () => {
   expect(agentExample).toContain("http://localhost:3000");

@@ -1,19 +1,17 @@
-// README's program in Python, with a token that expires while it waits for an answer.
+// The program in Python of docs/CLIENTS.md, with a token that expires while it waits for an answer.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Staff } from "../../src/contract/models.ts";
 import { enter } from "../support/client.ts";
 import { request } from "../support/http.ts";
 import { readSeries, sumOf } from "../support/metrics.ts";
+import { programOf } from "../support/pages.ts";
 import { startPod } from "../support/pod.ts";
 import { requirePython } from "../support/python.ts";
 import { tokenOf } from "../support/world.ts";
 
-const [, example = ""] =
-  /```python\n(.*?)```/s.exec(readFileSync(join(import.meta.dirname, "../../README.md"), "utf8")) ?? [];
+const example = programOf("docs/CLIENTS.md", "A visitor, in Python", "python");
 
 test("a visitor in Python comes back with a fresh token, and hears the answer", async () => {
   const python = requirePython();
