@@ -38,6 +38,13 @@ describe.each(pages)("%s", (page) => {
     }
   });
 
+  test("names only files of the project that exist", () => {
+    const named = [
+      ...read(page).matchAll(/(?<![\w/.])((?:src|test|scripts|bench|prisma|k8s|compose|docs)\/[\w./-]*\w)/g),
+    ];
+    for (const [, file] of named) expect(existsSync(join(root, file as string)), file).toBe(true);
+  });
+
   test("names only npm scripts that exist", () => {
     const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
     const named = [...read(page).matchAll(/npm (?:run (?:-s )?([\w:]+)|(start|test)\b)/g)].map(

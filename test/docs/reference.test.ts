@@ -62,7 +62,7 @@ describe("the pages of reference", () => {
   });
 
   test("list the recipients of each event once", () => {
-    const rows = table(protocol, "Who receives an event");
+    const rows = table(protocol, "Recipients");
     expect(sorted(column(rows, 0))).toEqual(sorted(quoted(Object.keys(serverEvents))));
     for (const [event, receivedBy, except] of rows) expect([receivedBy, except], event).not.toContain("");
   });
