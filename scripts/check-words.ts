@@ -5,7 +5,14 @@ import { existsSync, readFileSync } from "node:fs";
 import { findingsIn } from "./words/findings.ts";
 
 /** The folders and files that are checked. */
-const CLEAN = ["scripts/check-words.ts", "scripts/words"];
+const CLEAN = [
+  "scripts/check-words.ts",
+  "scripts/words",
+  "src/presence",
+  "src/store/heartbeats.ts",
+  "test/presence",
+  "test/store/heartbeats.test.ts",
+];
 /** It gives examples of what the check finds. */
 const EXAMPLES = ":!test/scripts/check-words.test.ts";
 const READABLE = /\.(?:ts|mjs|md|sql|prisma|ya?ml|cfg|sh)$|(?:^|\/)(?:Dockerfile|\.env\.example)$/;

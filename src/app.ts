@@ -174,7 +174,7 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
     // Of its own: whatever a touch has to tell, the lease is renewed.
     every(TOUCH_INTERVAL_MS, presence.renew, fault("presence")),
     every(TOUCH_INTERVAL_MS, attendance.touch, fault("presence")),
-    every(TOUCH_INTERVAL_MS, presence.testify, fault("presence")),
+    every(TOUCH_INTERVAL_MS, presence.beat, fault("presence")),
     every(TOUCH_INTERVAL_MS, () => bus && tellRedisState(bus.isUp()), fault("redis")),
     every(CENSUS_INTERVAL_MS, takeCensus, fault("database")),
     // Its failure is said where it is found; it shows in `chat_ready`.

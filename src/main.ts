@@ -86,7 +86,7 @@ async function start(config: Config): Promise<void> {
   const presence = bus
     ? createRedisPresence(bus.redis, {
         ...{ graceMs: config.reconnectGraceMs, onFault: fault("presence"), observer, leaseClient: bus.leaseRedis },
-        witness: storage.store.witness,
+        heartbeats: storage.store.heartbeats,
       })
     : createMemoryPresence(observer);
   const app = await buildApp({

@@ -37,6 +37,6 @@ export const NAME_PARTS = avoid(
 );
 
 /** Names that other programs rely on. */
-export const ALLOWED = /\b(?:staff_goes_offline|staff_goes_online|is_heard)\b/g;
+export const ALLOWED = /\b(?:staff_goes_offline|staff_goes_online|is_heard)\b|~(?:telling|unheard)\b/g;
 
 export const MAX_WORDS = 20;

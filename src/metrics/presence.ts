@@ -2,24 +2,25 @@ import type { FastifyBaseLogger } from "fastify";
 import type { PresenceObserver } from "../presence/presence.ts";
 import type { Metrics } from "./metrics.ts";
 
-/** Counts and logs what presence does. */
+/** Creates an observer that counts and logs the work of presence. */
 export function observePresence(metrics: Metrics, log: FastifyBaseLogger): PresenceObserver {
   let isHeld = false;
   return {
     swept: (seconds) => metrics.sweeps.observe(seconds),
-    left: (reason) => metrics.gone.inc({ reason }),
+    evicted: (reason) => metrics.gone.inc({ reason }),
     held(wait) {
       if (wait) metrics.heldSweeps.inc();
       if (wait && !isHeld)
-        log.warn({ event: "evictions_held", ...wait }, "nobody is evicted until presence is sure again");
-      if (!wait && isHeld) log.info({ event: "evictions_resumed" }, "presence is sure again: users who are gone leave");
+        log.warn({ event: "evictions_held", ...wait }, "evictions are held until presence is sure again");
+      if (!wait && isHeld)
+        log.info({ event: "evictions_resumed" }, "presence is sure again: offline users are evicted");
       isHeld = wait !== null;
     },
     peerLeaseEnded(process, users) {
       const level = users > 0 ? "warn" : "info";
       log[level](
         { event: "lease_ended", process, users },
-        "the lease of another process has ended, and its users have left",
+        "the lease of another process has ended, and its users were evicted",
       );
     },
     ownLeaseEnded: (process) =>

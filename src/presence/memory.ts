@@ -1,36 +1,36 @@
 import type { UserRef } from "../identity/user-ref.ts";
-import { forEachGone, IGNORE, keyOf, type Presence, type PresenceObserver } from "./presence.ts";
+import { IGNORE, keyOf, type Presence, type PresenceObserver, settleInChunks } from "./presence.ts";
 
-/** When the time of a connection that is there ends. */
+/** The end of an open connection. */
 const NEVER = Number.POSITIVE_INFINITY;
 
 type Entry = {
   user: UserRef;
-  /** Connection → when its time ends. */
+  /** Connection → its end, in ms. */
   connections: Map<string, number>;
-  /** How many connections there were: two numbers that are the same say that nobody came in between. */
+  /** The number of joins so far. If it is the same twice, nobody joined in between. */
   joins: number;
-  /** Leaves right now. */
-  leaving: boolean;
+  /** Whether the user is being evicted. */
+  isBeingEvicted: boolean;
 };
 
-/** Presence of a single process. It dies with the process, and so needs no leases. */
+/** Presence for a single process. It needs no leases, because it ends with the process. */
 export function createMemoryPresence(observer: PresenceObserver = IGNORE, now: () => number = Date.now): Presence {
   const entries = new Map<string, Entry>();
-  const isGone = ({ connections }: Entry) => [...connections.values()].every((ends) => ends <= now());
+  const isOffline = ({ connections }: Entry) => [...connections.values()].every((ends) => ends <= now());
 
-  async function serve(entry: Entry, leave: () => Promise<void>): Promise<"gone" | "back"> {
-    entry.leaving = true;
+  async function evictEntry(entry: Entry, evict: () => Promise<void>): Promise<"offline" | "back"> {
+    entry.isBeingEvicted = true;
     entry.connections.clear();
     try {
-      await leave();
-      observer.left("connection");
+      await evict();
+      observer.evicted("connection");
     } finally {
-      entry.leaving = false;
+      entry.isBeingEvicted = false;
     }
-    if (!isGone(entry)) return "back";
+    if (!isOffline(entry)) return "back";
     entries.delete(keyOf(entry.user));
-    return "gone";
+    return "offline";
   }
 
   return {
@@ -39,7 +39,7 @@ export function createMemoryPresence(observer: PresenceObserver = IGNORE, now: (
         user,
         connections: new Map<string, number>(),
         joins: 0,
-        leaving: false,
+        isBeingEvicted: false,
       };
       entries.set(keyOf(user), entry);
       entry.joins++;
@@ -60,12 +60,12 @@ export function createMemoryPresence(observer: PresenceObserver = IGNORE, now: (
       for (const user of users) {
         if (entries.has(keyOf(user))) continue;
         const connections = new Map([["expected", now() + graceMs]]);
-        entries.set(keyOf(user), { user, connections, joins: 0, leaving: false });
+        entries.set(keyOf(user), { user, connections, joins: 0, isBeingEvicted: false });
       }
     },
 
     async renew() {},
-    async testify() {},
+    async beat() {},
     async end() {},
 
     async touch() {
@@ -75,15 +75,17 @@ export function createMemoryPresence(observer: PresenceObserver = IGNORE, now: (
     async sweep(prepare, user) {
       const startedAt = performance.now();
       const among = user ? [entries.get(keyOf(user))] : [...entries.values()];
-      const gone = among.filter((entry) => entry !== undefined && !entry.leaving && isGone(entry)) as Entry[];
+      const offline = among.filter(
+        (entry) => entry !== undefined && !entry.isBeingEvicted && isOffline(entry),
+      ) as Entry[];
       const back: UserRef[] = [];
-      const failures = await forEachGone(gone, async (entry) => {
+      const failures = await settleInChunks(offline, async (entry) => {
         const { user, joins } = entry;
-        const leave = await prepare(user);
-        // This, and serving those before, may have taken a while: he may be back, or another sweep's.
+        const evict = await prepare(user);
+        // `prepare` and earlier evictions take time. Meanwhile the user may be back, or another sweep may evict them.
         const isSame = entries.get(keyOf(user)) === entry && entry.joins === joins;
-        if (!isSame || entry.leaving || !isGone(entry)) return;
-        if ((await serve(entry, leave)) === "back") back.push(user);
+        if (!isSame || entry.isBeingEvicted || !isOffline(entry)) return;
+        if ((await evictEntry(entry, evict)) === "back") back.push(user);
       });
       if (!user) observer.swept((performance.now() - startedAt) / 1_000);
       return { back, failures };
@@ -91,14 +93,14 @@ export function createMemoryPresence(observer: PresenceObserver = IGNORE, now: (
 
     async online(organisationId) {
       const users = [...entries.values()]
-        .filter((entry) => entry.user.organisationId === organisationId && (entry.leaving || !isGone(entry)))
+        .filter((entry) => entry.user.organisationId === organisationId && (entry.isBeingEvicted || !isOffline(entry)))
         .map((entry) => entry.user);
       return { users, isSure: true };
     },
 
     async count() {
       const counts = { staff: 0, visitor: 0 };
-      for (const entry of entries.values()) if (entry.leaving || !isGone(entry)) counts[entry.user.kind]++;
+      for (const entry of entries.values()) if (entry.isBeingEvicted || !isOffline(entry)) counts[entry.user.kind]++;
       return counts;
     },
   };

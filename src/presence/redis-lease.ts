@@ -3,34 +3,34 @@ import { LEASE_MS } from "./presence.ts";
 import { PROCESSES, type WithScripts } from "./redis-scripts.ts";
 
 const KEEP_ENDED_MS = 24 * 60 * 60 * 1000;
-/** What `presenceTouch` answers when the lease was running, and when it had ended. */
+/** Answers of `presenceTouch`: the lease was running, or it had ended. */
 const RUNNING = 0;
 const ENDED = 1;
 
 export type Lease = {
-  /** This process's name: another one in each life, its epoch. */
+  /** This process's name. A new lease after an ended one gets a new name, its epoch. */
   name(): string;
   isRunning(): boolean;
-  /** For how long the lease runs if nothing renews it. */
+  /** For how long the lease runs without another renewal. */
   leftMs(): number;
-  /** Since when the lease runs without a break, by `performance.now()`; infinity before the first one. */
+  /** Since when the lease runs without a break, by `performance.now()`. Infinity before the first lease. */
   since(): number;
-  /** One round trip, for which nothing else is waited. Rejects when Redis can't be reached. */
+  /** Takes one round trip and waits for nothing else. Rejects when Redis can't be reached. */
   renew(): Promise<void>;
 };
 
 type Options = {
   redis: WithScripts;
-  /** Whether Redis may lack connections of this process. Others let nobody leave as long as the lease says so. */
-  isTelling: () => boolean;
-  /** Called before a new lease is taken: the one before is gone, or has ended, and others may have let users leave. */
-  onLost: (why: "gone" | "ended") => void;
+  /** Whether Redis may lack connections of this process. While the lease says so, other processes evict nobody. */
+  hasPendingJoins: () => boolean;
+  /** Called before a new lease is taken. Redis has lost the old one, or it ended and others may have evicted users. */
+  onLost: (why: "missing" | "ended") => void;
 };
 
-/** This process's lease: as long as it is renewed, the process's connections count. */
-export function createLease({ redis, isTelling, onLost }: Options): Lease {
+/** This process's lease. The process's connections count as long as it is renewed. */
+export function createLease({ redis, hasPendingJoins, onLost }: Options): Lease {
   let name = randomUUID();
-  /** The name in the life before, until Redis knows that it was given up: else it would look like a process that is missed. */
+  /** The name before this one, until Redis has removed it. Otherwise Redis would have a process that seems missing. */
   let previous = "";
   let endsAt = Number.NEGATIVE_INFINITY;
   let since = Number.POSITIVE_INFINITY;
@@ -40,13 +40,13 @@ export function createLease({ redis, isTelling, onLost }: Options): Lease {
     const before = previous;
     const hadLease = endsAt > 0 && before === "" ? 1 : 0;
     const was = await redis.presenceTouch(
-      ...([PROCESSES, name, LEASE_MS, KEEP_ENDED_MS, hadLease, isTelling() ? 1 : 0, before] as const),
+      ...([PROCESSES, name, LEASE_MS, KEEP_ENDED_MS, hadLease, hasPendingJoins() ? 1 : 0, before] as const),
     );
     if (was === ENDED) return was;
     if (previous === before) previous = "";
-    // Also with a name before: the answer to a first try may have been lost.
+    // Also while `previous` is set: the answer to an earlier attempt may be lost.
     if (was !== RUNNING || before !== "") since = from;
-    if (was !== RUNNING && hadLease === 1) onLost("gone");
+    if (was !== RUNNING && hadLease === 1) onLost("missing");
     endsAt = Math.max(endsAt, from + LEASE_MS);
     return was;
   }
@@ -59,7 +59,7 @@ export function createLease({ redis, isTelling, onLost }: Options): Lease {
     async renew() {
       const current = name;
       if ((await touch()) !== ENDED) return;
-      // For the others this process was dead: it goes on under a new name, unless it does so already.
+      // Other processes counted this one as dead. It goes on under a new name, unless it already does.
       if (name === current) {
         onLost("ended");
         previous = name;

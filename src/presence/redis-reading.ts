@@ -1,40 +1,41 @@
 import type { UserRef } from "../identity/user-ref.ts";
 import { LEASE_MS } from "./presence.ts";
-import { EMPTIED, hashOf, PROCESSES, SINCE, TELLING, UNHEARD, type WithScripts } from "./redis-scripts.ts";
+import { CUT_OFF, EMPTIED, hashOf, PENDING, PROCESSES, SINCE, type WithScripts } from "./redis-scripts.ts";
 
-/** A user's connections by their names, each with 0 or with the ms at which its grace ends: see ./redis-scripts.ts. */
+/** A user's connections: name → 0, or the ms at which its grace period ends. See ./redis-scripts.ts. */
 export type Entry = Record<string, number>;
-/** `json` is the entry as Redis has it; `entry` is null when that can't be read. */
+/** `json`: the entry's text in Redis. `entry`: null when that text isn't readable. */
 export type Known = { user: UserRef; json: string; entry: Entry | null };
 
-/** The processes' leases at one moment, in ms by Redis's clock. */
+/** The leases of all processes at one moment, in ms by Redis's clock. */
 export type Leases = {
   now: number;
   isRunning(process: string): boolean;
   /** The processes whose leases have ended, and when. */
   ended(): [process: string, endedAt: number][];
   isOnline(entry: Entry): boolean;
-  /** Why nobody may be taken for gone at the moment, null when somebody may. */
-  whyHeld(): "emptied" | "telling" | "missing" | null;
-  /** Whether a process may be cut off from Redis alone, as the last sweep has found: see ./redis-hearing.ts. */
-  isUnheard: boolean;
+  /** Why evictions are held at the moment; null when they aren't. */
+  whyHeld(): "emptied" | "pending" | "missing" | null;
+  /** Whether the last sweep found that a process may be cut off from Redis: see ./redis-cut-off.ts. */
+  isCutOff: boolean;
 };
 
-/** The process that a connection is on. */
+/** The process of a connection. */
 export const processOf = (connection: string): string => connection.slice(0, connection.indexOf("/"));
 
 /**
- * What an outage of Redis leaves behind must let nobody leave who is there. How many users would leave says nothing: of two
- * processes one that is killed has half of all users, and they have to leave in time. What is known says it:
+ * Decides after an outage of Redis when evictions are safe again, so that no connected user is evicted. The number of
+ * users can't decide it: of two processes a killed one has half of all users, and these must be evicted in time. Three
+ * facts decide it:
  *
- * - A process that comes out of an outage says so: it finds its lease gone, or ended as all the others. For one lease from
- *   then on nobody leaves: the others get their time to come back as well.
- * - Until a process has told all its connections again its lease has a mark. As long as the mark lives nobody leaves.
- * - A process whose lease ended in the same outage, and of which nothing was heard since, may be dead, or not be back yet. It
- *   counts as if it had renewed its lease when the first process came back. Nobody else leaves for one more lease either,
- *   or for the grace when that is shorter: users may have gone over to this process.
+ * - A process that comes out of an outage marks it: Redis has lost its lease, or all leases have ended. For one lease from
+ *   then on nobody is evicted. The other processes get this time to come back.
+ * - The lease of a process has a mark until Redis has all its connections. While the mark exists, nobody is evicted.
+ * - A process may be missing: its lease ended in the same outage, and it wasn't renewed since. Such a process may be dead,
+ *   or not back yet. Its lease counts as renewed when the first process came back. Other users wait for one more lease,
+ *   or for a grace period if that is shorter: they may have moved to this process.
  *
- * A process that is killed without an outage matches none of these.
+ * None of these applies to a process that is killed without an outage.
  */
 export function leasesFrom(answer: string[], graceMs: number): Leases {
   const now = Number(answer[0]);
@@ -50,25 +51,25 @@ export function leasesFrom(answer: string[], graceMs: number): Leases {
   };
   return {
     now,
-    isUnheard: (scores.get(UNHEARD) ?? 0) > now,
+    isCutOff: (scores.get(CUT_OFF) ?? 0) > now,
     isRunning: (process) => (scores.get(process) ?? 0) > now,
     ended: () => processes.filter(([, endsAt]) => endsAt <= now).map(([process]) => [process, endOf(process)]),
     isOnline: (entry) =>
       Object.entries(entry).some(([connection, ends]) => {
-        // Who is being let leave is online until that is told.
+        // A user stays online during the eviction, until the offline event is published.
         if (connection.startsWith("~")) return ends > now;
         return (ends || endOf(processOf(connection)) + graceMs) > now;
       }),
     whyHeld() {
       if (emptiedAt + LEASE_MS > now) return "emptied";
-      if ([...scores].some(([name, until]) => name.startsWith(TELLING) && until > now)) return "telling";
+      if ([...scores].some(([name, until]) => name.startsWith(PENDING) && until > now)) return "pending";
       const untilMissing = emptiedAt + LEASE_MS + Math.min(graceMs, LEASE_MS);
       return untilMissing > now && processes.some(([, endsAt]) => isMissing(endsAt)) ? "missing" : null;
     },
   };
 }
 
-/** Reads what presence keeps in Redis. */
+/** Reads the data of presence in Redis. */
 export function createReading(redis: WithScripts, graceMs: number) {
   return {
     leases: async (): Promise<Leases> => leasesFrom(await redis.presenceLeases(PROCESSES), graceMs),
@@ -91,7 +92,7 @@ function userOf(key: string, organisationId: string): UserRef | null {
   return (kind === "staff" || kind === "visitor") && id ? { kind, id, organisationId } : null;
 }
 
-/** As the scripts read it, so that both take the same text for unreadable. */
+/** Parses as the scripts do, so that both find the same texts unreadable. */
 function parseEntry(json: string): Entry | null {
   try {
     const entry: unknown = JSON.parse(json);

@@ -1,39 +1,42 @@
 import type { Cluster, Redis } from "ioredis";
 
 /**
- * What presence keeps in Redis:
+ * The data of presence in Redis. Names and marks are shared with processes of the previous version:
  *
- *   presence:processes      sorted set   process → when its lease ends (ms, Redis's clock, so that no other one matters;
- *                                        in a cluster the nodes' clocks should differ by less than a second). And marks:
- *                                        "~emptied" → when a process last came out of an outage: it found its lease gone,
- *                                        or ended as all the others; "~since" → from when on leases ended in that outage;
- *                                        "~telling/<process>" → until when this process may have connections that Redis
- *                                        doesn't know; "~unheard" → until when readers count everybody as online
- *                                        who has an entry, as a process that is cut off from Redis may have them
+ *   presence:processes      sorted set   process → the end of its lease, in ms by Redis's clock alone. In a cluster the
+ *                                        nodes' clocks must differ by less than a second.
+ *                                        Also marks:
+ *                                        "~emptied" → when a process last came out of an outage: Redis had lost its lease,
+ *                                        or all leases had ended;
+ *                                        "~since" → the earliest end of a lease in that outage;
+ *                                        "~telling/<process>" → until when Redis may lack connections of this process;
+ *                                        "~unheard" → until when every user with an entry counts as online, because a
+ *                                        process that is cut off from Redis may have their connections
  *   presence:organisations  set          the organisations that have a hash
- *   presence:{<id>}         hash         user → JSON of his connections: "<process>/<connection>" → 0 while it is there,
- *                                        else the ms at which its grace ends
+ *   presence:{<id>}         hash         user → JSON of the user's connections: "<process>/<connection>" → 0 while it is
+ *                                        open, afterwards the ms at which its grace period ends
  *   presence:sweeper        string       the process whose turn it is to sweep
- *   presence:counts         string       how many users the last sweep has found online, as JSON
- *   presence:ended:<id>     string       set when a process has logged that this process's lease has ended
+ *   presence:counts         string       the numbers of online users that the last sweep found, as JSON
+ *   presence:ended:<id>     string       set after a process has logged the end of this process's lease
  *
- * A user has an entry exactly while he was told to be online. A connection counts while it is there and its process's
- * lease, plus one grace, hasn't ended; or while its own grace hasn't. Who sweeps a user replaces all of them, which are
- * gone, by a connection "~<process>" that ends in 5 s: a claim, which runs out by itself when the sweeper dies.
+ * A user has an entry exactly from their online event to their offline event. An open connection counts until its
+ * process's lease plus one grace period ends. A lost connection counts until its own grace period ends. A sweeper
+ * replaces all lost connections of a user by one claim. The claim is a connection "~<process>", and expires after 5 s
+ * if the sweeper dies.
  */
 export const PROCESSES = "presence:processes";
 export const ORGANISATIONS = "presence:organisations";
 export const EMPTIED = "~emptied";
 export const SINCE = "~since";
-export const TELLING = "~telling/";
-export const UNHEARD = "~unheard";
+export const PENDING = "~telling/";
+export const CUT_OFF = "~unheard";
 export const SWEEPER = "presence:sweeper";
 export const COUNTS = "presence:counts";
 export const hashOf = (organisationId: string) => `presence:{${organisationId}}`;
 export const endedKeyOf = (process: string) => `presence:ended:${process}`;
 
 const NOW = `local time = redis.call('TIME'); local now = time[1] * 1000 + math.floor(time[2] / 1000)`;
-// Text that is no entry counts as none: an unreadable entry delays only its own user.
+// A text that isn't an entry counts as no entry: it delays only its own user.
 const DECODE = `local function decode(text)
       local isJson, entry = pcall(cjson.decode, text or '{}')
       if not isJson or type(entry) ~= 'table' then return nil end
@@ -47,8 +50,8 @@ const WRITE = `redis.call('HSET', KEYS[1], ARGV[1], cjson.encode(entry))`;
 const isClaim = "string.sub(key, 1, 1) == '~'";
 
 const scripts = {
-  // KEYS[1] the organisation's hash; ARGV of each connection: user, connection, the name that it had before (or "").
-  // Answers for each 1 when the user came online.
+  // KEYS[1] the organisation's hash. ARGV for each connection: user, connection, its previous name (or "").
+  // Answers for each connection 1 if its user came online.
   presenceJoin: `${DECODE}
     local answers = {}
     for first = 1, #ARGV, 3 do
@@ -67,8 +70,8 @@ const scripts = {
       answers[#answers + 1] = cameOnline
     end
     return answers`,
-  // KEYS[1] the organisation's hash; ARGV user, connection or "all", grace in ms, whether the connection may be unknown here:
-  // a user who is known keeps the grace of that one as well.
+  // KEYS[1] the organisation's hash. ARGV user, connection or "all", grace period in ms, whether Redis may lack the join.
+  // In that case a known user still gets the grace period.
   presenceLeave: `${READ} ${NOW}
     local isMissing = false
     for key, ends in pairs(entry) do
@@ -78,16 +81,16 @@ const scripts = {
     if isMissing then entry[ARGV[2]] = now + ARGV[3] end
     if next(entry) then ${WRITE} end
     return 0`,
-  // KEYS[1] the organisation's hash; ARGV user, the entry that the decision was made on, claim, its ms, when the decision
-  // was made, for how many ms it holds. Answers 1 when the user is now claimed: the entry is still the same. Its
-  // connections are forgotten: nobody can count on them any more.
+  // KEYS[1] the organisation's hash. ARGV user, the entry of the decision, claim, its ms; time of the decision, for how
+  // many ms it is valid. Answers 1 if the user is claimed now, because the entry is still the same. Deletes the user's
+  // connections: they don't count any more.
   presenceClaim: `${NOW}
     if now > ARGV[5] + ARGV[6] or redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
     local entry = { [ARGV[3]] = now + ARGV[4] }
     ${WRITE}
     return 1`,
-  // KEYS[1] the organisation's hash; ARGV user, claim. Ends the claim; answers 1 when the user is back. He is forgotten
-  // when he isn't and nobody else has claimed him meanwhile.
+  // KEYS[1] the organisation's hash. ARGV user, claim. Ends the claim. Answers 1 if the user is back. Deletes the entry
+  // of a user who isn't back and has no other claim.
   presenceRelease: `${READ}
     entry[ARGV[2]] = nil
     if not next(entry) then
@@ -99,17 +102,17 @@ const scripts = {
       if not (${isClaim}) then return 1 end
     end
     return 0`,
-  // KEYS[1] the organisation's hash; ARGV user, grace in ms.
+  // KEYS[1] the organisation's hash. ARGV user, grace period in ms.
   presenceExpect: `${NOW}
     return redis.call('HSETNX', KEYS[1], ARGV[1], cjson.encode({ expected = now + ARGV[2] }))`,
-  // KEYS[1] the organisation's hash; ARGV user, grace in ms. Replaces an entry that can't be read.
+  // KEYS[1] the organisation's hash. ARGV user, grace period in ms. Replaces an unreadable entry.
   presenceMend: `${DECODE} ${NOW}
     local text = redis.call('HGET', KEYS[1], ARGV[1])
     if not text or decode(text) then return 0 end
     return redis.call('HSET', KEYS[1], ARGV[1], cjson.encode({ expected = now + ARGV[2] }))`,
-  // KEYS[1] the processes; ARGV process, lease in ms, for how long ended leases are kept, whether it has had a lease,
-  // whether it may have connections that Redis doesn't know, its name before (or ""). Answers 0 when its lease is running,
-  // 1 when it has ended, so that others may have let its users leave: it stays ended then. 2 when there is none.
+  // KEYS[1] the processes. ARGV process, lease in ms, how long ended leases are kept, whether it had a lease; whether
+  // Redis may lack connections of it, its previous name (or ""). Answers 0 if its lease was running, and 2 if there was
+  // none. Answers 1 if it has ended, so that others may have evicted its users. Then it stays ended.
   presenceTouch: `${NOW}
     local name, leaseMs = ARGV[1], tonumber(ARGV[2])
     local ends = tonumber(redis.call('ZSCORE', KEYS[1], name) or nil)
@@ -117,7 +120,7 @@ const scripts = {
     local hasEnded = ends and ends <= now
     local isOutage = isEmptied
     if hasEnded then
-      -- While others could renew theirs it was this process's trouble alone.
+      -- If another process could renew its lease, this wasn't an outage but trouble of this process alone.
       isOutage = true
       local all = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
       for i = 1, #all, 2 do
@@ -125,7 +128,7 @@ const scripts = {
       end
     end
     if isOutage then
-      -- Leases that ended since this process last renewed its own may have done so in the same outage.
+      -- The outage may also have ended leases since the last renewal of this one.
       local before = tonumber(redis.call('ZSCORE', KEYS[1], '${EMPTIED}') or 0)
       local since = hasEnded and ends - leaseMs or now
       if before + leaseMs > now then since = math.min(since, tonumber(redis.call('ZSCORE', KEYS[1], '${SINCE}') or now)) end
@@ -133,15 +136,15 @@ const scripts = {
     end
     if hasEnded then return 1 end
     redis.call('ZADD', KEYS[1], now + leaseMs, name)
-    -- 0 has ended long ago, and is removed below.
-    redis.call('ZADD', KEYS[1], (isEmptied or ARGV[5] == '1') and now + leaseMs or 0, '${TELLING}' .. name)
-    if ARGV[6] ~= '' then redis.call('ZADD', KEYS[1], 0, ARGV[6], 0, '${TELLING}' .. ARGV[6]) end
+    -- A score of 0 is removed below.
+    redis.call('ZADD', KEYS[1], (isEmptied or ARGV[5] == '1') and now + leaseMs or 0, '${PENDING}' .. name)
+    if ARGV[6] ~= '' then redis.call('ZADD', KEYS[1], 0, ARGV[6], 0, '${PENDING}' .. ARGV[6]) end
     redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[3])
     return ends and 0 or 2`,
-  // KEYS[1] the processes; ARGV mark, for how many ms it is set.
+  // KEYS[1] the processes. ARGV mark, for how many ms.
   presenceMark: `${NOW}
     return redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])`,
-  // KEYS[1] the processes. Answers the time in ms, then each process or mark and its score.
+  // KEYS[1] the processes. Answers the time in ms, then each process or mark with its score.
   presenceLeases: `${NOW}
     local answer = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
     table.insert(answer, 1, string.format('%.0f', now))
@@ -169,7 +172,7 @@ type Scripts = {
     leaseMs: number,
     keepMs: number,
     hadLease: 0 | 1,
-    isTelling: 0 | 1,
+    hasPendingJoins: 0 | 1,
     before: string,
   ): Promise<number>;
   presenceMark(processes: string, mark: string, ms: number): Promise<number>;
@@ -178,7 +181,7 @@ type Scripts = {
 
 export type WithScripts = (Redis | Cluster) & Scripts;
 
-/** Teaches a client the scripts above, by their names. */
+/** Adds the scripts above to a client, as methods. */
 export function withScripts(client: Redis | Cluster): WithScripts {
   for (const [name, lua] of Object.entries(scripts)) client.defineCommand(name, { numberOfKeys: 1, lua });
   return client as WithScripts;

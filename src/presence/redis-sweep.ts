@@ -1,43 +1,43 @@
 import type { UserRef } from "../identity/user-ref.ts";
 import {
   type Counts,
-  forEachGone,
   keyOf,
   LEASE_MS,
   type Presence,
   type PresenceObserver,
   SWEEP_INTERVAL_MS,
+  settleInChunks,
   TOUCH_INTERVAL_MS,
 } from "./presence.ts";
-import type { Unheard } from "./redis-hearing.ts";
+import { createComparisons } from "./redis-comparison.ts";
+import { isPoison, type OwnConnections } from "./redis-connections.ts";
+import type { CutOff } from "./redis-cut-off.ts";
 import type { Lease } from "./redis-lease.ts";
-import { createLooks } from "./redis-look.ts";
 import { type createReading, type Entry, type Known, type Leases, processOf } from "./redis-reading.ts";
 import { COUNTS, endedKeyOf, hashOf, ORGANISATIONS, SWEEPER, type WithScripts } from "./redis-scripts.ts";
-import { isPoison, type Telling } from "./redis-telling.ts";
 
-/** For how long a process has a user for itself while it lets him leave. */
+/** How long a claim on a user lasts. The process evicts the user meanwhile. */
 const CLAIM_MS = 5_000;
-/** For how long what a process has read of the leases is good enough to claim somebody. */
+/** How long a decision stays valid after the leases were read. */
 const DECISION_HOLDS_MS = 3_000;
 /**
- * After a fault of its own a process claims nobody for so long, not even who leaves by choice: by then each other process
- * has touched, and has said whether it still has something to tell.
+ * After a fault of its own a process claims nobody for this time, not even users who leave by choice. By then every other
+ * process has renewed its lease, and has marked whether it has pending changes.
  */
 const QUIET_MS = TOUCH_INTERVAL_MS + 1_000;
-/** So long whoever has an entry that can't be read counts as online: their process needs two looks to tell it again. */
+/** A user with an unreadable entry counts as online for this time. Their process needs two comparisons to repair it. */
 const MENDED_MS = 90_000;
 const KEEP_COUNTS_MS = 10_000;
-/** Of leases that ended longer ago nobody is told. */
+/** Leases that ended longer ago aren't reported. */
 const ENDED_LATELY_MS = 60_000;
 
 type Parts = {
   redis: WithScripts;
   reading: ReturnType<typeof createReading>;
-  hearing: (leases: Leases) => Promise<Unheard>;
+  checkCutOff: (leases: Leases) => Promise<CutOff>;
   lease: Lease;
-  telling: Telling;
-  /** How long ago the last fault was. */
+  connections: OwnConnections;
+  /** The time since the last fault. */
   quietMs: () => number;
   redisOr: <T>(otherwise: T, work: () => Promise<T>) => Promise<T>;
   onPoison: (error: unknown) => void;
@@ -45,34 +45,34 @@ type Parts = {
   observer: PresenceObserver;
 };
 
-/** Makes what finds those who are gone, and lets each of them leave on one process. */
+/** Creates the function that finds offline users, and evicts each of them on one process. */
 export function createSweep(parts: Parts): Presence["sweep"] {
-  const { redis, reading, hearing, lease, telling, quietMs, redisOr, onPoison, graceMs, observer } = parts;
+  const { redis, reading, checkCutOff, lease, connections, quietMs, redisOr, onPoison, graceMs, observer } = parts;
 
   /**
-   * One process sweeps at a time; after an outage of Redis all need a moment to renew their leases first, and who has just
-   * started can't know that there was none.
+   * Only one process sweeps at a time. After an outage of Redis all processes first need time to renew their leases. A
+   * process that has just started also waits, because it can't know about an outage before.
    */
   async function isMyTurn(): Promise<boolean> {
     if (Math.min(quietMs(), performance.now() - lease.since()) < LEASE_MS) return false;
     return (await redis.set(SWEEPER, lease.name(), "PX", SWEEP_INTERVAL_MS - 100, "NX")) === "OK";
   }
 
-  const looks = createLooks({
-    ...{ own: telling.own, name: lease.name },
-    end: (user, connection) => telling.end(user, connection, graceMs),
-    tellAgain: telling.forget,
+  const comparisons = createComparisons({
+    ...{ own: connections.own, name: lease.name },
+    end: (user, connection) => connections.end(user, connection, graceMs),
+    resendAll: connections.resendAll,
   });
-  /** What is still to be told is no stray: who has left by choice would get a grace. */
-  const isTimeToLook = () => telling.isDone() && quietMs() >= LEASE_MS && looks.isDue(quietMs());
+  /** While a leave is pending, its connection would look stray. The user left by choice, but would get a grace period. */
+  const isTimeToCompare = () => connections.isFlushed() && quietMs() >= LEASE_MS && comparisons.isDue(quietMs());
 
-  /** Who may be gone; the claim decides. Null when another process sweeps. Compares this process's own connections. */
-  async function findGone(): Promise<{ gone: Known[]; leases: Leases } | null> {
+  /** Finds users who may be offline; null when another process sweeps. Also compares this process's connections. */
+  async function findOffline(): Promise<{ offline: Known[]; leases: Leases } | null> {
     const isTurn = await isMyTurn();
-    const look = isTimeToLook() ? looks.begin() : null;
-    if (!isTurn && !look) return null;
+    const comparison = isTimeToCompare() ? comparisons.begin() : null;
+    if (!isTurn && !comparison) return null;
     const leases = await reading.leases();
-    const gone: Known[] = [];
+    const offline: Known[] = [];
     const counts: Counts = { staff: 0, visitor: 0 };
     for (const organisationId of await redis.smembers(ORGANISATIONS)) {
       try {
@@ -80,18 +80,18 @@ export function createSweep(parts: Parts): Presence["sweep"] {
           const { user, entry } = known;
           if (entry === null) await mend(known);
           if (entry === null || leases.isOnline(entry)) counts[user.kind]++;
-          else gone.push(known);
-          if (look && entry) await look.see(user, entry);
+          else offline.push(known);
+          if (comparison && entry) await comparison.compare(user, entry);
         }
       } catch (error) {
         if (!isPoison(error)) throw error;
         onPoison(error);
       }
     }
-    look?.end();
+    comparison?.end();
     if (!isTurn) return null;
     await redis.set(COUNTS, JSON.stringify(counts), "PX", KEEP_COUNTS_MS);
-    return { gone, leases };
+    return { offline, leases };
   }
 
   async function mend({ user, json }: Known): Promise<void> {
@@ -106,33 +106,33 @@ export function createSweep(parts: Parts): Presence["sweep"] {
   }
 
   /**
-   * Whether he is gone and this process has him now. `entry` was read before: who has come since has changed it.
-   * @param whyUnheard why nobody is evicted by loss; it is asked before a claim by loss
+   * Answers whether the user is offline and claimed by this process now. Fails if `entry` has changed since it was read.
+   * @param whyCutOff why evictions by loss are held; called before a claim by loss only
    */
   async function claim(
     claimName: string,
     { user, json, entry }: Known,
-    { isChoice, whyUnheard }: { isChoice: boolean; whyUnheard: () => Promise<Unheard> },
+    { isChoice, whyCutOff }: { isChoice: boolean; whyCutOff: () => Promise<CutOff> },
   ): Promise<boolean> {
-    // Read anew for each: serving those before may have taken a while.
+    // Read the leases again for each user, because the evictions before may have taken a while.
     const leases = await reading.leases();
     if (entry === null || Object.keys(entry).length === 0) return false;
-    // A process without a running lease knows too little to claim anybody.
+    // A process without a running lease may lack data, so it claims nobody.
     if (!leases.isRunning(lease.name()) || leases.whyHeld() !== null || leases.isOnline(entry)) return false;
     const isLoss = !isChoice || endedProcessOf(entry) !== null;
-    if (isLoss && (leases.isUnheard || (await whyUnheard()) !== null)) return false;
+    if (isLoss && (leases.isCutOff || (await whyCutOff()) !== null)) return false;
     const hash = hashOf(user.organisationId);
     const decision = [leases.now, DECISION_HOLDS_MS] as const;
     return (await redis.presenceClaim(hash, keyOf(user), json, claimName, CLAIM_MS, ...decision)) === 1;
   }
 
-  /** Says once for all processes, of each lease that has ended and has outlived its grace, how many users have left by it. */
-  async function tellEnded(leases: Leases, left: Map<string, number>): Promise<void> {
+  /** Reports each lease whose grace period is over, once for all processes, with the number of evicted users. */
+  async function reportEndedLeases(leases: Leases, evicted: Map<string, number>): Promise<void> {
     for (const [process, endedAt] of leases.ended()) {
       const sinceMs = leases.now - endedAt - graceMs;
       if (sinceMs < 0 || sinceMs > ENDED_LATELY_MS) continue;
       const isFirst = await redis.set(endedKeyOf(process), "1", "PX", 2 * ENDED_LATELY_MS, "NX");
-      if (isFirst === "OK" || left.has(process)) observer.peerLeaseEnded(process, left.get(process) ?? 0);
+      if (isFirst === "OK" || evicted.has(process)) observer.peerLeaseEnded(process, evicted.get(process) ?? 0);
     }
   }
 
@@ -141,37 +141,37 @@ export function createSweep(parts: Parts): Presence["sweep"] {
     const back: UserRef[] = [];
     const startedAt = performance.now();
     const found = only
-      ? await redisOr(null, async () => ({ gone: await findOne(only), leases: await reading.leases() }))
-      : await redisOr(null, findGone);
+      ? await redisOr(null, async () => ({ offline: await findOne(only), leases: await reading.leases() }))
+      : await redisOr(null, findOffline);
     if (found === null) return { back, failures: [] };
-    const whyUnheard = lasting(() => hearing(found.leases), DECISION_HOLDS_MS);
-    // Asked after the leases were read: a process whose lease had ended by then has said by now that it lives.
-    const unheard = only ? null : await redisOr<Unheard>("unheard", whyUnheard);
-    const why = found.leases.whyHeld() ?? unheard;
-    if (why !== null && found.gone.length > 0) observer.held({ why, users: found.gone.length });
+    const whyCutOff = lasting(() => checkCutOff(found.leases), DECISION_HOLDS_MS);
+    // Order matters: read the leases, then the heartbeats. A live process whose lease ended has written one by then.
+    const cutOff = only ? null : await redisOr<CutOff>("cut_off", whyCutOff);
+    const why = found.leases.whyHeld() ?? cutOff;
+    if (why !== null && found.offline.length > 0) observer.held({ why, users: found.offline.length });
     else if (!only && why === null) observer.held(null);
-    const left = new Map<string, number>();
-    const failures = await forEachGone(why === null ? found.gone : [], async (known) => {
+    const evicted = new Map<string, number>();
+    const failures = await settleInChunks(why === null ? found.offline : [], async (known) => {
       const { user, entry } = known;
-      // What is left must be known before he is claimed: what he has begun since is his.
-      const leave = await prepare(user);
-      if (!(await redisOr(false, () => claim(claimName, known, { isChoice: only !== undefined, whyUnheard })))) return;
+      // Order matters: prepare, then claim. The user keeps what they begin after `prepare`.
+      const evict = await prepare(user);
+      if (!(await redisOr(false, () => claim(claimName, known, { isChoice: only !== undefined, whyCutOff })))) return;
       const process = endedProcessOf(entry as Entry);
-      await leave();
-      observer.left(process === null ? "connection" : "lease");
-      if (process !== null) left.set(process, (left.get(process) ?? 0) + 1);
+      await evict();
+      observer.evicted(process === null ? "connection" : "lease");
+      if (process !== null) evicted.set(process, (evicted.get(process) ?? 0) + 1);
       const hash = hashOf(user.organisationId);
       if ((await redisOr(0, () => redis.presenceRelease(hash, keyOf(user), claimName))) === 1) back.push(user);
     });
     if (!only) {
-      if (unheard === null) await redisOr(undefined, () => tellEnded(found.leases, left));
+      if (cutOff === null) await redisOr(undefined, () => reportEndedLeases(found.leases, evicted));
       observer.swept((performance.now() - startedAt) / 1_000);
     }
     return { back, failures };
   };
 }
 
-/** Answers what `ask` has answered less than `ms` ago, else asks again. */
+/** Calls `ask`, and repeats its answer for `ms`. */
 function lasting<T>(ask: () => Promise<T>, ms: number): () => Promise<T> {
   let answer: Promise<T> | undefined;
   let askedAt = 0;
@@ -183,7 +183,7 @@ function lasting<T>(ask: () => Promise<T>, ms: number): () => Promise<T> {
   };
 }
 
-/** The process by the end of whose lease a user who is gone has lost a connection; null when he has lost them one by one. */
+/** The process whose lease ended with this user's connection on it; null if each connection was lost by itself. */
 function endedProcessOf(entry: Entry): string | null {
   const there = Object.entries(entry).find(([connection, ends]) => ends === 0 && !connection.startsWith("~"));
   return there ? processOf(there[0]) : null;

@@ -1,5 +1,6 @@
 import type { Cluster, Redis } from "ioredis";
 import { chunks } from "../platform/chunks.ts";
+import { createHeartbeat, type Heartbeats, NO_HEARTBEATS } from "./heartbeats.ts";
 import {
   type Counts,
   IGNORE,
@@ -10,27 +11,26 @@ import {
   TOUCH_INTERVAL_MS,
   unique,
 } from "./presence.ts";
-import { createHearing } from "./redis-hearing.ts";
+import { CHUNK, createOwnConnections, isPoison } from "./redis-connections.ts";
+import { createCutOffCheck } from "./redis-cut-off.ts";
 import { createLease } from "./redis-lease.ts";
 import { createReading } from "./redis-reading.ts";
 import { COUNTS, hashOf, ORGANISATIONS, withScripts } from "./redis-scripts.ts";
 import { createSweep } from "./redis-sweep.ts";
-import { CHUNK, createTelling, isPoison } from "./redis-telling.ts";
-import { createHeartbeat, NO_WITNESS, type Witness } from "./witness.ts";
 
 type Options = {
   graceMs: number;
   onFault: (error: unknown) => void;
   observer?: PresenceObserver;
-  /** A connection for the lease alone, so that a renewal never stands behind thousands of other commands. */
+  /** A connection for the lease alone, so that a renewal never waits behind thousands of other commands. */
   leaseClient?: Redis | Cluster;
-  witness?: Witness;
+  heartbeats?: Heartbeats;
 };
 
-/** Presence of many processes. What is kept in Redis, and how it changes, is in ./redis-scripts.ts. */
+/** Presence for many processes. ./redis-scripts.ts describes what Redis keeps, and has the changes. */
 export function createRedisPresence(
   client: Redis | Cluster,
-  { graceMs, onFault, observer = IGNORE, leaseClient = client, witness = NO_WITNESS }: Options,
+  { graceMs, onFault, observer = IGNORE, leaseClient = client, heartbeats = NO_HEARTBEATS }: Options,
 ): Presence {
   const redis = withScripts(client);
   const reading = createReading(redis, graceMs);
@@ -52,33 +52,33 @@ export function createRedisPresence(
     }
   }
 
-  const telling = createTelling({ client, redis, name: () => lease.name(), onRefused: onFault });
+  const connections = createOwnConnections({ client, redis, name: () => lease.name(), onRefused: onFault });
   const lease = createLease({
     redis: leaseClient === client ? redis : withScripts(leaseClient),
-    isTelling: telling.isBehind,
+    hasPendingJoins: connections.mayLackConnections,
     onLost(why) {
       if (why === "ended") {
-        telling.doubt();
+        connections.resendAndAnnounceAll();
         observer.ownLeaseEnded(lease.name());
-      } else telling.forget();
+      } else connections.resendAll();
     },
   });
   const quietMs = () => performance.now() - lastFaultAt;
-  const heartbeat = createHeartbeat(witness, {
+  const heartbeat = createHeartbeat(heartbeats, {
     onFault,
-    // Early enough: the others see it before this lease can end.
-    isHeard: () => lease.leftMs() >= LEASE_MS - 2 * TOUCH_INTERVAL_MS && telling.isWhole(),
+    // Early enough for other processes to see it before this lease can end.
+    isComplete: () => lease.leftMs() >= LEASE_MS - 2 * TOUCH_INTERVAL_MS && connections.isInSync(),
   });
-  const hearing = createHearing({ redis, witness, graceMs, onFault });
+  const checkCutOff = createCutOffCheck({ redis, heartbeats, graceMs, onFault });
   const sweep = createSweep({
-    ...{ redis, reading, hearing, lease, telling, quietMs, redisOr, onPoison: onFault, graceMs, observer },
+    ...{ redis, reading, checkCutOff, lease, connections, quietMs, redisOr, onPoison: onFault, graceMs, observer },
   });
 
-  // Whoever answers next may lack what was told last, without any command having failed: a node of a cluster that comes
-  // back, or a replica that is the master now.
+  // The next Redis to answer may lack the last changes although no command failed: a cluster node that comes back, or a
+  // replica that became the master.
   for (const event of ["-node", "close"]) {
     client.on(event, () => {
-      telling.forget();
+      connections.resendAll();
       onTrouble();
     });
   }
@@ -91,24 +91,24 @@ export function createRedisPresence(
       } catch (error) {
         fault(error);
       }
-      return redisOr(false, () => telling.join(user, connectionId));
+      return redisOr(false, () => connections.join(user, connectionId));
     },
 
-    leave: (user, connectionId, ms) => redisOr(undefined, () => telling.leave(user, connectionId, ms)),
+    leave: (user, connectionId, ms) => redisOr(undefined, () => connections.leave(user, connectionId, ms)),
 
     renew: () => redisOr(undefined, lease.renew),
 
-    testify: heartbeat.beat,
+    beat: heartbeat.beat,
     end: heartbeat.end,
 
     async touch() {
       return redisOr([], async () => {
         await lease.renew();
-        if (telling.isDone()) return [];
-        const wasBehind = telling.isBehind();
-        const cameOnline = await telling.tellRest();
-        // The others needn't wait for the mark to run out.
-        if (wasBehind && !telling.isBehind()) await lease.renew();
+        if (connections.isFlushed()) return [];
+        const wasBehind = connections.mayLackConnections();
+        const cameOnline = await connections.flush();
+        // So the other processes needn't wait until the mark expires.
+        if (wasBehind && !connections.mayLackConnections()) await lease.renew();
         return cameOnline;
       });
     },
@@ -116,14 +116,14 @@ export function createRedisPresence(
     sweep,
 
     async expect(users, ms) {
-      // Even without a grace the other processes need their time to tell who is there.
-      const untilTold = Math.max(ms, LEASE_MS);
+      // Even with a shorter grace period: the other processes need this time to report their connections.
+      const untilReported = Math.max(ms, LEASE_MS);
       for (const chunk of chunks(users, CHUNK)) {
-        const telling = chunk.map((user) =>
-          redisOr(null, () => redis.presenceExpect(hashOf(user.organisationId), keyOf(user), untilTold)),
+        const connections = chunk.map((user) =>
+          redisOr(null, () => redis.presenceExpect(hashOf(user.organisationId), keyOf(user), untilReported)),
         );
         const organisations = new Set(chunk.map(({ organisationId }) => organisationId));
-        await Promise.all([...telling, redisOr(null, () => redis.sadd(ORGANISATIONS, ...organisations))]);
+        await Promise.all([...connections, redisOr(null, () => redis.sadd(ORGANISATIONS, ...organisations))]);
       }
     },
 
@@ -133,15 +133,15 @@ export function createRedisPresence(
         const isComplete = leases.isRunning(lease.name()) && leases.whyHeld() === null;
         return {
           isComplete: isComplete && all.every(({ entry }) => entry !== null),
-          // An entry says that its user was told online, and nobody is told offline while evictions are held.
+          // A user with an entry was announced as online. While evictions are held, nobody is announced as offline.
           users: all
-            .filter(({ entry }) => entry === null || leases.isUnheard || leases.isOnline(entry))
+            .filter(({ entry }) => entry === null || leases.isCutOff || leases.isOnline(entry))
             .map(({ user }) => user),
         };
       });
       const isSure = known?.isComplete === true && quietMs() >= LEASE_MS;
       if (isSure) return { isSure, users: known.users };
-      const mine = [...telling.own.values()].map(({ user }) => user);
+      const mine = [...connections.own.values()].map(({ user }) => user);
       const here = mine.filter((user) => user.organisationId === organisationId);
       return { isSure, users: unique([...(known?.users ?? []), ...here]) };
     },

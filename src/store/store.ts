@@ -3,16 +3,16 @@ import { v7 } from "uuid";
 import type { ChatStore } from "../chat/ports.ts";
 import type { Accounts } from "../identity/accounts.ts";
 import { ReadOnlyDatabase } from "../platform/postgres/faults.ts";
-import type { Witness } from "../presence/witness.ts";
+import type { Heartbeats } from "../presence/heartbeats.ts";
 import { createAccounts } from "./accounts.ts";
 import { type AppendObserver, createAppend } from "./append-messages.ts";
+import { createHeartbeats } from "./heartbeats.ts";
 import { createHistory } from "./history.ts";
 import { createLists, type Lists } from "./lists.ts";
 import type { Database } from "./prisma.ts";
 import { createSnapshots } from "./snapshots.ts";
 import { createStatistics, type Statistics } from "./statistics.ts";
 import { createTransitions } from "./transitions.ts";
-import { createWitness } from "./witness.ts";
 
 /** All that is remembered for good. */
 export type Store = {
@@ -20,7 +20,7 @@ export type Store = {
   accounts: Accounts;
   lists: Lists;
   statistics: Statistics;
-  witness: Witness;
+  heartbeats: Heartbeats;
   /** Rejects when the database can't be reached, or, with ReadOnlyDatabase, not be written to. */
   ping(): Promise<void>;
 };
@@ -54,7 +54,7 @@ export function createStore(database: Database, observeBatch: AppendObserver = (
     accounts: createAccounts(prisma, newId),
     lists: createLists(prisma),
     statistics: createStatistics(prisma),
-    witness: createWitness(database),
+    heartbeats: createHeartbeats(database),
     async ping() {
       const isReadOnly = await database.queryJson<string>(
         "SELECT to_json(current_setting('transaction_read_only'))",

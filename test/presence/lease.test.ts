@@ -1,4 +1,4 @@
-// A process's lease, when an answer of Redis is lost in the middle of taking a new one.
+// A process's lease when an answer of Redis is lost while it takes a new one.
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { createLease } from "../../src/presence/redis-lease.ts";
@@ -19,7 +19,7 @@ afterAll(async () => {
   await server.stop();
 });
 
-/** A lease over a Redis whose call of this number is lost, on its way there or on the way back. */
+/** A lease whose n-th call of Redis is lost: the request or the answer. */
 function leaseThatLoses(call: number, lost: "request" | "answer") {
   let calls = 0;
   const presenceTouch: WithScripts["presenceTouch"] = async (...args) => {
@@ -32,14 +32,14 @@ function leaseThatLoses(call: number, lost: "request" | "answer") {
   const why: string[] = [];
   const lease = createLease({
     redis: { presenceTouch } as WithScripts,
-    isTelling: () => false,
+    hasPendingJoins: () => false,
     onLost: (reason) => void why.push(reason),
   });
   return { lease, why };
 }
 
 test.each(["request", "answer"] as const)(
-  "a process that takes a new lease is missed by nobody, also when the %s is lost",
+  "a process that takes a new lease never counts as missing, even when the %s is lost",
   async (lost) => {
     // The first call takes a lease, the second finds that it has ended, the third takes another one.
     const { lease, why } = leaseThatLoses(3, lost);
@@ -53,7 +53,7 @@ test.each(["request", "answer"] as const)(
     expect(lease.name()).not.toBe(before);
     expect(why).toEqual(["ended"]);
     expect(await redis.zscore(PROCESSES, before)).toBe(null);
-    // Taking the lease that was lost on the way is no outage of its own.
+    // The second attempt to take the lease doesn't count as an outage.
     expect(await redis.zscore(PROCESSES, "~emptied")).toBe(emptiedAt);
     const ended = leasesFrom(await redis.presenceLeases(PROCESSES), 1_000).ended();
     expect(ended).toEqual([]);

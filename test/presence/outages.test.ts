@@ -1,4 +1,4 @@
-// What an outage of Redis leaves behind must let nobody leave who is there.
+// An outage of Redis must evict no connected user.
 
 import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
@@ -35,7 +35,7 @@ const someone = (organisationId = `organisation${++count}`): UserRef => ({
   ...{ kind: "visitor", id: `user${++count}`, organisationId },
 });
 
-/** A process of which the observer may be watched; without a link it is always near. */
+/** A process. With `link` it reaches Redis through that link only. */
 async function startProcess(options: { link?: Link; graceMs?: number; observer?: PresenceObserver } = {}) {
   const { link, graceMs = GRACE_MS, observer } = options;
   const clients = [0, 1].map(() => {
@@ -56,11 +56,11 @@ async function startProcess(options: { link?: Link; graceMs?: number; observer?:
   return { presence, clients, faults };
 }
 
-/** Does for a process what its timers do. */
+/** Runs the timers of a process. */
 function keepAlive(presence: Presence): () => void {
   const timers = [
     setInterval(() => void presence.renew(), 1_000),
-    // As `every`: never twice at once.
+    // Like `every`: never twice at once.
     startTouching(presence),
   ];
   const stop = () => {
@@ -81,10 +81,10 @@ function startTouching(presence: Presence) {
 }
 
 async function sweep(presence: Presence, only?: UserRef): Promise<string[]> {
-  const gone: string[] = [];
-  const { failures } = await presence.sweep(async (user) => async () => void gone.push(keyOf(user)), only);
+  const evicted: string[] = [];
+  const { failures } = await presence.sweep(async (user) => async () => void evicted.push(keyOf(user)), only);
   expect(failures).toEqual([]);
-  return gone;
+  return evicted;
 }
 
 const entryOf = async (user: UserRef) => await redis.hget(hashOf(user.organisationId), keyOf(user));
@@ -95,14 +95,14 @@ async function linkToRedis(): Promise<Link> {
   return link;
 }
 
-/** All leases have ended, as after an outage that was longer. */
+/** Ends all leases, as a longer outage does. */
 async function outage(endedMs = 20_000): Promise<void> {
   const names = await redis.zrange("presence:processes", "0", "-1");
   for (const name of names)
     if (!name.startsWith("~")) await redis.zadd("presence:processes", Date.now() - endedMs, name);
 }
 
-test("10,000 leaves that Redis has missed are told over a slow network while the lease goes on, and who stays stays", {
+test("10,000 pending leaves reach Redis over a slow network while the lease lasts, and evict no connected user", {
   timeout: 90_000,
 }, async () => {
   const link = await linkToRedis();
@@ -124,21 +124,21 @@ test("10,000 leaves that Redis has missed are told over a slow network while the
   keepAlive(presence);
   const startedAt = performance.now();
 
-  const gone = new Set<string>();
+  const evicted = new Set<string>();
   await vi.waitFor(
     async () => {
-      for (const key of await sweep(other)) gone.add(key);
-      expect(gone.size).toBeGreaterThanOrEqual(crowd.length);
+      for (const key of await sweep(other)) evicted.add(key);
+      expect(evicted.size).toBeGreaterThanOrEqual(crowd.length);
     },
     { timeout: 60_000, interval: 500 },
   );
-  // Longer than the lease and the grace, so that a lease that wasn't renewed would have ended.
+  // Longer than lease and grace period: a lease without renewal would have ended.
   while (performance.now() - startedAt < LEASE_MS + GRACE_MS + 2_000) {
-    for (const key of await sweep(other)) gone.add(key);
+    for (const key of await sweep(other)) evicted.add(key);
     await delay(500);
   }
-  expect(gone.has(keyOf(staying))).toBe(false);
-  expect(gone.size).toBe(crowd.length);
+  expect(evicted.has(keyOf(staying))).toBe(false);
+  expect(evicted.size).toBe(crowd.length);
 });
 
 test("the lease is renewed while commands on the other connection have no answer", { timeout: 30_000 }, async () => {
@@ -149,7 +149,7 @@ test("the lease is renewed while commands on the other connection have no answer
   await presence.join(user, "a");
   keepAlive(presence);
   keepAlive(other);
-  // Only the connection that tells joins has said this.
+  // Only the connection that sends joins has sent this.
   link.stall("both", { ifSaid: /local answers = \{\}/ });
   await presence.join(someone(), "b");
   expect(faults).toContainEqual(expect.objectContaining({ message: "Command timed out" }));
@@ -157,7 +157,7 @@ test("the lease is renewed while commands on the other connection have no answer
   expect(await sweep(other, user)).toEqual([]);
 });
 
-test("connections that came and went while Redis was away are told to nobody", async () => {
+test("connections that came and went while Redis was away are never sent", async () => {
   const link = await linkToRedis();
   const { presence, clients } = await startProcess({ link });
   link.cut({ closed: true });
@@ -178,7 +178,7 @@ test("connections that came and went while Redis was away are told to nobody", a
   expect((await scriptsRun()) - before).toBeLessThan(20);
 });
 
-test("two touches at once lose no leave, also when Redis goes away in the middle of them", async () => {
+test("two simultaneous touches lose no leave, even when Redis goes away meanwhile", async () => {
   const link = await linkToRedis();
   const { presence, clients } = await startProcess({ link, graceMs: 60_000 });
   const users = Array.from({ length: 50 }, () => someone());
@@ -199,13 +199,13 @@ test("two touches at once lose no leave, also when Redis goes away in the middle
   for (const user of users) expect(await entryOf(user)).not.toMatch(/:0[,}]/);
 });
 
-test("after an outage nobody leaves whose process isn't back yet, and who is on a dead one leaves in time", {
+test("after an outage only the users of a dead process are evicted, not users whose process isn't back yet", {
   timeout: 40_000,
 }, async () => {
   const held: unknown[] = [];
   const observer = {
     swept() {},
-    left() {},
+    evicted() {},
     peerLeaseEnded() {},
     ownLeaseEnded() {},
     held: (wait: unknown) => held.push(wait),
@@ -221,26 +221,26 @@ test("after an outage nobody leaves whose process isn't back yet, and who is on 
   await first.touch();
   const backAt = performance.now();
   keepAlive(first);
-  // Of both the lease has ended more than a grace ago.
+  // Both leases ended more than a grace period ago.
   for (const user of [mine, late, orphan]) expect(await sweep(first, user)).toEqual([]);
   await delay(LEASE_MS - 1_500);
   for (const user of [mine, late, orphan]) expect(await sweep(first, user)).toEqual([]);
   await second.touch();
   keepAlive(second);
-  const gone: string[] = [];
+  const evicted: string[] = [];
   await vi.waitFor(
     async () => {
-      gone.push(...(await sweep(first)));
-      expect(gone).toEqual([keyOf(orphan)]);
+      evicted.push(...(await sweep(first)));
+      expect(evicted).toEqual([keyOf(orphan)]);
     },
     { timeout: 20_000, interval: 200 },
   );
-  // What is promised of a process that is killed, counted from the end of the outage; second was back meanwhile.
+  // The promise for a killed process, counted from the end of the outage. `second` was back meanwhile.
   expect(performance.now() - backAt).toBeLessThan(2 * LEASE_MS + GRACE_MS + 4_000);
   expect(held).toContainEqual({ why: "emptied", users: expect.any(Number) });
 });
 
-test("as long as a process has connections to tell nobody leaves, also one who has come over to it", async () => {
+test("while a process has pending connections, nobody is evicted, not even a user who moved to it", async () => {
   const link = await linkToRedis();
   const { presence: there, clients } = await startProcess({ link });
   const { presence: here } = await startProcess();
@@ -260,7 +260,7 @@ test("as long as a process has connections to tell nobody leaves, also one who h
   expect(await sweep(here, user)).toEqual([keyOf(user)]);
 });
 
-test("a connection that came and went while Redis was away leaves its grace behind, though Redis never knew it", async () => {
+test("a connection that came and went while Redis was away starts a grace period, although Redis never received it", async () => {
   const link = await linkToRedis();
   const { presence: there, clients } = await startProcess({ link, graceMs: 60_000 });
   const { presence: here } = await startProcess();
@@ -278,16 +278,16 @@ test("a connection that came and went while Redis was away leaves its grace behi
   await there.touch();
   expect(await sweep(here, user)).toEqual([]);
   expect((await here.online(user.organisationId)).users).toEqual([user]);
-  // Nobody has been told that this one came, and so nobody is told that they are gone.
+  // This user was never announced as online, so they aren't announced as offline.
   expect(await entryOf(unknown)).toBe(null);
 });
 
-test("of a process that dies the others say once how many users have left", { timeout: 30_000 }, async () => {
+test("the other processes report once how many users a dead process has lost", { timeout: 30_000 }, async () => {
   const ended: [string, number][] = [];
-  const left: string[] = [];
+  const reasons: string[] = [];
   const observer = {
     ...{ swept() {}, held() {}, ownLeaseEnded() {} },
-    left: (why: string) => void left.push(why),
+    evicted: (why: string) => void reasons.push(why),
     peerLeaseEnded: (process: string, users: number) => void ended.push([process, users]),
   };
   const { presence: dead } = await startProcess();
@@ -305,18 +305,18 @@ test("of a process that dies the others say once how many users have left", { ti
   await delay(1_500);
   for (const { presence } of others) await sweep(presence);
   expect(ended).toEqual([[name, 3]]);
-  expect(left).toEqual(["lease", "lease", "lease"]);
+  expect(reasons).toEqual(["lease", "lease", "lease"]);
 });
 
-/** Leases by their names, in ms from now; `marks` as well. */
+/** Leases and marks, by their names, in ms from now. */
 const leasesAt = (scores: Record<string, number>, graceMs = 1_000) =>
   leasesFrom(["100000", ...Object.entries(scores).flatMap(([name, ms]) => [name, `${100_000 + ms}`])], graceMs);
 const on = (process: string) => ({ [`${process}/a`]: 0 });
 
 test.each([
   ["a process is killed", { a: 5_000, dead: -1_100 }, null, false],
-  ["a process was killed a moment ago", { a: 5_000, dead: -900 }, null, true],
-  ["Redis is back since a moment", { a: 5_000, dead: -90_000, "~emptied": -1_000, "~since": -9_000 }, "emptied", false],
+  ["a process was killed just now", { a: 5_000, dead: -900 }, null, true],
+  ["Redis is just back", { a: 5_000, dead: -90_000, "~emptied": -1_000, "~since": -9_000 }, "emptied", false],
   ["a process isn't back yet", { a: 5_000, dead: -9_000, "~emptied": -6_500, "~since": -15_000 }, "missing", true],
   ["a process doesn't come back", { a: 5_000, dead: -20_000, "~emptied": -7_100, "~since": -22_000 }, null, false],
   [
@@ -325,14 +325,16 @@ test.each([
     null,
     false,
   ],
-  ["another process has something to tell", { a: 5_000, dead: -9_000, "~telling/a": 5_000 }, "telling", false],
-  ["a process died while it told", { a: 5_000, dead: -1_100, "~telling/dead": -1_100 }, null, false],
+  ["another process has pending connections", { a: 5_000, dead: -9_000, "~telling/a": 5_000 }, "pending", false],
+  ["a process died with pending connections", { a: 5_000, dead: -1_100, "~telling/dead": -1_100 }, null, false],
 ])("%s", (_case, scores, why, isOnline) => {
   const leases = leasesAt(scores as unknown as Record<string, number>);
   expect([leases.whyHeld(), leases.isOnline(on("dead"))]).toEqual([why, isOnline]);
 });
 
-test("entries that can't be read delay only their own users, who are told again", { timeout: 40_000 }, async () => {
+test("unreadable entries delay only their own users, whose connections are sent again", {
+  timeout: 40_000,
+}, async () => {
   const { presence, faults } = await startProcess();
   const { presence: other } = await startProcess();
   for (const one of [presence, other]) keepAlive(one);
@@ -344,26 +346,26 @@ test("entries that can't be read delay only their own users, who are told again"
   for (const [n, user] of users.entries())
     await redis.hset(hashOf("shop"), keyOf(user), texts[n - 1] ?? poisoned ?? "");
   await redis.hset(hashOf("shop"), "what:ever", "is no user");
-  // Nobody is taken for gone who can't be read.
+  // A user with an unreadable entry counts as online.
   expect((await other.online("shop")).users).toHaveLength(users.length + 1);
   await presence.leave(fine, "fine", 0);
-  const gone: string[] = [];
+  const evicted: string[] = [];
   await vi.waitFor(
     async () => {
-      for (const one of [presence, other]) gone.push(...(await sweep(one)));
-      expect(gone).toEqual([keyOf(fine)]);
+      for (const one of [presence, other]) evicted.push(...(await sweep(one)));
+      expect(evicted).toEqual([keyOf(fine)]);
       for (const user of users) expect(await entryOf(user)).toMatch(/^\{"[^"]+\/\d":0\}$/);
     },
     { timeout: 30_000, interval: 300 },
   );
-  expect(faults.length + gone.length).toBeGreaterThan(1);
-  // One who connects over such an entry comes in as ever.
+  expect(faults.length + evicted.length).toBeGreaterThan(1);
+  // A user with such an entry connects as usual.
   await redis.hset(hashOf("shop"), keyOf(fine), "no JSON");
   expect(await other.join(fine, "again")).toBe(true);
   expect((await other.online("shop")).users).toContainEqual(fine);
 });
 
-test("an organisation whose place in Redis holds something else delays only its own users", async () => {
+test("an organisation whose key in Redis has another type delays only its own users", async () => {
   const { presence, faults } = await startProcess();
   const { presence: other } = await startProcess();
   await redis.set(hashOf("broken"), "no hash");
@@ -373,21 +375,21 @@ test("an organisation whose place in Redis holds something else delays only its 
   expect(faults).not.toEqual([]);
   await presence.touch();
   await presence.leave(user, "b", 0);
-  // It is no outage for which everybody would have to wait.
+  // It isn't an outage: other users needn't wait.
   expect(await sweep(other, user)).toEqual([keyOf(user)]);
-  const gone: string[] = [];
+  const evicted: string[] = [];
   const later = someone("fine");
   await presence.join(later, "c");
   await presence.leave(later, "c", 0);
   await vi.waitFor(
     async () => {
       for (const one of [presence, other]) await one.touch();
-      for (const one of [presence, other]) gone.push(...(await sweep(one)));
-      expect(gone).toEqual([keyOf(later)]);
+      for (const one of [presence, other]) evicted.push(...(await sweep(one)));
+      expect(evicted).toEqual([keyOf(later)]);
     },
     { timeout: 12_000, interval: 300 },
   );
-  // When its place is free again, its users are told.
+  // After the key is deleted, the users of the organisation are sent.
   await redis.del(hashOf("broken"));
   await presence.touch();
   expect((await other.online("broken")).users).toEqual([inBroken]);

@@ -13,7 +13,7 @@ import { wayTo } from "../support/way.ts";
 const GRACE_MS = 300;
 const WAIT = { timeout: 10_000, interval: 200 };
 
-/** Makes a process of a service; all that are made by one share what they know. */
+/** Creates a process of a service. The processes of one service share their state. */
 type MakeProcess = () => Promise<Presence>;
 
 const fail = (error: unknown) => {
@@ -26,7 +26,7 @@ beforeAll(async () => {
   redisServer = await startRedis();
   redis = new Redis(redisServer.url).setMaxListeners(100);
 });
-/** A process that lives renews its lease. */
+/** The timers of live processes, which renew the leases. */
 const touching: NodeJS.Timeout[] = [];
 afterAll(async () => {
   redis.disconnect();
@@ -55,26 +55,26 @@ const implementations: [string, () => MakeProcess][] = [
 let count = 0;
 const someone = (): UserRef => ({ kind: "staff", id: `user${++count}`, organisationId: `organisation${count}` });
 
-/** For a sweep: what is done for each user who is gone. */
-const serving = (leave: (user: UserRef) => Promise<void>) => async (user: UserRef) => () => leave(user);
-const toNobody = serving(async () => {});
+/** For a sweep: the work of each eviction. */
+const evicting = (leave: (user: UserRef) => Promise<void>) => async (user: UserRef) => () => leave(user);
+const withoutWork = evicting(async () => {});
 
-/** Sweeps one user; answers whom it found gone. */
+/** Sweeps one user. Answers the evicted users. */
 async function sweep(
   presence: Presence,
   user: UserRef,
   during = async () => {},
-): Promise<{ gone: UserRef[]; back: UserRef[] }> {
-  const gone: UserRef[] = [];
+): Promise<{ evicted: UserRef[]; back: UserRef[] }> {
+  const evicted: UserRef[] = [];
   const { back, failures } = await presence.sweep(
-    serving(async (one) => {
-      gone.push(one);
+    evicting(async (one) => {
+      evicted.push(one);
       await during();
     }),
     user,
   );
   expect(failures).toEqual([]);
-  return { gone, back };
+  return { evicted, back };
 }
 
 describe.each(implementations)("presence in %s", (_name, makeService) => {
@@ -97,31 +97,31 @@ describe.each(implementations)("presence in %s", (_name, makeService) => {
     expect((await there.online(user.organisationId)).users).toEqual([user]);
   });
 
-  test("a user is gone when his last connection is, on whichever process", async () => {
+  test("a user is offline when the last connection on any process is closed", async () => {
     const user = someone();
     await here.join(user, "a");
     await there.join(user, "b");
     await here.leave(user, "a", 0);
-    expect((await sweep(here, user)).gone).toEqual([]);
+    expect((await sweep(here, user)).evicted).toEqual([]);
     expect((await here.online(user.organisationId)).users).toEqual([user]);
     await there.leave(user, "b", 0);
     expect((await here.online(user.organisationId)).users).toEqual([]);
-    expect((await sweep(here, user)).gone).toEqual([user]);
-    expect((await sweep(there, user)).gone).toEqual([]);
+    expect((await sweep(here, user)).evicted).toEqual([user]);
+    expect((await sweep(there, user)).evicted).toEqual([]);
     expect(await here.join(user, "c")).toBe(true);
   });
 
-  test("a lost connection keeps its user online for its grace", async () => {
+  test("after a lost connection its user stays online for the grace period", async () => {
     const user = someone();
     await here.join(user, "a");
     await here.leave(user, "a", GRACE_MS);
-    expect((await sweep(there, user)).gone).toEqual([]);
+    expect((await sweep(there, user)).evicted).toEqual([]);
     expect((await there.online(user.organisationId)).users).toEqual([user]);
-    await vi.waitFor(async () => expect((await sweep(there, user)).gone).toEqual([user]));
+    await vi.waitFor(async () => expect((await sweep(there, user)).evicted).toEqual([user]));
     expect((await there.online(user.organisationId)).users).toEqual([]);
   });
 
-  test("who is back within his grace has never been away", async () => {
+  test("a user who is back within the grace period was never offline", async () => {
     const user = someone();
     await here.join(user, "a");
     await here.leave(user, "a", GRACE_MS);
@@ -129,40 +129,40 @@ describe.each(implementations)("presence in %s", (_name, makeService) => {
     const other = someone();
     await here.join(other, "x");
     await here.leave(other, "x", GRACE_MS);
-    await vi.waitFor(async () => expect((await sweep(here, other)).gone).toEqual([other]));
-    expect((await sweep(here, user)).gone).toEqual([]);
+    await vi.waitFor(async () => expect((await sweep(here, other)).evicted).toEqual([other]));
+    expect((await sweep(here, user)).evicted).toEqual([]);
   });
 
-  test("closing one connection doesn't end another one's grace", async () => {
+  test("closing one connection doesn't end the grace period of another", async () => {
     const user = someone();
     await here.join(user, "a");
     await there.join(user, "b");
     await here.leave(user, "a", GRACE_MS);
     await there.leave(user, "b", 0);
-    expect((await sweep(here, user)).gone).toEqual([]);
-    await vi.waitFor(async () => expect((await sweep(here, user)).gone).toEqual([user]));
+    expect((await sweep(here, user)).evicted).toEqual([]);
+    await vi.waitFor(async () => expect((await sweep(here, user)).evicted).toEqual([user]));
   });
 
-  test("a user who is dismissed is gone, whatever connections he has", async () => {
+  test("a dismissed user is evicted despite open connections", async () => {
     const user = someone();
     await here.join(user, "a");
     await there.join(user, "b");
     await there.leave(user, "b", GRACE_MS);
     await there.leave(user, "all", 0);
-    expect((await sweep(there, user)).gone).toEqual([user]);
+    expect((await sweep(there, user)).evicted).toEqual([user]);
     await here.leave(user, "a", GRACE_MS);
     expect((await here.online(user.organisationId)).users).toEqual([]);
   });
 
-  test("of many sweeps at once one serves a user", async () => {
+  test("only one of many simultaneous sweeps evicts a user", async () => {
     const user = someone();
     await here.join(user, "a");
     await here.leave(user, "a", 0);
     const sweeps = await Promise.all([here, there, here, there].map((presence) => sweep(presence, user)));
-    expect(sweeps.flatMap(({ gone }) => gone)).toEqual([user]);
+    expect(sweeps.flatMap(({ evicted }) => evicted)).toEqual([user]);
   });
 
-  test("who is gone is online until everything was done for him", async () => {
+  test("a user stays online until the eviction is done", async () => {
     const user = someone();
     await here.join(user, "a");
     await here.leave(user, "a", 0);
@@ -173,7 +173,7 @@ describe.each(implementations)("presence in %s", (_name, makeService) => {
     expect(online).toEqual([[user], []]);
   });
 
-  test("who comes back while he is served comes online, and is named", async () => {
+  test("a user who connects during the eviction comes online, and the sweep returns that user", async () => {
     const user = someone();
     await here.join(user, "a");
     await here.leave(user, "a", 0);
@@ -184,10 +184,10 @@ describe.each(implementations)("presence in %s", (_name, makeService) => {
     });
     expect([cameOnline, back]).toEqual([true, [user]]);
     expect((await here.online(user.organisationId)).users).toEqual([user]);
-    expect((await sweep(there, user)).gone).toEqual([]);
+    expect((await sweep(there, user)).evicted).toEqual([]);
   });
 
-  test("who comes back while he is served is named also when another one's leaving fails", async () => {
+  test("a sweep returns a user who connects during the eviction, even when another eviction fails", async () => {
     const users = [someone(), someone()] as const;
     for (const user of users) {
       await here.join(user, "a");
@@ -198,7 +198,7 @@ describe.each(implementations)("presence in %s", (_name, makeService) => {
     const served: string[] = [];
     const sweepAll = async () => {
       const swept = await here.sweep(
-        serving(async (user) => {
+        evicting(async (user) => {
           served.push(keyOf(user));
           if (keyOf(user) === keyOf(users[0])) throw new Error("this one fails");
           if (keyOf(user) === keyOf(users[1])) await there.join(user, "b");
@@ -210,15 +210,15 @@ describe.each(implementations)("presence in %s", (_name, makeService) => {
     };
     await vi.waitFor(sweepAll, WAIT);
     expect([back, failures]).toEqual([[users[1]], [new Error("this one fails")]]);
-    // Who couldn't be served is served later.
+    // A later sweep tries again.
     served.length = 0;
     await vi.waitFor(async () => {
-      await here.sweep(serving(async (user) => void served.push(keyOf(user))));
+      await here.sweep(evicting(async (user) => void served.push(keyOf(user))));
       expect(served).toContain(keyOf(users[0]));
     }, WAIT);
   });
 
-  test("what there is to leave is read before it is decided: who has been back meanwhile leaves nothing", async () => {
+  test("a user who was back after `prepare` isn't evicted, because the decision comes after it", async () => {
     const user = someone();
     await here.join(user, "a");
     await here.leave(user, "a", 0);
@@ -229,28 +229,28 @@ describe.each(implementations)("presence in %s", (_name, makeService) => {
       return async () => void left++;
     }, user);
     expect([left, back]).toEqual([0, []]);
-    expect((await sweep(there, user)).gone).toEqual([user]);
+    expect((await sweep(there, user)).evicted).toEqual([user]);
   });
 
-  test("a sweep of everybody finds everybody who is gone, and nobody else", async () => {
-    const [gone, present] = [someone(), someone()];
-    await here.join(gone, "a");
+  test("a sweep of all users evicts the offline ones only", async () => {
+    const [evicted, present] = [someone(), someone()];
+    await here.join(evicted, "a");
     await there.join(present, "b");
-    await here.leave(gone, "a", 0);
+    await here.leave(evicted, "a", 0);
     const found: string[] = [];
     await vi.waitFor(async () => {
-      await there.sweep(serving(async (user) => void found.push(keyOf(user))));
-      expect(found).toContain(keyOf(gone));
+      await there.sweep(evicting(async (user) => void found.push(keyOf(user))));
+      expect(found).toContain(keyOf(evicted));
     }, WAIT);
     expect(found).not.toContain(keyOf(present));
   });
 
-  test("a look at everybody counts who is online, each user once", async () => {
+  test("a sweep of all users counts each online user once", async () => {
     const count = async () => {
-      await there.sweep(toNobody);
+      await there.sweep(withoutWork);
       return here.count();
     };
-    // Of the tests before some may still be there.
+    // Users of the tests before may still be online.
     await vi.waitFor(async () => expect(await count()).not.toBe(null), WAIT);
     const before = (await here.count()) as Counts;
     const [staff, visitor] = [someone(), { ...someone(), kind: "visitor" as const }];
@@ -267,21 +267,21 @@ describe.each(implementations)("presence in %s", (_name, makeService) => {
     );
   });
 
-  test("joins and leaves that are told twice, or of an unknown connection, change nothing", async () => {
+  test("a repeated join or leave changes nothing, nor does the leave of an unknown connection", async () => {
     const user = someone();
     await here.leave(user, "never there", 0);
-    expect((await sweep(here, user)).gone).toEqual([]);
+    expect((await sweep(here, user)).evicted).toEqual([]);
     expect(await here.join(user, "a")).toBe(true);
     expect(await here.join(user, "a")).toBe(false);
     await here.leave(user, "never there", 0);
-    expect((await sweep(here, user)).gone).toEqual([]);
+    expect((await sweep(here, user)).evicted).toEqual([]);
     await here.leave(user, "a", 0);
     await here.leave(user, "a", 60_000);
-    expect((await sweep(here, user)).gone).toEqual([user]);
+    expect((await sweep(here, user)).evicted).toEqual([user]);
   });
 });
 
-test("who is back while those before him are served stays", async () => {
+test("a user who is back during earlier evictions isn't evicted", async () => {
   const presence = createMemoryPresence();
   const users = Array.from({ length: 25 }, someone);
   for (const user of users) {
@@ -291,7 +291,7 @@ test("who is back while those before him are served stays", async () => {
   const last = users.at(-1) as UserRef;
   const served: UserRef[] = [];
   const { back } = await presence.sweep(
-    serving(async (user) => {
+    evicting(async (user) => {
       if (served.push(user) === 1) await presence.join(last, "b");
     }),
   );
@@ -301,23 +301,23 @@ test("who is back while those before him are served stays", async () => {
 });
 
 describe("a process that dies", () => {
-  test("has lost its connections when its lease has ended", async () => {
+  test("loses its connections when its lease ends", async () => {
     const user = someone();
     const dead = createRedisPresence(redis, { graceMs: GRACE_MS, onFault: fail });
     await dead.touch();
     await dead.join(user, "a");
     const alive = createRedisPresence(redis, { graceMs: GRACE_MS, onFault: fail });
     await alive.touch();
-    expect((await sweep(alive, user)).gone).toEqual([]);
-    const isGone = async () => {
+    expect((await sweep(alive, user)).evicted).toEqual([]);
+    const isOffline = async () => {
       await alive.touch();
-      expect((await sweep(alive, user)).gone).toEqual([user]);
+      expect((await sweep(alive, user)).evicted).toEqual([user]);
     };
-    await vi.waitFor(isGone, { timeout: 10_000, interval: 100 });
+    await vi.waitFor(isOffline, { timeout: 10_000, interval: 100 });
     expect((await alive.online(user.organisationId)).users).toEqual([]);
   });
 
-  test("while it serves who is gone leaves that to another one", async () => {
+  test("during an eviction leaves that eviction to another process", async () => {
     const user = someone();
     const [dying, other] = [0, 1].map(() => createRedisPresence(redis, { graceMs: GRACE_MS, onFault: fail })) as [
       Presence,
@@ -328,15 +328,15 @@ describe("a process that dies", () => {
     await dying.leave(user, "a", 0);
     await other.touch();
     void dying.sweep(
-      serving(() => new Promise(() => {})),
+      evicting(() => new Promise(() => {})),
       user,
     );
-    const isServed = async () => expect((await sweep(other, user)).gone).toEqual([user]);
+    const isServed = async () => expect((await sweep(other, user)).evicted).toEqual([user]);
     await vi.waitFor(isServed, { timeout: 10_000, interval: 100 });
   });
 });
 
-test("a connection counts also when the process had no lease before it", async () => {
+test("a connection counts even when its process had no lease before", async () => {
   const user = someone();
   const [fresh, other] = [0, 1].map(() => createRedisPresence(redis, { graceMs: 0, onFault: fail })) as [
     Presence,
@@ -344,11 +344,11 @@ test("a connection counts also when the process had no lease before it", async (
   ];
   await other.touch();
   await fresh.join(user, "a");
-  expect((await sweep(other, user)).gone).toEqual([]);
+  expect((await sweep(other, user)).evicted).toEqual([]);
   expect((await other.online(user.organisationId)).users).toEqual([user]);
 });
 
-test("when Redis has lost its data a process tells all its connections again, and nobody comes online", async () => {
+test("when Redis has lost its data, a process sends all its connections again, and nobody comes online", async () => {
   const user = someone();
   const presence = createRedisPresence(redis, { graceMs: GRACE_MS, onFault: fail });
   await presence.touch();
@@ -361,7 +361,7 @@ test("when Redis has lost its data a process tells all its connections again, an
   expect((await other.online(user.organisationId)).users).toEqual([user]);
 });
 
-test("when Redis has lost its data nobody is gone before every process has had the time to tell", async () => {
+test("when Redis has lost its data, nobody is evicted before every process had time to send its connections", async () => {
   const user = someone();
   const [here, there] = [0, 1].map(() => createRedisPresence(redis, { graceMs: 0, onFault: fail })) as [
     Presence,
@@ -373,7 +373,7 @@ test("when Redis has lost its data nobody is gone before every process has had t
   await redis.flushall();
   const closeHere = async () => {
     await here.leave(user, "a", 0);
-    return (await sweep(here, user)).gone;
+    return (await sweep(here, user)).evicted;
   };
   expect(await closeHere()).toEqual([]);
   await here.touch();
@@ -387,12 +387,12 @@ test("when Redis has lost its data nobody is gone before every process has had t
     },
     { timeout: 10_000, interval: 200 },
   );
-  expect((await sweep(here, user)).gone).toEqual([]);
+  expect((await sweep(here, user)).evicted).toEqual([]);
   await there.leave(user, "b", 0);
-  expect((await sweep(here, user)).gone).toEqual([user]);
+  expect((await sweep(here, user)).evicted).toEqual([user]);
 });
 
-test("a process that was believed to be dead tells that its users are there, and they come online again", async () => {
+test("a process that counted as dead sends its connections again, and their users come online", async () => {
   const user = someone();
   await redis.flushall();
   const frozen = createRedisPresence(redis, { graceMs: GRACE_MS, onFault: fail });
@@ -402,25 +402,25 @@ test("a process that was believed to be dead tells that its users are there, and
   await redis.zadd("presence:processes", Date.now() - 1_000, processId);
   const other = createRedisPresence(redis, { graceMs: GRACE_MS, onFault: fail });
   await other.touch();
-  expect((await sweep(other, user)).gone).toEqual([user]);
-  // Somebody who connects finds out first.
+  expect((await sweep(other, user)).evicted).toEqual([user]);
+  // The next connection is the first to notice.
   vi.spyOn(performance, "now").mockReturnValue(performance.now() + 60_000);
   const late = someone();
   expect(await frozen.join(late, "b")).toBe(true);
   vi.restoreAllMocks();
   expect(await frozen.touch()).toEqual([user]);
   expect((await other.online(user.organisationId)).users).toEqual([user]);
-  // It goes on as another process, so that nothing of its former life counts.
+  // It goes on under another name, so that nothing of its old lease counts.
   expect(await redis.zrange("presence:processes", "0", "-1")).not.toEqual([processId]);
   expect(await redis.hkeys(`presence:{${user.organisationId}}`)).toEqual([keyOf(user)]);
   expect(Object.keys(JSON.parse((await redis.hvals(`presence:{${user.organisationId}}`))[0] ?? ""))).not.toContain(
     `${processId}/a`,
   );
   await frozen.leave(user, "a", 0);
-  expect((await sweep(other, user)).gone).toEqual([user]);
+  expect((await sweep(other, user)).evicted).toEqual([user]);
 });
 
-test("a connection that closes while it is told again under another name leaves nothing behind", async () => {
+test("a connection that closes during a resend under another name leaves no entry behind", async () => {
   await redis.flushall();
   const frozen = createRedisPresence(redis, { graceMs: 0, onFault: fail });
   const other = createRedisPresence(redis, { graceMs: 0, onFault: fail });
@@ -441,8 +441,8 @@ test("a connection that closes while it is told again under another name leaves 
   }
 });
 
-/** A process with one connection, of `user`; Redis also has one of `ghost` on it. */
-async function startHaunted() {
+/** A process with one connection, of `user`. Redis also has a connection of `ghost` on that process. */
+async function startWithGhost() {
   await redis.flushall();
   const presence = createRedisPresence(redis, { graceMs: 0, onFault: fail });
   const [user, ghost] = [someone(), someone()];
@@ -455,62 +455,62 @@ async function startHaunted() {
   return { presence, user, ghost, endsOf };
 }
 
-test("a process that has just started takes nobody for gone because a lease has ended", {
+test("a process that has just started evicts nobody because of an ended lease", {
   timeout: 40_000,
 }, async () => {
   const user = someone();
   const long = createRedisPresence(redis, { graceMs: GRACE_MS, onFault: fail });
   await long.touch();
   await long.join(user, "a");
-  // As after an outage of Redis of which the other one can't know.
+  // As after an outage of Redis that the new process can't know about.
   await delay(LEASE_MS + 2 * GRACE_MS);
   const young = createRedisPresence(redis, { graceMs: GRACE_MS, onFault: fail });
   await young.touch();
-  const gone: string[] = [];
+  const evicted: string[] = [];
   for (let second = 0; second < 9; second++) {
-    await young.sweep(serving(async (one) => void gone.push(keyOf(one))));
+    await young.sweep(evicting(async (one) => void evicted.push(keyOf(one))));
     await delay(1_000);
     if (second >= 1) await long.touch();
     await young.touch();
   }
-  expect(gone).not.toContain(keyOf(user));
+  expect(evicted).not.toContain(keyOf(user));
   expect((await young.online(user.organisationId)).users).toEqual([user]);
   await long.leave(user, "a", 0);
-  const isGone = async () => {
+  const isOffline = async () => {
     await young.touch();
-    await young.sweep(serving(async (one) => void gone.push(keyOf(one))));
-    expect(gone).toContain(keyOf(user));
+    await young.sweep(evicting(async (one) => void evicted.push(keyOf(one))));
+    expect(evicted).toContain(keyOf(user));
   };
-  await vi.waitFor(isGone, WAIT);
+  await vi.waitFor(isOffline, WAIT);
 });
 
-test("a connection that Redis has forgotten is told again", async () => {
+test("a process sends a connection again that Redis has lost", async () => {
   const user = someone();
   const presence = createRedisPresence(redis, { graceMs: GRACE_MS, onFault: fail });
   await presence.touch();
   await presence.join(user, "a");
   await redis.del(hashOf(user.organisationId));
   const isBack = async () => {
-    await presence.sweep(toNobody);
+    await presence.sweep(withoutWork);
     await presence.touch();
     expect((await presence.online(user.organisationId)).users).toEqual([user]);
   };
   await vi.waitFor(isBack, WAIT);
 });
 
-test("a connection that its process doesn't have is found, and its user leaves", async () => {
-  const { presence, ghost } = await startHaunted();
-  const gone: string[] = [];
+test("a process finds a connection that it doesn't have, and its user is evicted", async () => {
+  const { presence, ghost } = await startWithGhost();
+  const evicted: string[] = [];
   const sweepAll = async () => {
     await presence.touch();
-    await presence.sweep(serving(async ({ id }) => void gone.push(id)));
-    expect(gone).toEqual([ghost.id]);
+    await presence.sweep(evicting(async ({ id }) => void evicted.push(id)));
+    expect(evicted).toEqual([ghost.id]);
   };
-  // A process that has just started sweeps after 6 s only.
+  // A new process starts to sweep after 6 s.
   await vi.waitFor(sweepAll, { timeout: 15_000, interval: 300 });
 });
 
-test("who has left by choice while Redis was away gets no grace when it is back", async () => {
+test("a user who leaves by choice while Redis is away gets no grace period afterwards", async () => {
   await redis.flushall();
   const way = await wayTo(redisServer.url);
   const client = new Redis(way.url, { enableOfflineQueue: false });
@@ -525,7 +525,7 @@ test("who has left by choice while Redis was away gets no grace when it is back"
   await presence.leave(user, "a", 0);
   await way.open();
   await vi.waitFor(() => expect(client.status).toBe("ready"), { timeout: 10_000 });
-  for (const _ of [1, 2, 3]) await presence.sweep(toNobody);
+  for (const _ of [1, 2, 3]) await presence.sweep(withoutWork);
   await presence.touch();
   const [ends] = Object.values(
     JSON.parse((await redis.hget(`presence:{${user.organisationId}}`, keyOf(user))) ?? "{}") as Record<string, number>,
@@ -536,8 +536,8 @@ test("who has left by choice while Redis was away gets no grace when it is back"
   await way.close();
 });
 
-test("a process finds such a connection of its own also when it is another one's turn to sweep", async () => {
-  const { presence, user, ghost, endsOf } = await startHaunted();
+test("a process finds such a connection even when it is another process's turn to sweep", async () => {
+  const { presence, user, ghost, endsOf } = await startWithGhost();
   await redis.set("presence:sweeper", "another process", "PX", 60_000);
   for (const _ of [1, 2]) await presence.sweep(fail);
   expect(await endsOf(user)).toEqual([0]);

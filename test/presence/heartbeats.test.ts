@@ -2,9 +2,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { UserRef } from "../../src/identity/user-ref.ts";
+import { createHeartbeat, NO_HEARTBEATS } from "../../src/presence/heartbeats.ts";
 import { IGNORE, LEASE_MS, TOUCH_INTERVAL_MS } from "../../src/presence/presence.ts";
 import { createRedisPresence } from "../../src/presence/redis.ts";
-import { createHeartbeat, NO_WITNESS } from "../../src/presence/witness.ts";
 import type { RedisServer } from "../support/servers.ts";
 import { startRedis } from "../support/services.ts";
 
@@ -21,18 +21,18 @@ afterAll(async () => {
 
 const someone = (id: string): UserRef => ({ kind: "visitor", id, organisationId: "shop" });
 
-test("while the witness can't be asked nobody is evicted who was lost, and who leaves by choice leaves", {
+test("while the database is away, users with lost connections stay, and users who leave by choice are evicted", {
   timeout: 30_000,
 }, async () => {
-  const [faults, held, gone]: [unknown[], unknown[], string[]] = [[], [], []];
+  const [faults, held, evicted]: [unknown[], unknown[], string[]] = [[], [], []];
   let isAway = true;
   const presence = createRedisPresence(redis, {
     graceMs: 300,
     onFault: (error) => void faults.push(error),
     observer: { ...IGNORE, held: (wait) => void held.push(wait) },
-    witness: {
-      ...NO_WITNESS,
-      async isAnybodyUnheard() {
+    heartbeats: {
+      ...NO_HEARTBEATS,
+      async isAnyCutOff() {
         if (isAway) throw new Error("no database");
         return false;
       },
@@ -42,7 +42,7 @@ test("while the witness can't be asked nobody is evicted who was lost, and who l
     presence.sweep(
       async ({ id }) =>
         async () =>
-          void gone.push(id),
+          void evicted.push(id),
       only,
     );
   await presence.touch();
@@ -60,15 +60,15 @@ test("while the witness can't be asked nobody is evicted who was lost, and who l
     );
     await presence.leave(someone("leaving"), "leaving", 0);
     await sweep(someone("leaving"));
-    expect(gone).toEqual(["leaving"]);
-    // Who hasn't been told offline is online.
+    expect(evicted).toEqual(["leaving"]);
+    // A user is online until the offline event.
     expect(await presence.online("shop")).toEqual({ users: [someone("lost")], isSure: true });
     expect(faults).toContainEqual(new Error("no database"));
     isAway = false;
     await vi.waitFor(
       async () => {
         await sweep();
-        expect(gone).toEqual(["leaving", "lost"]);
+        expect(evicted).toEqual(["leaving", "lost"]);
       },
       { timeout: 5_000, interval: 300 },
     );
@@ -78,44 +78,44 @@ test("while the witness can't be asked nobody is evicted who was lost, and who l
   }
 });
 
-test("a heartbeat waits for none before it, takes two connections at most, and is the last one when the process ends", async () => {
-  const said: boolean[] = [];
+test("a heartbeat doesn't wait for earlier ones, takes at most two connections, and stops when the process ends", async () => {
+  const recorded: boolean[] = [];
   const faults: unknown[] = [];
   const answers: (() => void)[] = [];
-  let isHeard = true;
+  let isComplete = true;
   const heartbeat = createHeartbeat(
     {
-      ...NO_WITNESS,
-      say(heard) {
-        said.push(heard);
+      ...NO_HEARTBEATS,
+      record(isComplete) {
+        recorded.push(isComplete);
         return new Promise((resolve) => answers.push(resolve));
       },
     },
-    { isHeard: () => isHeard, onFault: (error) => void faults.push(error) },
+    { isComplete: () => isComplete, onFault: (error) => void faults.push(error) },
   );
   const startedAt = performance.now();
   await heartbeat.beat();
   expect(performance.now() - startedAt).toBeLessThan(2 * TOUCH_INTERVAL_MS);
-  isHeard = false;
+  isComplete = false;
   for (let n = 0; n < 3; n++) heartbeat.onTrouble();
-  expect(said).toEqual([true, false]);
+  expect(recorded).toEqual([true, false]);
   await heartbeat.beat();
-  expect([said.length, faults.length]).toEqual([2, 1]);
+  expect([recorded.length, faults.length]).toEqual([2, 1]);
   const ended = heartbeat.end();
   for (const answer of answers) answer();
   await ended;
   await heartbeat.beat();
-  expect(said).toEqual([true, false]);
+  expect(recorded).toEqual([true, false]);
 });
 
-test("a heartbeat that fails is a fault, and no more", async () => {
+test("a heartbeat that fails is reported as a fault only", async () => {
   const faults: unknown[] = [];
   const fails = async () => {
     throw new Error("no database");
   };
   const heartbeat = createHeartbeat(
-    { ...NO_WITNESS, say: fails, end: fails },
-    { isHeard: () => true, onFault: (error) => void faults.push(error) },
+    { ...NO_HEARTBEATS, record: fails, end: fails },
+    { isComplete: () => true, onFault: (error) => void faults.push(error) },
   );
   await heartbeat.beat();
   await heartbeat.end();
