@@ -21,8 +21,8 @@ import { createTokens } from "./identity/tokens.ts";
 import type { UserRef } from "./identity/user-ref.ts";
 import { CENSUS_INTERVAL_MS, createCensus } from "./metrics/census.ts";
 import { createDatabaseClock } from "./metrics/clock.ts";
+import { observeEntries } from "./metrics/entries.ts";
 import type { Metrics } from "./metrics/metrics.ts";
-import { observeSteps } from "./metrics/steps.ts";
 import { doEach } from "./platform/do-each.ts";
 import { outgoing, relieve } from "./platform/engine/outgoing.ts";
 import { READING_INTERVAL_MS } from "./platform/engine/reading.ts";
@@ -100,16 +100,16 @@ export async function buildApp({ config, store, presence, bus, metrics, fault, l
     people: accounts,
     onFault: fault("delivery"),
   });
-  const observeStep = observeSteps({
+  const observeEntry = observeEntries({
     ...{ statistics, metrics, log },
     sessionOf: sockets.sessionOf,
     onFault: fault("database"),
   });
-  const announce: ChatPorts["announce"] = (step, by) => {
-    delivery.announce(step, by);
-    observeStep(step, by);
+  const announce: ChatPorts["announce"] = (entry, by) => {
+    delivery.announce(entry, by);
+    observeEntry(entry, by);
   };
-  const ports: ChatPorts = { chats, emit: delivery.emit, announce, newId: newMessageId };
+  const ports: ChatPorts = { chats, signal: delivery.signal, announce, newId: newMessageId };
   const attendance = createAttendance(presence, accounts, ports, { ...config, onFault: fault("presence") });
 
   const readSnapshot = createSnapshots({

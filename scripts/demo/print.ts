@@ -82,6 +82,8 @@ const gists: { [E in ServerEventName]: (payload: ServerPayload<E>) => string } =
   staff_being_taken_over_chat: ({ user }) => `${firstName(user)} serves the chat from now on`,
   staff_goes_online: ({ user }) => `${firstName(user)} is there`,
   staff_goes_offline: ({ user }) => `${firstName(user)} is gone`,
+  visitor_goes_online: ({ user }) => `${firstName(user)} is there`,
+  visitor_goes_offline: ({ user }) => `${firstName(user)} has no connection any more`,
   staff_take_over_chat: ({ user, room }) => `${firstName(user)} has taken chat ${short(room)} over`,
   agent_new_chat: ({ user, visitor, contents }) =>
     `${firstName(user)} serves ${firstName(visitor)}; ${contents.length} messages so far`,

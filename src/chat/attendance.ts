@@ -1,38 +1,51 @@
 import type { People } from "../identity/accounts.ts";
 import type { UserRef } from "../identity/user-ref.ts";
+import { gathered } from "../platform/gather.ts";
 import { readEach } from "../platform/postgres/each.ts";
 import { keyOf, type Presence } from "../presence/presence.ts";
+import type { Cause } from "./entry.ts";
 import { leaveAllChats, openChatsOf } from "./lifecycle.ts";
-import type { Caller, ChatPorts } from "./ports.ts";
-import { allStaffRoom, staffRoom } from "./rooms.ts";
+import type { Caller, Chat, ChatPorts, VisitorCaller } from "./ports.ts";
+import { type StaffSignal, staffSignal, type VisitorSignal, visitorSignal } from "./signals.ts";
 
 export type Attendance = {
-  /** A connection is there. */
+  /** A connection has opened. */
   arrive(caller: Caller, connectionId: string): Promise<void>;
-  /** A connection is gone; with a grace of 0 its user leaves at once, unless he has another one. */
-  lose(user: UserRef, connectionId: string, graceMs: number): Promise<void>;
-  /** A user leaves at once, whatever connections he has. */
+  /** A connection has closed. Closed by choice, its user leaves at once, unless they have another connection. */
+  lose(user: UserRef, connectionId: string, how: { isChoice: boolean }): Promise<void>;
+  /** Makes a disabled user leave at once, whatever connections they have. */
   dismiss(user: UserRef): Promise<void>;
   /**
-   * Gives everybody who takes part in an open chat, and isn't known to be there, a grace: after all processes were gone,
-   * or Redis has lost its data, a chat must not stay open for somebody who never returns.
+   * Starts a grace period for every member of an open chat whom presence doesn't know. Because after all processes were
+   * down, or Redis has lost its data, a chat must not stay open for a user who never returns.
    */
   reconcile(): Promise<void>;
-  /** Tells presence what it lacks of this process's connections, and renews its lease. */
+  /** Adds to presence the connections of this process that presence lacks, and renews the lease. */
   touch(): Promise<void>;
-  /** Lets leave whose time has run out. */
+  /** Evicts the users whose grace period has ended. */
   sweep(): Promise<void>;
 };
 
+type Options = { reconnectGraceMs: number; onFault: (error: unknown) => void };
+
 export const refOf = ({ kind, user, organisationId }: Caller): UserRef => ({ kind, id: user.id, organisationId });
 
-/** Turns who is online into who is told of it, and being gone into leaving one's chats. */
+/** So many visitors' open chats are read by one statement. */
+const MAX_READ = 1_000;
+
+/** Publishes online and offline events, and closes the chats of users who have left. */
 export function createAttendance(
   presence: Presence,
   people: People,
   ports: ChatPorts,
-  { reconnectGraceMs, onFault }: { reconnectGraceMs: number; onFault: (error: unknown) => void },
+  { reconnectGraceMs, onFault }: Options,
 ): Attendance {
+  /** A visitor's open chat, null without one. Visitors who arrive together share a statement. */
+  const openChat = gathered(async (visitorIds: string[]) => {
+    const chats = new Map((await ports.chats.openChatsOf(visitorIds)).map((chat) => [chat.visitor.id, chat]));
+    return visitorIds.map((id): Chat | null => chats.get(id) ?? null);
+  }, MAX_READ);
+
   async function callerOf({ kind, id, organisationId }: UserRef): Promise<Caller | undefined> {
     if (kind === "staff") {
       const [user] = await people.staff([id]);
@@ -42,60 +55,62 @@ export function createAttendance(
     return user && { kind, user, organisationId, connectionId: null };
   }
 
-  function tell(event: "staff_goes_online" | "staff_goes_offline", caller: Caller): void {
-    if (caller.kind !== "staff") return;
-    const { user, organisationId } = caller;
-    const announcement = {
-      event,
-      payload: { user },
-      rooms: [allStaffRoom(organisationId)],
-      except: [staffRoom(user.id)],
-    };
-    ports.emit(organisationId, announcement, null);
+  function signalStaff(event: StaffSignal, caller: Caller): void {
+    if (caller.kind === "staff") ports.signal(caller.organisationId, staffSignal(event, caller.user), caller.user.id);
   }
+  const signalVisitor = (event: VisitorSignal, chat: Chat | null): void => {
+    if (chat) ports.signal(chat.organisationId, visitorSignal(event, chat));
+  };
 
-  async function tellOnline(users: UserRef[]): Promise<void> {
+  async function signalOnline(users: UserRef[]): Promise<void> {
     const ids = users.filter(({ kind }) => kind === "staff").map(({ id }) => id);
     if (ids.length === 0) return;
     const { found, unreadable } = await readEach(people.staff, ids);
     for (const error of unreadable.values()) onFault(error);
-    for (const user of found) {
-      tell("staff_goes_online", { kind: "staff", user, organisationId: user.organisation_id, connectionId: null });
-    }
+    for (const staff of found) ports.signal(staff.organisation_id, staffSignal("staff_goes_online", staff), staff.id);
   }
 
-  /** Reads the chats that a user has to leave. The returned function leaves those, and none that the user opens later. */
-  async function prepare(user: UserRef): Promise<() => Promise<void>> {
+  /** The signal is not worth a connection: a failure is only reported. */
+  const signalVisitorOnline = ({ user }: VisitorCaller): void =>
+    void openChat(user.id).then((chat) => signalVisitor("visitor_goes_online", chat), onFault);
+
+  /** Reads the chats that a user has to leave. The returned function closes those, and none that the user opens later. */
+  async function prepare(user: UserRef, cause: Cause): Promise<() => Promise<void>> {
     const caller = await callerOf(user);
     if (!caller) return async () => {};
     const chatIds = await openChatsOf(ports, caller);
+    const chat = caller.kind === "visitor" && chatIds.length > 0 ? await openChat(caller.user.id) : null;
     return async () => {
-      await leaveAllChats(ports, caller, chatIds);
-      tell("staff_goes_offline", caller);
+      signalVisitor("visitor_goes_offline", chat);
+      await leaveAllChats(ports, caller, { chatIds, cause });
+      signalStaff("staff_goes_offline", caller);
     };
   }
 
-  async function sweep(user?: UserRef): Promise<void> {
-    const { back, failures } = await presence.sweep(prepare, user);
-    // Whoever came back while he was leaving may have been told online before he was told offline: say it again.
-    if (back.length > 0) await tellOnline(back);
-    if (failures.length > 0) throw new AggregateError(failures, "Not everybody who is gone could be served");
+  async function sweep(cause: Cause, user?: UserRef): Promise<void> {
+    const { back, failures } = await presence.sweep((one) => prepare(one, cause), user);
+    // A user who came back during the eviction may have got "online" before "offline": publish "online" again.
+    if (back.length > 0) await signalOnline(back);
+    if (failures.length > 0) throw new AggregateError(failures, "Not every user who has left could be evicted");
   }
 
   return {
     async arrive(caller, connectionId) {
-      if (await presence.join(refOf(caller), connectionId)) tell("staff_goes_online", caller);
+      if (!(await presence.join(refOf(caller), connectionId))) return;
+      if (caller.kind === "visitor") signalVisitorOnline(caller);
+      else signalStaff("staff_goes_online", caller);
     },
-    async lose(user, connectionId, graceMs) {
+    async lose(user, connectionId, { isChoice }) {
+      const graceMs = isChoice ? 0 : reconnectGraceMs;
       await presence.leave(user, connectionId, graceMs);
-      if (graceMs === 0) await sweep(user);
+      if (graceMs === 0) await sweep(isChoice ? "person" : "loss", user);
     },
     async dismiss(user) {
       await presence.leave(user, "all", 0);
-      await sweep(user);
+      await sweep("disabled", user);
     },
     async reconcile() {
-      // Presence before participants: who has left between the two takes part in nothing any more.
+      // Presence before members: a user who leaves between the two reads is no member any more.
       const organisations = new Set((await ports.chats.participants()).map(({ organisationId }) => organisationId));
       const known = new Set<string>();
       for (const organisationId of organisations) {
@@ -106,9 +121,9 @@ export function createAttendance(
     },
     async touch() {
       const cameOnline = await presence.touch();
-      // The lease must not end because the database, which knows their names, takes its time.
-      void tellOnline(cameOnline).catch(onFault);
+      // The lease must not end because the database, which has the users' names, is slow.
+      void signalOnline(cameOnline).catch(onFault);
     },
-    sweep: () => sweep(),
+    sweep: () => sweep("loss"),
   };
 }

@@ -1,38 +1,45 @@
 import { Refusal } from "../contract/errors.ts";
+import type { Cause } from "./entry.ts";
 import type { ChatPorts, Decided, StaffCaller, VisitorCaller } from "./ports.ts";
-import { monitorsRoom } from "./rooms.ts";
 
-/** The sweep tries a departure again, so it gives up early: by then the user may be back, and another process busy with it. */
+/** The sweep retries a departure, so one try is short: by then the user may be back, or another process may handle it. */
 const DEPARTURE_GIVE_UP_MS = 2_000;
 
-/** Claims a queued chat for a staff. */
+/** Claims a queued chat for a staff member. */
 export async function claimChat(ports: ChatPorts, caller: StaffCaller, chatId: string): Promise<void> {
   const claimed = resultOf(await ports.chats.claim(by(caller, chatId)));
   if (!claimed) return;
   const { messages, ...chat } = claimed;
-  ports.announce({ kind: "claimed", chat, messages }, caller.connectionId);
+  ports.announce({ kind: "claimed", chat, number: chat.lastNumber, cause: "person", messages }, caller.connectionId);
 }
 
-/** A monitor takes a claimed chat over from a staff of a strictly lower role. */
+/** A monitor takes a claimed chat over from a staff member of a strictly lower role. */
 export async function takeOverChat(ports: ChatPorts, caller: StaffCaller, chatId: string): Promise<void> {
   const takenOver = resultOf(await ports.chats.takeOver(by(caller, chatId)));
-  if (takenOver) ports.announce({ kind: "takenOver", ...takenOver }, caller.connectionId);
+  if (!takenOver) return;
+  const { chat, from } = takenOver;
+  ports.announce({ kind: "takenOver", chat, number: chat.lastNumber, cause: "person", from }, caller.connectionId);
 }
 
-/** The serving staff leaves: the chat is closed, not queued again. */
-export async function leaveChatAsStaff(ports: ChatPorts, caller: StaffCaller, chatId: string): Promise<void> {
-  const chat = resultOf(await ports.chats.leaveAsStaff({ ...by(caller, chatId), ...limitsOf(caller) }));
-  if (chat) ports.announce({ kind: "staffLeft", chat }, caller.connectionId);
+/** The serving staff member leaves: the chat is closed, not queued again. */
+export async function leaveChatAsStaff(
+  ports: ChatPorts,
+  caller: StaffCaller,
+  chatId: string,
+  cause: Cause = "person",
+): Promise<void> {
+  const chat = resultOf(await ports.chats.leaveAsStaff({ ...by(caller, chatId), cause, ...limitsOf(caller) }));
+  if (chat) ports.announce({ kind: "staffLeft", chat, number: chat.lastNumber, cause }, caller.connectionId);
 }
 
 /** The visitor leaves their open chat, or only `chatId`: the chat is closed. Without an open chat, nothing happens. */
 export async function leaveChatAsVisitor(
   { chats, announce }: ChatPorts,
   caller: VisitorCaller,
-  chatId?: string,
+  { chatId, cause = "person" }: { chatId?: string; cause?: Cause } = {},
 ): Promise<void> {
-  const chat = await chats.leaveAsVisitor(caller.user.id, { ...limitsOf(caller), ...(chatId && { chatId }) });
-  if (chat) announce({ kind: "visitorLeft", chat }, caller.connectionId);
+  const chat = await chats.leaveAsVisitor(caller.user.id, { cause, ...limitsOf(caller), ...(chatId && { chatId }) });
+  if (chat) announce({ kind: "visitorLeft", chat, number: chat.lastNumber, cause }, caller.connectionId);
 }
 
 /** Flags a chat of the organisation, open or closed; severity 0 takes the flag away. */
@@ -41,16 +48,8 @@ export async function flagChat(
   caller: StaffCaller,
   { room: chatId, severityLevel }: { room: string; severityLevel: number },
 ): Promise<void> {
-  const { organisationId } = caller;
   const flagged = resultOf(await ports.chats.flag({ ...by(caller, chatId), severityLevel }));
-  if (!flagged) return;
-  const payload = { user: flagged.by, room: flagged.chat.room };
-  const event = "chat_has_changed_priority_for_supervisor";
-  ports.emit(
-    organisationId,
-    { event, payload, rooms: [monitorsRoom(organisationId)], except: [] },
-    caller.connectionId,
-  );
+  if (flagged) ports.announce({ kind: "flagged", cause: "person", ...flagged }, caller.connectionId);
 }
 
 /** The ids of the chats that a user takes part in now. */
@@ -58,19 +57,21 @@ export const openChatsOf = ({ chats }: ChatPorts, { kind, user }: StaffCaller | 
   kind === "visitor" ? chats.openedBy(user.id) : chats.servedBy(user.id);
 
 /**
- * A user leaves those of these chats that they still take part in, because they are gone for good. Safe to do again. One
- * chat that can't be left keeps none of the others open.
+ * Closes those of these chats that a departed user still takes part in. It can be repeated. One chat that can't be closed
+ * keeps none of the others open.
  */
 export async function leaveAllChats(
   ports: ChatPorts,
   caller: StaffCaller | VisitorCaller,
-  chatIds: string[],
+  { chatIds, cause }: { chatIds: string[]; cause: Cause },
 ): Promise<void> {
   const leave = (chatId: string) =>
-    caller.kind === "visitor" ? leaveChatAsVisitor(ports, caller, chatId) : leaveChatAsStaff(ports, caller, chatId);
+    caller.kind === "visitor"
+      ? leaveChatAsVisitor(ports, caller, { chatId, cause })
+      : leaveChatAsStaff(ports, caller, chatId, cause);
   const results = await Promise.allSettled(chatIds.map(leave));
   for (const result of results) {
-    // Refused: the visitor left, or a monitor took the chat over, at the same moment.
+    // A refusal: the other side left, or a monitor took the chat over, at the same moment.
     if (result.status === "rejected" && !(result.reason instanceof Refusal)) throw result.reason;
   }
 }

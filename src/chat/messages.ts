@@ -1,6 +1,7 @@
 import { Refusal } from "../contract/errors.ts";
 import type { ChatMessage, Content } from "../contract/models.ts";
-import type { ChatPorts, NewMessage, StaffCaller, VisitorCaller } from "./ports.ts";
+import type { Entry } from "./entry.ts";
+import type { Chat, ChatPorts, NewMessage, StaffCaller, VisitorCaller } from "./ports.ts";
 
 /** A client's own id for a safe resend: a UUID, with or without dashes. */
 type OwnId = string | undefined;
@@ -20,20 +21,20 @@ export async function sendVisitorMessage(
     if (appended.outcome === "resent") return appended.message;
     if (appended.outcome === "stored") {
       const { chat, message: stored } = appended;
-      ports.announce({ kind: "visitorMessage", chat, message: stored }, caller.connectionId);
+      ports.announce(entryOf(chat, stored), caller.connectionId);
       return stored;
     }
     if (!mayOpen) throw new Refusal("roomClosed");
     const opened = await ports.chats.open(message);
     if (opened) {
-      ports.announce({ kind: "opened", ...opened }, caller.connectionId);
+      ports.announce(entryOf(opened.chat, opened.message), caller.connectionId);
       return opened.message;
     }
     // Another connection of this visitor has opened a chat in between: the message goes there.
   }
 }
 
-/** A staff's message in a chat that he serves. */
+/** A staff member's message in a chat that they serve. */
 export async function sendStaffMessage(
   ports: ChatPorts,
   caller: StaffCaller,
@@ -43,10 +44,14 @@ export async function sendStaffMessage(
   if (appended.outcome === "refused") throw new Refusal(appended.why);
   const { message } = appended;
   if (appended.outcome === "stored") {
-    ports.announce({ kind: "staffMessage", chat: appended.chat, message }, caller.connectionId);
+    ports.announce(entryOf(appended.chat, message), caller.connectionId);
   }
   return message;
 }
+
+const entryOf = (chat: Chat, message: ChatMessage): Entry => ({
+  ...{ kind: "message", chat, number: message.sequence_num, cause: "person", message },
+});
 
 function newMessage(
   { newId }: ChatPorts,

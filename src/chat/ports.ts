@@ -1,8 +1,9 @@
 import type { RefusalCode } from "../contract/errors.ts";
-import type { ServerEventName, ServerPayload } from "../contract/events.ts";
+import type { ServerEventName } from "../contract/events.ts";
 import type { ChatMessage, ChatStatus, Content, Room, Staff, Visitor } from "../contract/models.ts";
 import type { UserRef } from "../identity/user-ref.ts";
-import type { Step } from "./steps.ts";
+import type { FollowerGroup } from "./audience.ts";
+import type { Cause, Entry } from "./entry.ts";
 import type { Shown } from "./visitors-view.ts";
 
 /** Whoever acts: a user of one organisation on one connection, or on none when time has run out for him. */
@@ -21,6 +22,11 @@ export type Chat = {
   /** The number of its last message or system message. */
   lastNumber: number;
 };
+/**
+ * A chat has two logs, each numbered from 1 without gap. The visitor sees the whole conversation. What is internal to staff
+ * never reaches a visitor.
+ */
+export type LogName = "conversation" | "internal";
 export type ChatWithMessages = Chat & { messages: ChatMessage[] };
 /** Chats that were read, without those whose rows can't be: `unreadable` says why. */
 export type Readable<C extends Chat> = { chats: C[]; unreadable: unknown[] };
@@ -47,6 +53,8 @@ export type Appended =
   | { outcome: "refused"; why: "roomClosed" | "notServing" | "messageIdUsed" };
 
 export type Transition = { organisationId: string; chatId: string; staffId: string };
+/** Why somebody leaves: `person` where nothing else is said. */
+export type Departure = { cause?: Cause };
 
 /**
  * The outcome of a transition: `done` now; `again` when the same caller repeats it, which isn't announced again; or
@@ -72,14 +80,14 @@ export interface ChatStore {
   claim(by: Transition): Promise<Decided<ChatWithMessages>>;
   /** Takes over from a staff of a strictly lower role; `from` is the one who served. */
   takeOver(by: Transition): Promise<Decided<{ chat: Chat; from: Staff }>>;
-  leaveAsStaff(by: Transition & Limits): Promise<Decided<Chat>>;
+  leaveAsStaff(by: Transition & Departure & Limits): Promise<Decided<Chat>>;
   /**
    * Closes the visitor's open chat, with `chatId` only that one, and answers null without one; the chat's `staff` is null when
    * it was still queued.
    */
-  leaveAsVisitor(visitorId: string, limits?: Limits & { chatId?: string }): Promise<Chat | null>;
-  /** `by` is the staff as they are now. */
-  flag(by: Transition & { severityLevel: number }): Promise<Decided<{ chat: Chat; by: Staff }>>;
+  leaveAsVisitor(visitorId: string, departure?: Departure & Limits & { chatId?: string }): Promise<Chat | null>;
+  /** `by` is the staff member as they are now, `number` the entry's in the internal log. */
+  flag(by: Transition & { severityLevel: number }): Promise<Decided<{ chat: Chat; by: Staff; number: number }>>;
 
   /** The ids of the chats that a staff serves. */
   servedBy(staffId: string): Promise<string[]>;
@@ -99,31 +107,36 @@ export interface ChatStore {
   /** Everybody who takes part in an open chat. */
   participants(): Promise<UserRef[]>;
 
-  /** How far the chats of a scope have come. */
+  /** The open chats of these visitors, without messages. */
+  openChatsOf(visitorIds: string[]): Promise<Chat[]>;
+
+  /** How far the logs of the chats of a scope have come. */
   progress(scope: Scope): Promise<Progress[]>;
   /**
-   * What comes after a number in each of these chats, in order: at most 200 steps of each, and at most some 1 MB of
-   * contents, but at least one step of each. Unknown chats are left out.
+   * Where delivery of a chat starts on a process that doesn't know it: before the entry that brought the chat to its present
+   * staff member, and in the internal log before the first entry since `since` (in ms).
    */
-  histories(wanted: { chatId: string; after: number }[]): Promise<History[]>;
+  starts(chatIds: string[], since: number): Promise<Map<string, Record<LogName, number>>>;
+  /**
+   * The entries after a number of one log of each of these chats, in order: at most 200 of each, and at most some 1 MB of
+   * contents, but at least one of each. Unknown chats are left out.
+   */
+  histories(log: LogName, wanted: { chatId: string; after: number }[]): Promise<History[]>;
   /** A visitor's newest messages below a number, as many as fit into an event. */
   messagesBefore(chatId: string, number: number): Promise<ChatMessage[]>;
 }
 
-/** The chats that somebody hears of. */
+/** The chats that somebody on this process follows. */
 export type Scope = {
-  /** Organisations all of whose open chats count. */
-  monitored: string[];
-  /** Organisations whose queue counts. */
-  staffed: string[];
-  /** Staff whose chats count. */
-  staff: string[];
-  /** Visitors whose chats count. */
-  visitors: string[];
+  /** Whose chats count, for each group of the audience table: ids of organisations, staff or visitors. */
+  groups: Record<FollowerGroup, string[]>;
   /** Chats that count, whatever has become of them. */
   chatIds: string[];
-  /** Of `staffed` and `visitors` all chats that were opened since then count, open or not. In ms. */
-  openedSince: number;
+  /**
+   * Of `allStaff` and `visitor` all chats that were opened since then count, open or not; of `monitors` all chats that have
+   * got an internal entry since then. In ms.
+   */
+  since: number;
 };
 export type Progress = {
   chatId: string;
@@ -131,10 +144,24 @@ export type Progress = {
   visitorId: string;
   staffId: string | null;
   status: ChatStatus;
-  lastNumber: number;
+  /** The number of the last entry of each log. */
+  last: Record<LogName, number>;
 };
-/** `servedBefore` is who served the chat before the first of the messages. */
-export type History = { chat: Chat; servedBefore: string | null; messages: ChatMessage[] };
+/** An entry as it is stored: `kind` and `data` may be of a version that this process doesn't know. */
+export type StoredEntry = {
+  number: number;
+  kind: string;
+  cause: string | null;
+  /** Who made it. */
+  actorId: string;
+  /** The staff member who served the chat right after it. */
+  servedBy: string | null;
+  data: unknown;
+  /** What it is on the wire. None of an internal entry. */
+  message: ChatMessage | null;
+};
+/** Entries of one log of a chat. `chat` is as it is now. */
+export type History = { chat: Chat; entries: StoredEntry[] };
 
 /**
  * Socket.IO rooms are identities, not chats: a connection joins its own once, on connect, and never leaves them. Who
@@ -145,31 +172,27 @@ export type StaffRoomName = `staff:${string}` | `org:${string}:staff` | `org:${s
 export type RoomName = VisitorRoomName | StaffRoomName | `org:${string}`;
 
 /** One event for every connection of an organisation that is in one of the rooms and in none of `except`. */
-export type Announcement = StaffAnnouncement | SeenAnnouncement;
+export type Announcement = StaffAnnouncement | VisitorAnnouncement;
 export type StaffAnnouncement = {
-  [E in ServerEventName]: { event: E; payload: ServerPayload<E>; rooms: StaffRoomName[]; except: RoomName[] };
-}[ServerEventName];
-/** Only what visitors may see goes to a visitor's room. */
-type SeenAnnouncement = {
-  [E in ServerEventName]: {
-    event: E;
-    payload: Shown<ServerPayload<E>>;
-    rooms: (VisitorRoomName | StaffRoomName)[];
-    except: RoomName[];
-  };
-}[ServerEventName];
+  event: ServerEventName;
+  payload: object;
+  rooms: StaffRoomName[];
+  except: RoomName[];
+};
+/** A visitor's room accepts only a payload that a visitor may see. */
+type VisitorAnnouncement = Omit<StaffAnnouncement, "payload" | "rooms"> & { payload: Shown<object>; rooms: RoomName[] };
 
 /**
- * Sends an event to the staff whom it concerns, on any process, except the connection `by`. It never fails and never waits; what
- * gets lost of who is online is told again by each process, a flag is in the next snapshot.
+ * Publishes that a user came online or went offline. It never fails and never waits. `id` is the staff member of a
+ * `staff_goes_*` event, which each process repairs from presence when the event is lost.
  */
-export type Emit = (organisationId: string, announcement: StaffAnnouncement, by: string | null) => void;
+export type Signal = (organisationId: string, announcement: StaffAnnouncement, id?: string) => void;
 
 /**
- * Tells everybody whom a step concerns, on any process, except the connection that did it. It never fails and never
- * waits: a process that misses it finds that out, and tells it to its own connections within 5 s.
+ * Publishes an entry to its receivers on every process, except the connection that made it. It never fails and never
+ * waits: a process that misses the entry finds that out, and delivers it to its own connections within 5 s.
  */
-export type Announce = (step: Step, by: string | null) => void;
+export type Announce = (entry: Entry, by: string | null) => void;
 
 /** What the functions of this folder need from outside. */
-export type ChatPorts = { chats: ChatStore; emit: Emit; announce: Announce; newId: () => string };
+export type ChatPorts = { chats: ChatStore; signal: Signal; announce: Announce; newId: () => string };

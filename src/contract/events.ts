@@ -227,6 +227,17 @@ export const serverEvents = {
     payload: Type.Object(ofStaff),
   },
 
+  visitor_goes_online: {
+    to: "the staff who follow the visitor's open chat: all staff while it is queued, then the serving staff and the monitors",
+    summary: "A visitor with an open chat has a connection again.",
+    payload: Type.Object({ ...ofVisitor, ...inRoom }),
+  },
+  visitor_goes_offline: {
+    to: "the staff who follow the visitor's open chat: all staff while it is queued, then the serving staff and the monitors",
+    summary: "A visitor with an open chat has left, or has lost the last connection for longer than the grace period.",
+    payload: Type.Object({ ...ofVisitor, ...inRoom }),
+  },
+
   staff_take_over_chat: {
     to: "the other monitors; the taker's other connections",
     summary: "A supervisor or an admin (`user`) has taken a chat over.",

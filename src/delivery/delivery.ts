@@ -1,7 +1,10 @@
 import type { FastifyBaseLogger } from "fastify";
 import type { Server } from "socket.io";
-import type { Announce, Announcement, ChatStore, Emit, RoomName } from "../chat/ports.ts";
-import { announcementsOf, type Step } from "../chat/steps.ts";
+import { announcementsOf } from "../chat/announcements.ts";
+import type { ChatRoomName } from "../chat/audience.ts";
+import type { Entry } from "../chat/entry.ts";
+import { logOf } from "../chat/kinds.ts";
+import type { Announce, Announcement, ChatStore, LogName, RoomName, Signal } from "../chat/ports.ts";
 import type { ShowToVisitor } from "../chat/visitors-view.ts";
 import type { People } from "../identity/accounts.ts";
 import type { Observe } from "../metrics/cells.ts";
@@ -14,8 +17,8 @@ import { createFanout } from "./fanout.ts";
 import { createGaps, type Gaps, markOf } from "./gaps.ts";
 import { createLateness } from "./lateness.ts";
 import { OUTBOX } from "./outbox.ts";
-import { createRoster, type Roster, type RosterEvent } from "./roster.ts";
-import type { StepMark } from "./watermarks.ts";
+import { createRoster, isRosterEvent, type Roster, type RosterEvent } from "./roster.ts";
+import type { EntryMark } from "./watermarks.ts";
 
 type Parts = {
   /** None for a single process. */
@@ -31,23 +34,31 @@ type Parts = {
 };
 
 export type Delivery = {
-  emit: Emit;
+  signal: Signal;
   announce: Announce;
   follow: Gaps["follow"];
   online: Roster["online"];
-  /** Tells what was missed in chats. */
+  /** Delivers the entries of chats that are missing here. */
   checkChats: Gaps["check"];
-  /** Tells what was missed of who is online. */
+  /** Delivers the online and offline events of staff that are missing here. */
   checkRoster: Roster["check"];
 };
 
+/** `next` are the rooms that follow the log after the entry, where they aren't the rooms that receive it. */
+type NotedEntry = { chatId: string; number: number; next?: ChatRoomName[] | undefined };
 /**
- * What goes with events over the bus: which step of a chat they are, and when it was stored (by PostgreSQL's clock, when it
- * is a message), or who came online or went offline.
+ * What goes with events over the bus: the entry that they belong to, by its log (`step` is the conversation: the version
+ * before has that name), when PostgreSQL stored it, or which staff member came online or went offline.
  */
-type Note = { step?: Omit<StepMark, "rooms">; at?: number | undefined; roster?: { event: RosterEvent; id: string } };
+type Note = {
+  step?: NotedEntry;
+  internal?: NotedEntry;
+  at?: number | undefined;
+  roster?: { event: RosterEvent; id: string };
+};
+const fieldOf = { conversation: "step", internal: "internal" } as const satisfies Record<LogName, keyof Note>;
 
-/** Brings events to everybody whom they concern: through the bus, and what that loses from where the truth is. */
+/** Brings events to their receivers: through the bus, and what the bus loses from the database or presence. */
 export function createDelivery(
   io: Server,
   { bus, chats, people, presence, show, metrics, clock, log, onFault }: Parts,
@@ -61,50 +72,59 @@ export function createDelivery(
   };
   const lateness = createLateness();
   const isHere = (room: RoomName) => adapter.rooms.has(room);
+  const receive = (entryLog: LogName, noted: NotedEntry | undefined, rooms: RoomName[]) => {
+    if (!noted) return;
+    const { chatId, number, next } = noted;
+    gaps.receive(entryLog, { chatId, number, followers: next ?? (rooms as ChatRoomName[]) });
+  };
   const fanout = createFanout<Note>(io, {
     ...{ bus, onFault },
     onDropped: () => metrics.budgetRefusals.inc({ budget: "bus", of: "process" }),
     isNews: (organisationId, { roster: event }) =>
       !event || roster.heard(event.event, { id: event.id, organisation_id: organisationId }),
-    onHeard({ step, at }, rooms) {
+    onHeard({ step, internal, at }, rooms) {
       const seconds = observe(overBus, at);
       if (seconds !== null) lateness.note(seconds * 1_000);
-      if (step) gaps.heard({ ...step, rooms });
+      receive("conversation", step, rooms);
+      receive("internal", internal, rooms);
     },
   });
-  const tell = fanout.sendHere;
+  const deliverHere = fanout.sendHere;
   const onHealed = (what: string) => metrics.healed.inc({ event: what });
   const gaps = createGaps({
-    ...{ chats, people, show, isHere, tell, onFault },
+    ...{ chats, people, show, isHere, deliverHere, onFault },
     hasRoom: outgoing.hasRoom,
     onSetAside(chat, error, waitMs) {
       metrics.healingFailures.inc();
       log.warn({ event: "set_aside", chat, retryMs: waitMs, err: error }, "a chat can't be healed: it is tried again");
     },
-    // Overload shows in what is heard: a process that has stored much may come to telling it late.
+    // An overload shows in what arrives: a process that has stored much may publish it late.
     lagMs: () => Math.max(bus?.lagMs() ?? 0, lateness.worstMs()),
-    onFound: (count) => metrics.gaps.inc(count),
-    onHealed(what, step) {
+    onFound: () => metrics.gaps.inc(),
+    onUnknown: (entryLog) => metrics.unknownEntries.inc({ log: entryLog }),
+    onHealed(what, entry) {
       onHealed(what);
-      observe(healed, storedAt(step));
+      observe(healed, storedAt(entry));
     },
   });
-  const roster = createRoster({ presence, people, isHere, tell, onHealed, onFault });
+  const roster = createRoster({ presence, people, isHere, tell: deliverHere, onHealed, onFault });
   adapter.on("delete-room", gaps.unfollow);
   if (bus) metrics.budget("bus", { used: fanout.unanswered, total: OUTBOX.unanswered });
 
   return {
-    emit(organisationId, announcement, by) {
-      const event = rosterEventOf(announcement);
-      fanout.send(organisationId, [announcement], event ? { roster: event } : {}, by);
+    signal(organisationId, announcement, id) {
+      const { event } = announcement;
+      const note = id !== undefined && isRosterEvent(event) ? { roster: { event, id } } : {};
+      fanout.send(organisationId, [announcement], note, null);
     },
-    announce(step, by) {
-      const announcements = announcementsOf(step, show);
-      const mark = markOf(step, announcements);
-      gaps.heard(mark);
-      const { rooms, ...note } = mark;
-      const at = storedAt(step);
-      fanout.send(step.chat.organisationId, announcements.all, { step: note, at }, by);
+    announce(entry, by) {
+      const announcements = announcementsOf(entry, show);
+      const mark = markOf(entry);
+      const entryLog = logOf(entry.kind);
+      gaps.receive(entryLog, mark);
+      const at = storedAt(entry);
+      const note: Note = { [fieldOf[entryLog]]: noteOf(mark, announcements), at };
+      fanout.send(entry.chat.organisationId, announcements, note, by);
       observe(local, at);
     },
     follow: gaps.follow,
@@ -114,9 +134,12 @@ export function createDelivery(
   };
 }
 
-const storedAt = (step: Step): number | undefined => ("message" in step ? step.message.created_at : undefined);
+const storedAt = (entry: Entry): number | undefined =>
+  entry.kind === "message" ? entry.message.created_at : undefined;
 
-function rosterEventOf({ event, payload }: Announcement): Note["roster"] {
-  if (event === "staff_goes_online" || event === "staff_goes_offline") return { event, id: payload.user.id };
-  return undefined;
+/** For most entries the rooms that receive them follow the log after them as well: these rooms go over the bus anyway. */
+function noteOf({ chatId, number, followers }: EntryMark, announcements: Announcement[]): NotedEntry {
+  const rooms = new Set<RoomName>(announcements.flatMap((one) => one.rooms));
+  const isSame = rooms.size === followers.length && followers.every((room) => rooms.has(room));
+  return isSame ? { chatId, number } : { chatId, number, next: followers };
 }

@@ -1,149 +1,203 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Announcement, Caller, ChatStore, Progress, RoomName, Scope } from "../chat/ports.ts";
-import { allStaffRoom, isMonitor, monitorsRoom, staffRoom, visitorRoom } from "../chat/rooms.ts";
-import { type Announcements, announcementsOf, numberOf, type Step } from "../chat/steps.ts";
+import { announcementsOf } from "../chat/announcements.ts";
+import { type ChatRoomName, type Following, followerRooms, followingsOf } from "../chat/audience.ts";
+import { type Entry, membersOf } from "../chat/entry.ts";
+import type { ReadEntry } from "../chat/history.ts";
+import { logOf } from "../chat/kinds.ts";
+import type { Announcement, Caller, ChatStore, LogName, Progress, RoomName, Scope } from "../chat/ports.ts";
 import type { ShowToVisitor } from "../chat/visitors-view.ts";
 import { type Behind, createHealing, type HealingParts } from "./healing.ts";
-import { createWatermarks, type StepMark } from "./watermarks.ts";
+import { createWatermarks, type EntryMark } from "./watermarks.ts";
 
 /** How often every chat is compared with the database. */
 export const CHECK_INTERVAL_MS = 2_000;
-/** How long what is committed, or overtaken, may still be under way through the bus; longer when it lately took longer. */
+/** How long a committed entry may still be on its way through the bus; longer when entries lately took longer. */
 const PATIENCE_MS = 500;
 const MAX_PATIENCE_MS = 2_000;
 /** A statement may take 15 s, and the processes' clocks may differ by some more. */
 const RECENT_MS = 30_000;
 
-type Parts = Omit<HealingParts, "toldOf" | "retell"> & {
-  chats: Pick<ChatStore, "progress">;
+type Parts = Omit<HealingParts, "chats" | "deliveredOf" | "deliver"> & {
+  chats: HealingParts["chats"] & Pick<ChatStore, "progress" | "starts">;
   show: ShowToVisitor;
-  /** Whether a room has somebody on this process. */
+  /** Whether a room has a connection on this process. */
   isHere: (room: RoomName) => boolean;
-  /** Sends an event to this process's own connections. */
-  tell: (announcement: Announcement) => void;
-  /** How long what others have stored takes to come in at the moment. */
+  /** Delivers an event to this process's own connections. */
+  deliverHere: (announcement: Announcement) => void;
+  /** How long entries of other processes take to arrive at the moment. */
   lagMs: () => number;
-  /** Called with each event that had to be told from the database. */
-  onHealed: (event: string, step: Step) => void;
+  /** Called with each event that was delivered from the database. */
+  onHealed: (event: string, entry: Entry) => void;
   onFault: (error: unknown) => void;
 };
 
 export type Gaps = {
-  /** Call it before reading a connection's snapshot, in its rooms: from here on it misses nothing. */
+  /** Call it before the snapshot of a connection is read, in its rooms: the connection misses nothing from then on. */
   follow(caller: Caller): Promise<void>;
-  /** A room has nobody here any more. */
+  /** A room has no connection here any more. */
   unfollow(room: string): void;
-  /** A step has come in: something may be missing before it. */
-  heard(mark: StepMark): void;
-  /** Compares every chat with the database, and tells what wasn't told here. */
+  /** An entry was delivered here: something may be missing before it. */
+  receive(log: LogName, mark: EntryMark): void;
+  /** Compares every chat with the database, and delivers what is missing here. */
   check(options?: { atOnce?: boolean }): Promise<void>;
 };
 
-export function markOf(step: Step, { all, next }: Announcements): StepMark {
-  return { chatId: step.chat.room.id, number: numberOf(step), rooms: all.flatMap(({ rooms }) => rooms), next };
-}
+const logs: LogName[] = ["conversation", "internal"];
+
+/** The mark of an entry that was just stored. */
+export const markOf = (entry: Entry): EntryMark => ({
+  ...{ chatId: entry.chat.room.id, number: entry.number },
+  followers: followerRooms(logOf(entry.kind), entry.chat.status, membersOf(entry)),
+});
 
 /**
- * Closes the gaps that the bus leaves: what it loses, or what a process that died no longer published, is told from the
- * database, as the very same events, in order, at the latest some 3 s later, 4 where all is slow.
+ * Repairs what the bus loses, or what a process that died didn't publish: this process delivers it from the database, as the
+ * same events, in order, at the latest some 3 s later, 4 s where everything is slow.
  */
 export function createGaps(parts: Parts): Gaps {
-  const { chats, show, isHere, tell, lagMs, onHealed, onFault } = parts;
-  const watermarks = createWatermarks(isHere);
-  const heal = createHealing({ ...parts, toldOf: watermarks.toldOf, retell });
-  const followed = new Map<string, Follow>();
+  const { chats, show, isHere, deliverHere, lagMs, onHealed, onFault } = parts;
+  const watermarks = { conversation: createWatermarks(isHere), internal: createWatermarks(isHere) };
+  const healingOf = (log: LogName) =>
+    createHealing(log, {
+      ...parts,
+      deliveredOf: watermarks[log].deliveredOf,
+      deliver: (entry) => deliver(log, entry),
+    });
+  const heal = { conversation: healingOf("conversation"), internal: healingOf("internal") };
+  const followed = new Map<RoomName, Following>();
   const wanted: Caller[] = [];
   let inTurn: Promise<unknown> = Promise.resolve();
   let nextReading: Promise<void> | null = null;
-  const skipped = new Set<string>();
+  const skipped = { conversation: new Set<string>(), internal: new Set<string>() };
   let lastCheckAt = Date.now();
 
-  // Where all is late, what is told from the database would only be told twice, and make it later.
+  // Where everything is late, a repair would only deliver twice, and make everything later.
   const patienceMs = () => Math.min(PATIENCE_MS + 2 * lagMs(), MAX_PATIENCE_MS);
 
-  /** One reading at a time: what one finds is what the next one starts from. */
+  /** One reading at a time: the next one starts from the result of the one before. */
   function read<T>(work: () => Promise<T>): Promise<T> {
     const result = inTurn.then(work);
     inTurn = result.catch(() => {});
     return result;
   }
 
-  function scopeOf(rooms: Map<string, Follow>, chatIds: string[]): Scope {
-    const idsOf = (part: string) => [...rooms.values()].filter((one) => one.part === part).map(({ id }) => id);
-    return {
-      ...{
-        monitored: idsOf("monitored"),
-        staffed: idsOf("staffed"),
-        staff: idsOf("staff"),
-        visitors: idsOf("visitors"),
-      },
-      chatIds,
-      openedSince: lastCheckAt - RECENT_MS,
-    };
+  function scopeOf(followings: Iterable<Following>, chatIds: string[]): Scope {
+    const groups: Scope["groups"] = { visitor: [], serving: [], allStaff: [], monitors: [] };
+    for (const { group, id } of followings) groups[group].push(id);
+    return { groups, chatIds, since: lastCheckAt - RECENT_MS };
   }
 
-  /** Reads how far the chats of rooms have come that are new here; those that wait meanwhile share the next reading. */
+  /** Reads how far the chats of new rooms have come. Callers that wait meanwhile share the next reading. */
   async function followWanted(): Promise<void> {
-    const rooms = new Map<RoomName, Follow>();
+    const rooms = new Map<RoomName, Following>();
     for (const caller of wanted.splice(0)) {
-      for (const [room, follow] of followsOf(caller)) if (!followed.has(room)) rooms.set(room, follow);
+      for (const one of followingsOf(caller)) if (!followed.has(one.room)) rooms.set(one.room, one);
     }
     if (rooms.size === 0) return;
-    const unfollowed = watermarks.startReading((room) => followed.has(room));
-    const scope = scopeOf(rooms, []);
+    const isFollowed = (room: RoomName) => followed.has(room);
+    const unknown = { conversation: new Set<string>(), internal: new Set<string>() } as Record<
+      LogName,
+      ReadonlySet<string>
+    >;
+    for (const log of logs) unknown[log] = watermarks[log].startReading(isFollowed);
+    const scope = scopeOf(rooms.values(), []);
     let found: Progress[] = [];
     try {
       found = await chats.progress(scope);
     } finally {
-      // A new chat of which those who are here already should have heard is left for the next check to find.
+      // The next check repairs a new chat whose opening should have been delivered to connections that were here already.
       const isMissed = (chat: Progress) =>
-        !unfollowed.has(chat.chatId) &&
-        openedAt(chat) >= scope.openedSince &&
-        openingFollowersOf(chat).some((room) => followed.has(room));
+        !unknown.conversation.has(chat.chatId) &&
+        openedAt(chat) >= scope.since &&
+        followerRooms("conversation", "unclaimed", chat).some(isFollowed);
       const seen = found.filter((chat) => !isMissed(chat));
-      watermarks.begin(seen.map((chat) => ({ ...chat, followers: followersOf(chat) })));
+      const placesOf = (log: LogName) =>
+        seen.map(({ chatId, last, status, ...members }) => ({
+          ...{ chatId, last: last[log], followers: followerRooms(log, status, members) },
+        }));
+      watermarks.conversation.begin(placesOf("conversation"));
+      // Where no follower is here, this process never reads the internal log.
+      watermarks.internal.begin(placesOf("internal").filter((one) => one.followers.some(isHere)));
     }
-    for (const [room, follow] of rooms) if (isHere(room)) followed.set(room, follow);
+    for (const [room, following] of rooms) if (isHere(room)) followed.set(room, following);
   }
 
-  async function findBehind(): Promise<Behind[]> {
-    const startedAt = Date.now();
-    const found = await chats.progress(scopeOf(followed, watermarks.current()));
-    const behind: Behind[] = [];
+  /** Places the logs of chats that are new to this process, or new to those who are connected to it. */
+  async function placeNew(found: Progress[], since: number): Promise<void> {
+    const entered: [LogName, Progress, ChatRoomName[]][] = [];
     for (const chat of found) {
-      const { chatId, lastNumber } = chat;
-      // Opened since its rooms are followed, and nothing has come in of it.
-      if (watermarks.toldOf(chatId) === undefined) watermarks.open(chatId, openingFollowersOf(chat));
-      if (!watermarks.isOver(chatId) && (watermarks.toldOf(chatId) ?? 0) < lastNumber) {
-        behind.push({ chatId, upTo: lastNumber });
+      for (const log of logs) {
+        const known = watermarks[log];
+        const isUnknown = known.deliveredOf(chat.chatId) === undefined;
+        // A chat that was just opened starts at its beginning, for those who follow it then.
+        if (log === "conversation" && isUnknown && openedAt(chat) >= since) {
+          known.open(chat.chatId, 0, followerRooms(log, "unclaimed", chat));
+          continue;
+        }
+        const followers = followerRooms(log, chat.status, chat);
+        if (known.isOver(chat.chatId) && followers.some(isHere)) entered.push([log, chat, followers]);
       }
     }
-    // One that was opened a moment ago would be taken for one that nobody was told of.
-    watermarks.forgetOver(new Set(found.map(({ chatId }) => chatId)));
+    if (entered.length === 0) return;
+    const starts = await chats.starts([...new Set(entered.map(([, { chatId }]) => chatId))], since);
+    for (const [log, { chatId }, followers] of entered) {
+      const start = starts.get(chatId)?.[log];
+      if (start !== undefined) watermarks[log].open(chatId, start, followers);
+    }
+  }
+
+  async function findBehind(): Promise<Record<LogName, Behind[]>> {
+    const startedAt = Date.now();
+    const scope = scopeOf(followed.values(), watermarks.conversation.current());
+    const found = await chats.progress(scope);
+    await placeNew(found, scope.since);
+    const behind: Record<LogName, Behind[]> = { conversation: [], internal: [] };
+    for (const { chatId, last } of found) {
+      for (const log of logs) {
+        const { isOver, deliveredOf } = watermarks[log];
+        if (!isOver(chatId) && (deliveredOf(chatId) ?? 0) < last[log]) behind[log].push({ chatId, upTo: last[log] });
+      }
+    }
+    // Keep chats found by this query: a chat that was just opened isn't in it yet, and would be delivered again.
+    const isFound = new Set(found.map(({ chatId }) => chatId));
+    watermarks.conversation.forget((chatId, isOver) => isOver && !isFound.has(chatId));
+    // The monitors never stop to follow an internal log: what the query doesn't find any more is at rest.
+    watermarks.internal.forget((chatId) => !isFound.has(chatId));
     // The clock may have been set back.
     lastCheckAt = Math.max(lastCheckAt, startedAt);
     return behind;
   }
 
-  function retell(step: Step): void {
-    const announcements = announcementsOf(step, show);
-    const mark = markOf(step, announcements);
-    if (watermarks.isMissing(mark)) {
-      for (const announcement of announcements.all.filter(({ rooms }) => rooms.some(isHere))) {
-        tell(announcement);
-        onHealed(announcement.event, step);
+  /** Delivers an entry that was read, if it is missing here. Answers whether it had a receiver here. */
+  function deliver(log: LogName, { chatId, number, entry, followers }: ReadEntry): boolean {
+    const mark = { chatId, number, followers };
+    let isDelivered = false;
+    if (entry && watermarks[log].isMissing(mark)) {
+      for (const announcement of announcementsOf(entry, show)) {
+        if (!announcement.rooms.some(isHere)) continue;
+        deliverHere(announcement);
+        onHealed(announcement.event, entry);
+        isDelivered = true;
       }
     }
-    watermarks.settle(mark);
+    watermarks[log].settle(mark);
+    return isDelivered;
+  }
+
+  async function healAll(behind: Record<LogName, Behind[]>): Promise<void> {
+    for (const log of logs) if (behind[log].length > 0) await heal[log](behind[log]);
   }
 
   async function healSkipped(): Promise<void> {
     await delay(patienceMs());
-    const behind = [...skipped].map((chatId) => ({ chatId, upTo: watermarks.highestOf(chatId) }));
-    skipped.clear();
-    // The last of them was skipped a moment ago: what it overtook may still be under way.
+    const behind: Record<LogName, Behind[]> = { conversation: [], internal: [] };
+    for (const log of logs) {
+      behind[log] = [...skipped[log]].map((chatId) => ({ chatId, upTo: watermarks[log].highestOf(chatId) }));
+      skipped[log].clear();
+    }
+    // The last of them was skipped a moment ago: what it overtook may still be on its way.
     await delay(patienceMs());
-    await heal(behind);
+    await healAll(behind);
   }
 
   return {
@@ -156,46 +210,20 @@ export function createGaps(parts: Parts): Gaps {
       });
       return nextReading;
     },
-    unfollow: (room) => void followed.delete(room),
-    heard(mark) {
-      if (watermarks.heard(mark)) return;
-      if (skipped.size === 0) healSkipped().catch(onFault);
-      skipped.add(mark.chatId);
+    unfollow: (room) => void followed.delete(room as RoomName),
+    receive(log, mark) {
+      if (watermarks[log].receive(mark)) return;
+      if (logs.every((one) => skipped[one].size === 0)) healSkipped().catch(onFault);
+      skipped[log].add(mark.chatId);
     },
     async check({ atOnce = false } = {}) {
       const behind = await read(findBehind);
-      if (behind.length === 0) return;
+      if (logs.every((log) => behind[log].length === 0)) return;
       if (!atOnce) await delay(patienceMs());
-      await heal(behind);
+      await healAll(behind);
     },
   };
 }
 
-type Follow = { part: keyof Omit<Scope, "chatIds" | "openedSince">; id: string };
-
-function followsOf({ kind, user, organisationId }: Caller): [RoomName, Follow][] {
-  if (kind === "visitor") return [[visitorRoom(user.id), { part: "visitors", id: user.id }]];
-  return [
-    [staffRoom(user.id), { part: "staff", id: user.id }],
-    [allStaffRoom(organisationId), { part: "staffed", id: organisationId }],
-    ...(isMonitor(user)
-      ? [[monitorsRoom(organisationId), { part: "monitored", id: organisationId }] as [RoomName, Follow]]
-      : []),
-  ];
-}
-
 /** In ms: ids begin with the time at which they were made. */
 const openedAt = ({ chatId }: Progress) => Number.parseInt(chatId.slice(0, 12), 16);
-
-/** Who hears of a chat's opening. */
-const openingFollowersOf = ({ organisationId, visitorId }: Progress): RoomName[] => [
-  allStaffRoom(organisationId),
-  visitorRoom(visitorId),
-];
-
-/** Who hears of a chat's next step. */
-function followersOf(chat: Progress): RoomName[] {
-  if (chat.status === "closed") return [];
-  if (chat.staffId === null) return openingFollowersOf(chat);
-  return [staffRoom(chat.staffId), visitorRoom(chat.visitorId), monitorsRoom(chat.organisationId)];
-}

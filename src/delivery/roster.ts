@@ -1,5 +1,6 @@
 import type { RoomName, StaffAnnouncement } from "../chat/ports.ts";
-import { allStaffRoom, staffRoom } from "../chat/rooms.ts";
+import { allStaffRoom } from "../chat/rooms.ts";
+import { type StaffSignal, staffSignal } from "../chat/signals.ts";
 import type { People } from "../identity/accounts.ts";
 import type { UserRef } from "../identity/user-ref.ts";
 import { readEach } from "../platform/postgres/each.ts";
@@ -8,7 +9,10 @@ import { type Presence, unique } from "../presence/presence.ts";
 /** How often what staff were told of each other is compared with presence. */
 export const ROSTER_INTERVAL_MS = 2_000;
 
-export type RosterEvent = "staff_goes_online" | "staff_goes_offline";
+export type RosterEvent = StaffSignal;
+export const isRosterEvent = (event: string): event is RosterEvent =>
+  event === "staff_goes_online" || event === "staff_goes_offline";
+
 type Organisation = {
   /** The staff whom the connections here take to be online. */
   told: Set<string>;
@@ -81,7 +85,7 @@ export function createRoster({ presence, people, isHere, tell, onHealed, onFault
       // Heard of meanwhile: what was read before says nothing any more.
       if (isSure && !organisation.doubted.has(staff.id)) continue;
       const event = online.has(staff.id) ? "staff_goes_online" : "staff_goes_offline";
-      tell({ event, payload: { user: staff }, rooms: [allStaffRoom(organisationId)], except: [staffRoom(staff.id)] });
+      tell(staffSignal(event, staff));
       heard(event, staff);
       onHealed(event);
     }

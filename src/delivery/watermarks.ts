@@ -1,77 +1,86 @@
+import type { ChatRoomName } from "../chat/audience.ts";
 import type { RoomName } from "../chat/ports.ts";
 
-/** Which step of which chat events belong to, and who hears of it. */
-export type StepMark = {
-  chatId: string;
-  number: number;
-  /** Who hears of this step. */
-  rooms: RoomName[];
-  /** Who hears of the chat's next step, when it is somebody else. */
-  next?: RoomName[] | undefined;
-};
+/** The number of an entry in its log, and the rooms that follow the log after it. */
+export type EntryMark = { chatId: string; number: number; followers: ChatRoomName[] };
 
 type Watermark = {
-  /** Up to this number everything was told here. */
-  told: number;
-  /** Who hears of the next step. */
-  followers: RoomName[];
-  /** The later steps that have come in, and who hears of the next one after each. */
-  ahead: Map<number, RoomName[]>;
+  /** Up to this number every entry was delivered here. */
+  delivered: number;
+  /** The rooms that follow the log from there on. */
+  followers: ChatRoomName[];
+  /** The later entries that were delivered, and who follows the log after each. */
+  ahead: Map<number, ChatRoomName[]>;
 };
 
+/** While the database can't be read, so many unknown chats may have pending entries, twice. */
+const MAX_PENDING = 10_000;
+
 /**
- * How far this process has told its connections of each chat that concerns them.
- * @param isHere whether a room has somebody on this process
+ * How far this process has delivered one log of each chat to its own connections.
+ * @param isHere whether a room has a connection on this process
  */
 export function createWatermarks(isHere: (room: RoomName) => boolean) {
   const chats = new Map<string, Watermark>();
-  /** While chats are read to be begun: what has come in of those that are unknown, and those that may be begun anew. */
-  let early: Map<string, StepMark[]> | null = null;
+  /** Delivered entries of chats that aren't known here. They are pending until the chat is read. */
+  let pending = new Map<string, EntryMark[]>();
+  let pendingBefore = new Map<string, EntryMark[]>();
   const aside = new Map<string, Watermark>();
 
   const isOver = ({ followers }: Watermark) => !followers.some(isHere);
 
-  function add(chatId: string, told: number, followers: RoomName[]): Watermark {
-    const chat = { told, followers, ahead: new Map() };
-    chats.set(chatId, chat);
-    return chat;
+  function advance(chat: Watermark): void {
+    for (let next = chat.ahead.get(chat.delivered + 1); next; next = chat.ahead.get(chat.delivered + 1)) {
+      chat.delivered++;
+      chat.followers = next;
+      chat.ahead.delete(chat.delivered);
+    }
   }
 
-  function advance(chat: Watermark): void {
-    for (let next = chat.ahead.get(chat.told + 1); next; next = chat.ahead.get(chat.told + 1)) {
-      chat.told++;
-      chat.followers = next;
-      chat.ahead.delete(chat.told);
-    }
+  /** Places a chat, with what is pending of it. */
+  function place(chatId: string, chat: Watermark): void {
+    chats.set(chatId, chat);
+    const marks = [...(pendingBefore.get(chatId) ?? []), ...(pending.get(chatId) ?? [])];
+    pending.delete(chatId);
+    pendingBefore.delete(chatId);
+    for (const mark of marks) receive(mark);
+  }
+
+  const add = (chatId: string, delivered: number, followers: ChatRoomName[]) =>
+    place(chatId, { delivered, followers, ahead: new Map() });
+
+  function rotatePending(): void {
+    [pendingBefore, pending] = [pending, new Map()];
   }
 
   /**
-   * A step was told here.
-   * @returns false when another one before it is missing
+   * An entry was delivered here.
+   * @returns false when an entry before it is missing
    */
-  function heard(mark: StepMark): boolean {
-    const { chatId, number, rooms, next = rooms } = mark;
-    const chat = chats.get(chatId) ?? (number === 1 ? add(chatId, 0, rooms) : null);
+  function receive(mark: EntryMark): boolean {
+    const { chatId, number, followers } = mark;
+    if (!chats.has(chatId) && number === 1) add(chatId, 0, followers);
+    const chat = chats.get(chatId);
     if (!chat) {
-      early?.set(chatId, [...(early.get(chatId) ?? []), mark]);
+      pending.set(chatId, [...(pending.get(chatId) ?? []), mark]);
+      if (pending.size > MAX_PENDING) rotatePending();
       return true;
     }
-    if (number <= chat.told) return true;
-    chat.ahead.set(number, next);
+    if (number <= chat.delivered) return true;
+    chat.ahead.set(number, followers);
     advance(chat);
     return chat.ahead.size === 0;
   }
 
   return {
-    heard,
+    receive,
 
     /**
-     * What comes in from now on of unknown chats is remembered until `begin` is called with what was read. Chats that
-     * nobody followed count as unknown: what was told while nobody was here to hear it says nothing about who is here now.
-     * Answers which those are.
+     * Call it before chats are read for `begin`. A chat that nobody followed counts as unknown: what was delivered while
+     * nobody was here says nothing about the connections that are here now.
+     * @returns those chats
      */
     startReading(isFollowed: (room: RoomName) => boolean): ReadonlySet<string> {
-      early = new Map();
       for (const [chatId, chat] of chats) {
         if (chat.followers.some(isFollowed)) continue;
         aside.set(chatId, chat);
@@ -80,55 +89,60 @@ export function createWatermarks(isHere: (room: RoomName) => boolean) {
       return new Set(aside.keys());
     },
 
-    /** Whoever is to hear of these chats has seen them up to `lastNumber`. Those that are known stay as they are. */
-    begin(read: { chatId: string; lastNumber: number; followers: RoomName[] }[]): void {
-      const waiting = early;
-      early = null;
-      for (const { chatId, lastNumber, followers } of read) {
-        if (chats.has(chatId)) continue;
-        add(chatId, lastNumber, followers);
-        for (const mark of waiting?.get(chatId) ?? []) heard(mark);
-      }
-      for (const [chatId, chat] of aside) if (!chats.has(chatId)) chats.set(chatId, chat);
+    /** The followers of these chats have seen them up to `last`. Known chats stay as they are. */
+    begin(read: { chatId: string; last: number; followers: ChatRoomName[] }[]): void {
+      for (const { chatId, last, followers } of read) if (!chats.has(chatId)) add(chatId, last, followers);
+      for (const [chatId, chat] of aside) if (!chats.has(chatId)) place(chatId, chat);
       aside.clear();
     },
 
-    /** A chat of which nothing was told here yet. */
-    open: (chatId: string, followers: RoomName[]): void => void add(chatId, 0, followers),
-
-    /** A step, and so all before it, was told. */
-    settle({ chatId, number, rooms, next = rooms }: StepMark): void {
+    /** Adds a chat that is new to those who are here, delivered up to a number, or further if it was. */
+    open(chatId: string, delivered: number, followers: ChatRoomName[]): void {
       const chat = chats.get(chatId);
-      if (!chat || number <= chat.told) return;
-      for (const ahead of chat.ahead.keys()) if (ahead < number) chat.ahead.delete(ahead);
-      chat.told = number - 1;
-      chat.ahead.set(number, next);
+      if (!chat) {
+        add(chatId, delivered, followers);
+        return;
+      }
+      chat.followers = followers;
+      for (const number of chat.ahead.keys()) if (number <= delivered) chat.ahead.delete(number);
+      chat.delivered = Math.max(chat.delivered, delivered);
       advance(chat);
     },
 
-    /** Whether a step of a known chat hasn't been told yet. */
-    isMissing({ chatId, number }: Pick<StepMark, "chatId" | "number">): boolean {
+    /** An entry, and so all before it, is delivered or has nobody here to be delivered to. */
+    settle({ chatId, number, followers }: EntryMark): void {
       const chat = chats.get(chatId);
-      return chat !== undefined && number > chat.told && !chat.ahead.has(number);
+      if (!chat || number <= chat.delivered) return;
+      for (const ahead of chat.ahead.keys()) if (ahead < number) chat.ahead.delete(ahead);
+      chat.delivered = number - 1;
+      chat.ahead.set(number, followers);
+      advance(chat);
     },
 
-    /** The number up to which a chat was told; undefined when it is unknown. */
-    toldOf: (chatId: string): number | undefined => chats.get(chatId)?.told,
-    /** The highest number of which something has come in. */
-    highestOf: (chatId: string): number =>
-      [...(chats.get(chatId)?.ahead.keys() ?? [])].reduce((a, b) => Math.max(a, b), chats.get(chatId)?.told ?? 0),
+    /** Whether an entry of a known chat wasn't delivered yet. */
+    isMissing({ chatId, number }: Pick<EntryMark, "chatId" | "number">): boolean {
+      const chat = chats.get(chatId);
+      return chat !== undefined && number > chat.delivered && !chat.ahead.has(number);
+    },
 
-    /** The chats whose next step concerns somebody here. */
+    /** The number up to which a chat's log was delivered; undefined for an unknown chat. */
+    deliveredOf: (chatId: string): number | undefined => chats.get(chatId)?.delivered,
+    /** The highest number that was delivered. */
+    highestOf: (chatId: string): number =>
+      [...(chats.get(chatId)?.ahead.keys() ?? [])].reduce((a, b) => Math.max(a, b), chats.get(chatId)?.delivered ?? 0),
+
+    /** The chats that somebody here follows. */
     current: (): string[] => [...chats].filter(([, chat]) => !isOver(chat)).map(([id]) => id),
-    /** Nobody here hears of the chat's next step. */
+    /** Whether nobody here follows the chat any more. */
     isOver(chatId: string): boolean {
       const chat = chats.get(chatId);
       return chat === undefined || isOver(chat);
     },
 
-    /** Forgets the chats that are over, except those to be kept. */
-    forgetOver(kept: Set<string>): void {
-      for (const [chatId, chat] of chats) if (isOver(chat) && !kept.has(chatId)) chats.delete(chatId);
+    /** Forgets the chats that match, and what has been pending since the call before. */
+    forget(matches: (chatId: string, isOver: boolean) => boolean): void {
+      for (const [chatId, chat] of chats) if (matches(chatId, isOver(chat))) chats.delete(chatId);
+      rotatePending();
     },
   };
 }

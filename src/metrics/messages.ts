@@ -83,6 +83,11 @@ export function messageMetrics(define: Define) {
       "chat_gaps_total",
       "Chats of which something was missing on this process: the bus has lost it, or a process died before it sent it",
     ),
+    unknownEntries: define.counter(
+      "chat_unknown_entries_total",
+      "Entries of chats that a newer version wrote and this version doesn't know: it passes over them",
+      ["log"],
+    ),
     healingFailures: define.counter(
       "chat_healing_failures_total",
       "Chats that could not be told from the database: each is tried again later, alone, and logged with its id",

@@ -1,8 +1,8 @@
 import type { FastifyBaseLogger } from "fastify";
 import type { DisconnectReason, Socket } from "socket.io";
 import { type Attendance, refOf } from "../chat/attendance.ts";
+import { roomsOf } from "../chat/audience.ts";
 import type { Caller, ChatPorts } from "../chat/ports.ts";
-import { roomsOf } from "../chat/rooms.ts";
 import type { Config } from "../config/config.ts";
 import { Refusal, type RefusalCode } from "../contract/errors.ts";
 import type { Delivery } from "../delivery/delivery.ts";
@@ -134,8 +134,8 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
         metrics.cutOffs.inc({ reason: "disabled" });
         after(GOODBYE_MS, () => cutOff(socket), onFault);
       }
-      const graceMs = hasSaidGoodbye(socket) || byChoice.has(reason) ? 0 : config.reconnectGraceMs;
-      queue.enqueue(() => attendance.lose(refOf(caller), socket.id, graceMs));
+      const isChoice = hasSaidGoodbye(socket) || byChoice.has(reason);
+      queue.enqueue(() => attendance.lose(refOf(caller), socket.id, { isChoice }));
       resolve(queue.idle());
     });
   });

@@ -65,7 +65,7 @@ known AS MATERIALIZED (
   LEFT JOIN LATERAL (SELECT * FROM users WHERE id = chat.staff_id OFFSET 0) staff ON true
 ),
 judged AS MATERIALIZED (
-  SELECT target.*, chat.version, is_accepted,
+  SELECT target.*, chat.version, chat.staff_id, is_accepted,
          chat.last_sequence_num + count(*) FILTER (WHERE is_accepted) OVER (PARTITION BY chat.id ORDER BY ord) AS num,
          clock_timestamp()::timestamptz(3) AS at
   FROM target
@@ -80,8 +80,8 @@ counted AS (
   WHERE chats.id = last.target_id
 ),
 added AS (
-  INSERT INTO chat_messages (chat_id, sequence_num, id, type_id, sender_id, by_staff, content, created_at)
-  SELECT target_id, num, id, 1, sender_id, chat_id IS NOT NULL, content, at FROM judged WHERE is_accepted
+  INSERT INTO chat_messages (chat_id, sequence_num, id, type_id, sender_id, by_staff, content, created_at, cause, served_by)
+  SELECT target_id, num, id, 1, sender_id, chat_id IS NOT NULL, content, at, 'person', staff_id FROM judged WHERE is_accepted
 )
 SELECT json_build_object(
   'judged',

@@ -37,6 +37,7 @@ export type ChatRow = {
   tags: string[];
   severity_level: number;
   last_sequence_num: number;
+  last_internal_num: number;
   created_at: DbTime;
   updated_at: DbTime | null;
   claimed_at: DbTime | null;
@@ -52,6 +53,20 @@ export type MessageRow = {
   content: Content;
   created_at: DbTime;
   updated_at: DbTime | null;
+  kind: string;
+  cause: string | null;
+  served_by: string | null;
+  data: unknown;
+};
+/** An entry of the internal log. */
+export type InternalRow = {
+  chat_id: string;
+  sequence_num: number;
+  kind: string;
+  cause: string;
+  actor_id: string;
+  data: unknown;
+  created_at: DbTime;
 };
 /** What every statement about a chat returns, next to what is its own. */
 export type ChatJoined = { chat: ChatRow; visitor: VisitorRow; staff: UserRow | null };

@@ -25,6 +25,7 @@ const FLAGGED = `${selectChat(`
     SELECT * FROM chats WHERE chats.organisation_id = organisation.id AND severity_level <> 0
     ORDER BY flagged_at DESC, chats.id DESC LIMIT 15
   )`)} ORDER BY chat.flagged_at DESC, chat.id DESC`;
+const OPEN_CHATS_OF = selectChat("(SELECT * FROM chats WHERE visitor_id = ANY($1::uuid[]) AND status <> 'closed')");
 const SERVED_BY = "SELECT id FROM chats WHERE staff_id = $1::uuid AND status = 'claimed' ORDER BY id";
 const OPENED_BY = "SELECT id FROM chats WHERE visitor_id = $1::uuid AND status <> 'closed'";
 const PARTICIPANTS = `
@@ -34,7 +35,7 @@ WHERE status <> 'closed' AND user_id IS NOT NULL`;
 
 type Snapshots = Pick<
   ChatStore,
-  "servedBy" | "openedBy" | "queues" | "active" | "openChats" | "flagged" | "participants"
+  "servedBy" | "openedBy" | "openChatsOf" | "queues" | "active" | "openChats" | "flagged" | "participants"
 >;
 
 export function createSnapshots(prisma: Prisma): Snapshots {
@@ -50,6 +51,7 @@ export function createSnapshots(prisma: Prisma): Snapshots {
     async openedBy(visitorId) {
       return (await rows<{ id: string }>(OPENED_BY, visitorId)).map(({ id }) => toId(id));
     },
+    openChatsOf: async (visitorIds) => (await rows<ChatJoined>(OPEN_CHATS_OF, visitorIds)).map(toChat),
     queues: (organisationIds) => lists(QUEUES, organisationIds),
     active: (staffIds) => lists(ACTIVE, staffIds),
     openChats: (visitorIds) => lists(OPEN_CHATS, visitorIds),

@@ -41,6 +41,7 @@ function leaving(kind: "staff" | "visitor") {
   const chats = {
     servedBy: async () => [...state.open],
     openedBy: async () => [...state.open],
+    openChatsOf: async () => [],
     leaveAsStaff: async ({ chatId }: { chatId: string }) => {
       await leave(chatId);
       return { outcome: "again" };
@@ -48,7 +49,7 @@ function leaving(kind: "staff" | "visitor") {
     leaveAsVisitor: async (_visitorId: string, { chatId }: { chatId?: string }) => leave(chatId),
   };
   const person = async () => [{ id: "somebody", organisation_id: "shop" }];
-  const ports = { chats, emit() {}, announce() {} } as unknown as ChatPorts;
+  const ports = { chats, signal() {}, announce() {} } as unknown as ChatPorts;
   const people = { staff: person, visitors: person } as unknown as People;
   const attendance = createAttendance(presence, people, ports, { reconnectGraceMs: 0, onFault: () => {} });
   return { attendance, presence, ref, state };
@@ -61,7 +62,7 @@ test.each(["staff", "visitor"] as const)(
     await presence.join(ref, "a");
     const { promise, resolve } = Promise.withResolvers<void>();
     state.isStalled = promise;
-    const lost = attendance.lose(ref, "a", 0);
+    const lost = attendance.lose(ref, "a", { isChoice: true });
     await expect.poll(async () => (await presence.online("shop")).users).toEqual([ref]);
     await presence.join(ref, "b");
     state.open = ["since"];
@@ -79,10 +80,10 @@ test("who comes back while another one's departure fails is told online again", 
     sweep: async () => ({ back: [back], failures: [new Error("another one")] }),
   };
   const people = { staff: async (ids: string[]) => ids.map((id) => ({ id, organisation_id: "shop" })) };
-  const ports = { emit: (_id: string, announcement: { event: string }) => told.push(announcement.event) };
+  const ports = { signal: (_id: string, announcement: { event: string }) => told.push(announcement.event) };
   const attendance = createAttendance(presence, people as unknown as People, ports as unknown as ChatPorts, {
     ...{ reconnectGraceMs: 0, onFault: () => {} },
   });
-  await expect(attendance.sweep()).rejects.toThrow("Not everybody");
+  await expect(attendance.sweep()).rejects.toThrow("Not every user");
   expect(told).toEqual(["staff_goes_online"]);
 });

@@ -22,24 +22,30 @@ describe("healing", () => {
     const told = new Map<string, number>();
     const asked: string[][] = [];
     const setAside: string[] = [];
-    const heal = createHealing({
+    const heal = createHealing("conversation", {
       chats: {
-        async histories(wanted) {
+        async histories(_log, wanted) {
           const ids = wanted.map(({ chatId }) => chatId);
           asked.push(ids);
           const error = failing(ids);
           if (error) throw error;
           return wanted.map(({ chatId, after }) => {
             const message = { type_id: 1, sender: null, sequence_num: after + 1 } as ChatMessage;
-            return { chat: { room: { id: chatId } }, servedBefore: null, messages: [message] } as unknown as History;
+            const chat = { room: { id: chatId }, organisationId: "o", visitor: { id: "v" }, status: "unclaimed" };
+            const entry = { number: after + 1, kind: "message", servedBy: null, data: null, message };
+            return { chat, entries: [entry] } as unknown as History;
           });
         },
         messagesBefore: async () => [],
       },
       people: { staff: async () => [] },
-      toldOf: (chatId) => told.get(chatId) ?? 0,
-      retell: (step) => void told.set(step.chat.room.id, "message" in step ? step.message.sequence_num : 0),
+      deliveredOf: (chatId) => told.get(chatId) ?? 0,
+      deliver({ chatId, number }) {
+        told.set(chatId, number);
+        return true;
+      },
       onFound: () => {},
+      onUnknown: () => {},
       hasRoom: () => hasRoom,
       onSetAside: (chatId) => void setAside.push(chatId),
     });
@@ -125,7 +131,9 @@ describe("from a real database", () => {
       }),
     );
     const numbersOf = async (wanted: { chatId: string; after: number }[]) =>
-      (await world.store.chats.histories(wanted)).map(({ messages }) => messages.map((one) => one.sequence_num));
+      (await world.store.chats.histories("conversation", wanted)).map(({ entries }) =>
+        entries.map(({ number }) => number),
+      );
     const from = (first: number, count: number) => Array.from({ length: count }, (_, n) => first + n);
     expect(await numbersOf([{ chatId: chats[0] as string, after: 1 }])).toEqual([from(2, 16)]);
     expect(await numbersOf(chats.map((chatId) => ({ chatId, after: 3 })))).toEqual(Array(4).fill(from(4, 4)));
@@ -141,8 +149,8 @@ describe("from a real database", () => {
     // No version writes such a row.
     await runSql(
       world.databaseUrl,
-      `INSERT INTO chat_messages (chat_id, sequence_num, id, type_id, sender_id, by_staff, content)
-         VALUES ('${chatId}', 2, gen_random_uuid(), 0, '${bad.id}', false, 'null');
+      `INSERT INTO chat_messages (chat_id, sequence_num, id, type_id, sender_id, by_staff, content, kind, cause, data)
+         VALUES ('${chatId}', 2, gen_random_uuid(), 0, '${bad.id}', false, 'null', 'takenOver', 'person', '{"from":1}');
        UPDATE chats SET last_sequence_num = 2 WHERE id = '${chatId}'`,
     );
     await open(organisation.id, good.id, { n: 1 });
@@ -157,7 +165,7 @@ describe("from a real database", () => {
     }, 8_000);
     await runSql(
       world.databaseUrl,
-      `UPDATE chat_messages SET content = '{"n": 2}', type_id = 1 WHERE chat_id = '${chatId}' AND sequence_num = 2`,
+      `UPDATE chat_messages SET content = '{"n": 2}', type_id = 1, kind = 'message', data = NULL WHERE chat_id = '${chatId}' AND sequence_num = 2`,
     );
     await expect.poll(opened, { timeout: 20_000 }).toContain(bad.id);
   });

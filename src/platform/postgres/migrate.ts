@@ -52,6 +52,9 @@ const TABLE = `CREATE TABLE _prisma_migrations (
 const SETTINGS = `SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;
 SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout'`;
 
+/** A migration that begins so is one statement that commits by itself, and can be repeated after a failure. */
+const NO_TRANSACTION = "-- Runs outside a transaction";
+
 /** PostgreSQL's codes for what a user may not do, for a lock that it didn't get in time, and for a database that only reads. */
 const DENIED = "42501";
 const LOCKED = "55P03";
@@ -180,6 +183,11 @@ export async function applyMigrations({ exec, query }: MigrationConnection, fold
          VALUES ($1, $2, $3, now(), 1)`,
         [randomUUID(), checksum, name],
       );
+    if (sql.startsWith(NO_TRANSACTION)) {
+      await exec(sql);
+      await record();
+      continue;
+    }
     if (/^\s*(CREATE|DROP) .*INDEX CONCURRENTLY /m.test(sql)) {
       await applyConcurrently({ exec, query }, name, sql);
       await record();
