@@ -3,20 +3,14 @@ import type { UserRef } from "../identity/user-ref.ts";
 import { chunks } from "../platform/chunks.ts";
 import { gathered } from "../platform/gather.ts";
 import { keyOf } from "./presence.ts";
-import { hashOf, ORGANISATIONS, type WithScripts } from "./redis-scripts.ts";
-
-/** The most changes that are sent at once. */
-export const CHUNK = 200;
-/** The most leaves that are kept while Redis is away. A comparison with Redis finds the others. */
-const MAX_LEAVES = 20_000;
+import { createLeaves } from "./redis-leaves.ts";
+import { CHUNK, hashOf, isPoison, notConnected, ORGANISATIONS, type WithScripts } from "./redis-scripts.ts";
 
 /**
  * `knownAs`: the process name under which Redis has confirmed the connection; null before that. `isSent`: Redis may know
  * the connection, also when its answer was lost.
  */
 type Own = { user: UserRef; knownAs: string | null; isSent: boolean };
-/** `mayBeUnknown`: Redis may never have received the connection. */
-type Leave = { user: UserRef; connection: string; graceMs: number; mayBeUnknown?: boolean };
 
 export type OwnConnections = {
   /** This process's connections. */
@@ -27,7 +21,7 @@ export type OwnConnections = {
   leave(user: UserRef, id: string | "all", graceMs: number): Promise<void>;
   /** Reports the loss of a connection that this process doesn't have. */
   end(user: UserRef, connection: string, graceMs: number): Promise<unknown>;
-  /** Redis may have lost everything: the next `flush` sends all connections. */
+  /** Redis may have lost everything: the next `flush` sends all connections and the latest leaves. */
   resendAll(): void;
   /** The same, and other processes may have evicted this process's users: announce them again. */
   resendAndAnnounceAll(): void;
@@ -50,11 +44,7 @@ type Options = {
   onRefused: (error: unknown) => void;
 };
 
-/** Whether Redis refuses an organisation's key because of its type. Such a fault is no outage: a retry doesn't help. */
-export const isPoison = (error: unknown): boolean => error instanceof Error && error.message.startsWith("WRONGTYPE");
-
 const nameOf = (process: string, id: string) => `${process}/${id}`;
-const notConnected = () => new Error("Redis isn't connected");
 
 /** Sends this process's connections to Redis, and keeps the changes that are pending during an outage. */
 export function createOwnConnections({ client, redis, name, onRefused }: Options): OwnConnections {
@@ -63,13 +53,13 @@ export function createOwnConnections({ client, redis, name, onRefused }: Options
   const pendingJoins = new Set<string>();
   /** The pending joins that Redis refuses, because their organisation's key has a wrong type. */
   const refused = new Set<string>();
-  const pendingLeaves = new Map<string, Leave>();
   let mustResend = false;
   let mayHaveEvicted = false;
   let running: Promise<UserRef[]> | null = null;
 
   /** ioredis would refuse the command, so Redis certainly never receives it. */
   const isAway = () => client.options.enableOfflineQueue === false && client.status !== "ready";
+  const leaves = createLeaves({ redis, isAway, onRefused });
 
   /**
    * Answers for each connection whether its user came online, or the error. Skips connections that are closed already.
@@ -112,17 +102,6 @@ export function createOwnConnections({ client, redis, name, onRefused }: Options
   }
   const sendJoin = gathered(sendJoins, CHUNK);
 
-  const sendLeave = ({ user, connection, graceMs, mayBeUnknown }: Leave): Promise<unknown> =>
-    isAway()
-      ? Promise.reject(notConnected())
-      : redis.presenceLeave(hashOf(user.organisationId), keyOf(user), connection, graceMs, mayBeUnknown ? 1 : 0);
-
-  function keep(leave: Leave): void {
-    const { user, connection } = leave;
-    const key = connection === "all" ? `all ${keyOf(user)}` : connection;
-    if (connection === "all" || pendingLeaves.size < MAX_LEAVES) pendingLeaves.set(key, leave);
-  }
-
   async function flushJoins(): Promise<UserRef[]> {
     const cameOnline: UserRef[] = [];
     const failures: unknown[] = [];
@@ -143,23 +122,6 @@ export function createOwnConnections({ client, redis, name, onRefused }: Options
     return cameOnline;
   }
 
-  async function flushLeaves(): Promise<void> {
-    const failures: unknown[] = [];
-    const poison: unknown[] = [];
-    for (const chunk of chunks([...pendingLeaves], CHUNK)) {
-      const results = await Promise.allSettled(chunk.map(([, leave]) => sendLeave(leave)));
-      results.forEach((result, index) => {
-        const [key, leave] = chunk[index] as [string, Leave];
-        const isRefused = result.status === "rejected" && isPoison(result.reason);
-        if (result.status === "rejected") (isRefused ? poison : failures).push(result.reason);
-        // A newer leave may have replaced this one meanwhile.
-        if ((isRefused || result.status === "fulfilled") && pendingLeaves.get(key) === leave) pendingLeaves.delete(key);
-      });
-    }
-    if (poison.length > 0) onRefused(poison[0]);
-    if (failures.length > 0) throw failures[0];
-  }
-
   async function flushAll(): Promise<UserRef[]> {
     const as = name();
     if (mustResend) {
@@ -169,8 +131,13 @@ export function createOwnConnections({ client, redis, name, onRefused }: Options
     const cameOnline = await flushJoins();
     // The lease may have ended again meanwhile.
     if (name() === as) mayHaveEvicted = false;
-    await flushLeaves();
+    await leaves.flush();
     return cameOnline;
+  }
+
+  function resendAll(): void {
+    mustResend = true;
+    leaves.resend();
   }
 
   const mayLackConnections = () => (mustResend && own.size > 0) || pendingJoins.size > refused.size;
@@ -185,11 +152,7 @@ export function createOwnConnections({ client, redis, name, onRefused }: Options
     },
     async leave(user, id, graceMs) {
       if (id === "all") {
-        const leave = { user, connection: id, graceMs };
-        await sendLeave(leave).catch((error: unknown) => {
-          keep(leave);
-          throw error;
-        });
+        await leaves.send({ user, connection: id, graceMs });
         return;
       }
       const one = own.get(id);
@@ -199,27 +162,21 @@ export function createOwnConnections({ client, redis, name, onRefused }: Options
       // Redis never received this connection, or it came and went while Redis was away and needs no grace period.
       if (!one || !(one.isSent || graceMs > 0)) return;
       // During a resend Redis may know the connection by either of two names.
-      const sends = [...new Set([one.knownAs ?? name(), name()])].map(async (process) => {
-        const leave = { user, connection: nameOf(process, id), graceMs, mayBeUnknown: one.knownAs === null };
-        await sendLeave(leave).catch((error: unknown) => {
-          keep(leave);
-          throw error;
-        });
-      });
+      const sends = [...new Set([one.knownAs ?? name(), name()])].map((process) =>
+        leaves.send({ user, connection: nameOf(process, id), graceMs, mayBeUnknown: one.knownAs === null }),
+      );
       const failed = (await Promise.allSettled(sends)).find((result) => result.status === "rejected");
       if (failed) throw failed.reason;
     },
-    end: (user, connection, graceMs) => sendLeave({ user, connection, graceMs }),
-    resendAll() {
-      mustResend = true;
-    },
+    end: (user, connection, graceMs) => leaves.send({ user, connection, graceMs }),
+    resendAll,
     resendAndAnnounceAll() {
-      mustResend = true;
+      resendAll();
       mayHaveEvicted = true;
     },
     mayLackConnections,
-    isInSync: () => !mayLackConnections() && pendingLeaves.size === 0,
-    isFlushed: () => !mustResend && pendingJoins.size === 0 && pendingLeaves.size === 0,
+    isInSync: () => !mayLackConnections() && leaves.pendingCount() === 0,
+    isFlushed: () => !mustResend && pendingJoins.size === 0 && leaves.pendingCount() === 0,
     async flush() {
       // A second flush would announce the same users again.
       if (running) return running.then(() => []);

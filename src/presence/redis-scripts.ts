@@ -186,3 +186,11 @@ export function withScripts(client: Redis | Cluster): WithScripts {
   for (const [name, lua] of Object.entries(scripts)) client.defineCommand(name, { numberOfKeys: 1, lua });
   return client as WithScripts;
 }
+
+/** The most changes that are sent at once. */
+export const CHUNK = 200;
+
+/** Whether Redis refuses an organisation's key because of its type. Such a fault is no outage: a retry doesn't help. */
+export const isPoison = (error: unknown): boolean => error instanceof Error && error.message.startsWith("WRONGTYPE");
+
+export const notConnected = () => new Error("Redis isn't connected");

@@ -10,11 +10,11 @@ import {
   TOUCH_INTERVAL_MS,
 } from "./presence.ts";
 import { createComparisons } from "./redis-comparison.ts";
-import { isPoison, type OwnConnections } from "./redis-connections.ts";
+import type { OwnConnections } from "./redis-connections.ts";
 import type { CutOff } from "./redis-cut-off.ts";
 import type { Lease } from "./redis-lease.ts";
 import { type createReading, type Entry, type Known, type Leases, processOf } from "./redis-reading.ts";
-import { COUNTS, endedKeyOf, hashOf, ORGANISATIONS, SWEEPER, type WithScripts } from "./redis-scripts.ts";
+import { COUNTS, endedKeyOf, hashOf, isPoison, ORGANISATIONS, SWEEPER, type WithScripts } from "./redis-scripts.ts";
 
 /** How long a claim on a user lasts. The process evicts the user meanwhile. */
 const CLAIM_MS = 5_000;

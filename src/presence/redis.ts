@@ -11,11 +11,11 @@ import {
   TOUCH_INTERVAL_MS,
   unique,
 } from "./presence.ts";
-import { CHUNK, createOwnConnections, isPoison } from "./redis-connections.ts";
+import { createOwnConnections } from "./redis-connections.ts";
 import { createCutOffCheck } from "./redis-cut-off.ts";
 import { createLease } from "./redis-lease.ts";
 import { createReading } from "./redis-reading.ts";
-import { COUNTS, hashOf, ORGANISATIONS, withScripts } from "./redis-scripts.ts";
+import { CHUNK, COUNTS, hashOf, isPoison, ORGANISATIONS, withScripts } from "./redis-scripts.ts";
 import { createSweep } from "./redis-sweep.ts";
 
 type Options = {
