@@ -1,3 +1,5 @@
+import { Meter } from "./meter.ts";
+
 /** The part of a budget that has no room: the member's, its group's, or the total. */
 export type Spent = "member" | "group" | "total";
 
@@ -21,34 +23,34 @@ export type Budget = {
  * total, so that no group takes everything from the others.
  */
 export function createBudget({ total, perGroup, perMember }: BudgetLimits): Budget {
-  let used = 0;
-  const groups = new Map<string, number>();
+  const all = new Meter(total);
+  const groups = new Map<string, Meter>();
 
   return {
-    join(group) {
-      let own = 0;
+    join(name) {
+      const own = new Meter(perMember);
       return {
         take(bytes) {
-          const inGroup = groups.get(group) ?? 0;
-          // A member that uses nothing may take something larger than its part, which could never be taken otherwise.
-          if (own > 0 && own + bytes > perMember) return "member";
-          if (inGroup > 0 && inGroup + bytes > perGroup) return "group";
-          if (used > 0 && used + bytes > total) return "total";
-          own += bytes;
-          used += bytes;
-          groups.set(group, inGroup + bytes);
+          const group = groups.get(name) ?? new Meter(perGroup);
+          if (!own.hasRoomFor(bytes)) return "member";
+          if (!group.hasRoomFor(bytes)) return "group";
+          if (!all.hasRoomFor(bytes)) return "total";
+          groups.set(name, group);
+          own.add(bytes);
+          group.add(bytes);
+          all.add(bytes);
           return null;
         },
         giveBack(bytes) {
-          own -= bytes;
-          used -= bytes;
-          const left = (groups.get(group) ?? 0) - bytes;
-          if (left > 0) groups.set(group, left);
-          else groups.delete(group);
+          own.remove(bytes);
+          all.remove(bytes);
+          const group = groups.get(name);
+          group?.remove(bytes);
+          if (group?.used() === 0) groups.delete(name);
         },
       };
     },
-    used: () => used,
+    used: () => all.used(),
     total,
   };
 }
