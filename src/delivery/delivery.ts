@@ -11,6 +11,7 @@ import type { Observe } from "../metrics/cells.ts";
 import type { DatabaseClock } from "../metrics/clock.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import { outgoing } from "../platform/engine/outgoing.ts";
+import { localRooms } from "../platform/engine/rooms.ts";
 import type { Bus } from "../platform/redis/bus.ts";
 import type { Presence } from "../presence/presence.ts";
 import { createFanout } from "./fanout.ts";
@@ -63,7 +64,7 @@ export function createDelivery(
   io: Server,
   { bus, chats, people, presence, show, metrics, clock, log, onFault }: Parts,
 ): Delivery {
-  const { adapter } = io.of("/");
+  const here = localRooms(io);
   const { local, bus: overBus, healed } = metrics.delivered;
   const observe = (way: Observe, storedAt: number | undefined) => {
     const seconds = storedAt === undefined ? null : clock.secondsSince(storedAt);
@@ -71,7 +72,7 @@ export function createDelivery(
     return seconds;
   };
   const lateness = createLateness();
-  const isHere = (room: RoomName) => adapter.rooms.has(room);
+  const isHere = here.has;
   const receive = (entryLog: LogName, noted: NotedEntry | undefined, rooms: RoomName[]) => {
     if (!noted) return;
     const { chatId, number, next } = noted;
@@ -108,7 +109,7 @@ export function createDelivery(
     },
   });
   const roster = createRoster({ presence, people, isHere, tell: deliverHere, onHealed, onFault });
-  adapter.on("delete-room", gaps.unfollow);
+  here.onDeleted(gaps.unfollow);
   if (bus) metrics.budget("bus", { used: fanout.unanswered, total: OUTBOX.unanswered });
 
   return {

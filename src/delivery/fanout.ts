@@ -2,6 +2,7 @@ import type { Server } from "socket.io";
 import type { Announcement, RoomName } from "../chat/ports.ts";
 import { organisationOf } from "../chat/rooms.ts";
 import { type Packet, packetOf, send } from "../platform/engine/packet.ts";
+import { localRooms } from "../platform/engine/rooms.ts";
 import type { Bus } from "../platform/redis/bus.ts";
 import { createEncoder } from "./encode.ts";
 import { createOutbox } from "./outbox.ts";
@@ -52,23 +53,15 @@ export function createFanout<Note>(
   io: Server,
   { bus, isNews, onHeard, onDropped, onFault }: Parts<Note>,
 ): Fanout<Note> {
-  const { adapter, sockets } = io.of("/");
+  const local = localRooms(io);
   const outbox = bus && createOutbox({ publish: bus.publish, head: bus.id, onDropped });
 
   function tell(payload: string | Buffer, [event, , rooms, except]: Line): void {
     let packet: Packet | undefined;
-    const told = new Set<string>();
-    for (const room of rooms) {
-      for (const id of adapter.rooms.get(room) ?? []) {
-        const socket = sockets.get(id);
-        // A connection is in a room of its own, too, which has its id as its name.
-        const isExcepted = except.some((one) => adapter.sids.get(id)?.has(one));
-        if (!socket || isExcepted || told.has(id)) continue;
-        told.add(id);
-        packet ??= packetOf(event, payload);
-        send(socket, packet);
-      }
-    }
+    local.each(rooms, except, (socket) => {
+      packet ??= packetOf(event, payload);
+      send(socket, packet);
+    });
   }
 
   function publish(organisationId: string, sent: Sent<Note>, payloads: string[]): void {
@@ -87,7 +80,7 @@ export function createFanout<Note>(
       const start = headEnd + 1;
       if (headEnd === -1 || !(Number(size) > 0)) throw new Error("What came in over the bus is no bundle of events.");
       at = start + Number(size) + 1;
-      if (!rooms.some((room) => adapter.rooms.has(room))) continue;
+      if (!rooms.some(local.has)) continue;
       const [sent, ...payloads] = linesOf(bundle.subarray(start, at - 1)) as [Buffer, ...Buffer[]];
       const { note, events } = JSON.parse(sent.toString()) as Sent<Note>;
       if (isNews(organisationId, note)) for (const line of events) tell(payloads[line[1]] as Buffer, line);
@@ -97,13 +90,13 @@ export function createFanout<Note>(
 
   if (bus) {
     const organisations = new Map<string, string>();
-    adapter.on("create-room", (room: string) => {
+    local.onCreated((room) => {
       const organisationId = organisationOf(room);
       if (organisationId === null) return;
       organisations.set(channelOf(organisationId), organisationId);
       bus.subscribe(channelOf(organisationId));
     });
-    adapter.on("delete-room", (room: string) => {
+    local.onDeleted((room) => {
       const organisationId = organisationOf(room);
       if (organisationId === null) return;
       organisations.delete(channelOf(organisationId));

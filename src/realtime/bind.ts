@@ -8,7 +8,7 @@ import { type ClientEvent, type ClientEventName, clientEvents, fieldRefusals } f
 import { type ChatMessage, Content, isId } from "../contract/models.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { BudgetMember } from "../platform/budget.ts";
-import { takeArrival } from "../platform/engine/arrivals.ts";
+import { takeEvents } from "../platform/engine/arrivals.ts";
 import { toRefusal } from "../store/refusals.ts";
 import { checkContent } from "./content.ts";
 import { handlers } from "./handlers.ts";
@@ -30,7 +30,6 @@ type BindOptions = {
   queue: Queue;
 };
 
-type Ack = (result: boolean, error: string | null, message?: ChatMessage) => void;
 type AnyHandler = (ports: ChatPorts, caller: Caller, data: unknown, options: unknown) => Promise<ChatMessage | void>;
 
 /** The names in the metrics of a budget's parts. */
@@ -53,11 +52,7 @@ export function bindEvents(socket: Socket, currentCaller: () => Caller, options:
   const { ports, metrics, log, who, queue, waiting } = options;
   const isVerbose = log.level === "debug" || log.level === "trace";
 
-  // A packet middleware that never calls `next`: nothing reaches the socket's own listeners, where a client's "error"
-  // event would be an unhandled one.
-  socket.use((given: unknown[]) => {
-    const ack = (typeof given.at(-1) === "function" ? given.pop() : () => {}) as Ack;
-    const [name, ...args] = given;
+  takeEvents(socket, ({ name, args, ack, bytes, isTooMuch }) => {
     const event = isEvent(name) ? name : null;
     const meter = metrics.event(event);
     const arrivedAt = performance.now();
@@ -89,7 +84,6 @@ export function bindEvents(socket: Socket, currentCaller: () => Caller, options:
     };
 
     try {
-      const { bytes, isTooMuch } = takeArrival(socket);
       if (!options.mayAct()) throw slowDown("event");
       if (isTooMuch) throw slowDown("bytes");
       if (!event) throw new Refusal("unknownEvent");

@@ -9,18 +9,18 @@ import type { Delivery } from "../delivery/delivery.ts";
 import type { Account, Accounts } from "../identity/accounts.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Budget } from "../platform/budget.ts";
+import { transportOf } from "../platform/engine/connections.ts";
 import { createGate } from "../platform/engine/gate.ts";
-import { GOODBYE_MS, hasSaidGoodbye, sendAway } from "../platform/engine/goodbye.ts";
-import { cutOff } from "../platform/engine/hang-up.ts";
-import { isStalled, watchReading } from "../platform/engine/reading.ts";
+import { cutOffLater, hasSaidGoodbye, sendAway } from "../platform/engine/goodbye.ts";
+import { cutOffStalled, watchReadingOf } from "../platform/engine/reading.ts";
 import { sessionOf } from "../platform/engine/session-ids.ts";
 import type { Fault } from "../platform/log/faults.ts";
 import { createRateLimit } from "../platform/rate-limit.ts";
-import { after, within } from "../platform/time.ts";
+import { within } from "../platform/time.ts";
 import { drawMaxAge } from "./age.ts";
 import { bindEvents } from "./bind.ts";
+import { accountOf } from "./handshake.ts";
 import { createQueue } from "./queue.ts";
-import { accountOf, transportOf } from "./server.ts";
 import type { ReadSnapshot } from "./snapshots.ts";
 
 export type ConnectionContext = {
@@ -85,7 +85,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
   let caller = callerOf(accountOf(socket), socket.id);
   /** For the log: made when there is something to log, which for most there never is. */
   const who = () => ({
-    ...{ connection: socket.id, session: sessionOf(socket.conn) },
+    ...{ connection: socket.id, session: sessionOf(socket) },
     ...{ user: caller.user.id, organisation: caller.organisationId },
   });
   /** Why the connection can't be opened, as it turned out: what it has sent already is refused with it. */
@@ -103,16 +103,14 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
     mayAct: createRateLimit(config.rateLimit),
     waiting: context.waiting.join(caller.organisationId),
   });
-  const cutOffSlowReader = () => {
-    metrics.cutOffs.inc({ reason: "slow_reader" });
-    log.warn({ ...who(), event: "cut_off" }, "connection cut off: it doesn't read what it is sent");
-    cutOff(socket);
-  };
   const gate = createGate(socket, () => {
     log.warn({ ...who(), event: "cut_off" }, "connection closed: its snapshot takes too long");
     sendAway(socket);
   });
-  watchReading(socket.conn, cutOffSlowReader);
+  watchReadingOf(socket, () => {
+    metrics.cutOffs.inc({ reason: "slow_reader" });
+    log.warn({ ...who(), event: "cut_off" }, "connection cut off: it doesn't read what it is sent");
+  });
   const oldAt = performance.now() + drawMaxAge(context.maxAgeMs);
   let isOver = false;
   const end = (reason: keyof typeof answerMs) => {
@@ -132,7 +130,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
       log.debug({ ...who(), event: "disconnect", reason }, "disconnected");
       if (reason === "server namespace disconnect") {
         metrics.cutOffs.inc({ reason: "disabled" });
-        after(GOODBYE_MS, () => cutOff(socket), onFault);
+        cutOffLater(socket);
       }
       const isChoice = hasSaidGoodbye(socket) || byChoice.has(reason);
       queue.enqueue(() => attendance.lose(refOf(caller), socket.id, { isChoice }));
@@ -169,7 +167,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
       if (!socket.connected || isOver) return;
       if (Date.now() >= accountOf(socket).expiresAt) end("token_expired");
       else if (performance.now() >= oldAt) end("max_age");
-      else if (isStalled(socket.conn)) cutOffSlowReader();
+      else cutOffStalled(socket);
     },
   };
 

@@ -1,6 +1,5 @@
 import type { Socket } from "socket.io";
-
-type Conn = Pick<Socket["conn"], "readyState" | "once">;
+import { connectionKey, isOpen, onceClosed } from "../platform/engine/connections.ts";
 
 /**
  * Counts the connections of each user on this process: one visitor with thousands of tabs must not crowd out the others.
@@ -8,29 +7,30 @@ type Conn = Pick<Socket["conn"], "readyState" | "once">;
  */
 export function createPlaces(max: number) {
   const counts = new Map<string, number>();
-  /** Whom a connection counts for: until it closes, also when it has left the namespace. */
-  const holders = new Map<Conn, string>();
+  /** The user that each connection counts for: until it closes, also when it has left the namespace. */
+  const holders = new Map<object, string>();
 
-  function release(conn: Conn): void {
-    const userId = holders.get(conn);
+  function release(connection: object): void {
+    const userId = holders.get(connection);
     if (userId === undefined) return;
-    holders.delete(conn);
+    holders.delete(connection);
     const left = (counts.get(userId) as number) - 1;
     if (left > 0) counts.set(userId, left);
     else counts.delete(userId);
   }
 
-  /** Takes a place for the user; false when he has no more. A connection has one place, however often it takes one. */
-  return (conn: Conn, userId: string): boolean => {
-    // It has closed meanwhile, and would never give the place back.
-    if (conn.readyState !== "open") return true;
-    const isNew = !holders.has(conn);
-    release(conn);
+  /** Takes a place for the user; false when they have no more. A connection has one place, however often it takes one. */
+  return (socket: Socket, userId: string): boolean => {
+    // A connection that has closed meanwhile would never give its place back.
+    if (!isOpen(socket)) return true;
+    const connection = connectionKey(socket);
+    const isNew = !holders.has(connection);
+    release(connection);
     const count = counts.get(userId) ?? 0;
     if (max > 0 && count >= max) return false;
     counts.set(userId, count + 1);
-    holders.set(conn, userId);
-    if (isNew) conn.once("close", () => release(conn));
+    holders.set(connection, userId);
+    if (isNew) onceClosed(socket, () => release(connection));
     return true;
   };
 }

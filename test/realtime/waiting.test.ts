@@ -9,7 +9,7 @@ import type { ChatPorts, VisitorCaller } from "../../src/chat/ports.ts";
 import { refusals } from "../../src/contract/errors.ts";
 import { createMetrics } from "../../src/metrics/metrics.ts";
 import { createBudget } from "../../src/platform/budget.ts";
-import { noteArrivals, takeArrival } from "../../src/platform/engine/arrivals.ts";
+import { noteArrivals, takeEvents } from "../../src/platform/engine/arrivals.ts";
 import { bindEvents } from "../../src/realtime/bind.ts";
 import { createQueue } from "../../src/realtime/queue.ts";
 import { memoryOf } from "../../src/realtime/waiting.ts";
@@ -58,7 +58,7 @@ describe("the memory of an event that waits", () => {
 test.each(["websocket", "polling"])("each event's size is known to its socket, %s", async (transport) => {
   const sizes: number[] = [];
   server.on("connection", (socket) => {
-    socket.use(() => void sizes.push(takeArrival(socket).bytes));
+    takeEvents(socket, ({ bytes }) => void sizes.push(bytes));
   });
   const client = enter(transport);
   await once(client as never, "connect");
@@ -76,10 +76,7 @@ test.each(["websocket", "polling"])(
   async (transport) => {
     Object.assign(limit, { perSecond: 1, burst: 3_000 });
     server.on("connection", (socket) => {
-      socket.use(([name, ...args]) => {
-        const ack = args.pop();
-        ack([name, args.length, takeArrival(socket).isTooMuch]);
-      });
+      takeEvents(socket, ({ name, args, ack, isTooMuch }) => ack([name, args.length, isTooMuch]));
     });
     const client = enter(transport);
     const asked = [

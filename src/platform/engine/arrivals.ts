@@ -1,13 +1,20 @@
 import type { Server, Socket } from "socket.io";
 import { createRateLimit } from "../rate-limit.ts";
-
-type Connection = Socket["conn"];
+import { type Connection, connectionOf, engineOf } from "./insides.ts";
 
 /** How large an event was as it arrived, attachments included, and whether the connection may send as much. */
-type Arrival = { bytes: number; isTooMuch: boolean };
+type Size = { bytes: number; isTooMuch: boolean };
 
-/** The events that a connection has sent and its socket hasn't taken in yet, in order. */
-const arrivals = new WeakMap<Connection, Arrival[]>();
+/** An event as it arrived. The client chooses its name and its arguments: they may be anything. */
+export type Arrival = Size & {
+  name: unknown;
+  args: unknown[];
+  /** Does nothing when the client wants no ack. */
+  ack: (...answer: unknown[]) => void;
+};
+
+/** The sizes of the events that a connection has sent and its socket hasn't taken yet, in order. */
+const sizes = new WeakMap<Connection, Size[]>();
 
 /** An event without attachments: type, namespace, id for its ack, and name (socket.io-protocol, 5). */
 const EVENT = /^2(\/[^,]{0,100},)?(\d{0,16})\["([a-z_]{1,50})"/;
@@ -16,18 +23,17 @@ const IS_EVENT = /^[25]/;
 const NO_BYTES = Buffer.alloc(1);
 
 /**
- * Notes how large each event is as it arrives: Socket.IO hands on only what it has parsed. Of an event for which the
- * allowance of bytes has no room, only its name and its ack remain: to parse 64 KB of small fields takes 10 ms, which a
- * flood of what is refused anyway must not cost. Nobody may send bytes here, so attachments are dropped: a client could
+ * Notes how large each event is as it arrives: Socket.IO passes on only what it has parsed. An event keeps only its name
+ * and its ack when the allowance of bytes has no room for it. To parse 64 KB of small fields takes 10 ms, too much for a
+ * flood of events that are refused anyway. Attachments are always dropped, because no event has any: a client could
  * announce ten of them, and send nine, for ever.
  */
 export function noteArrivals(io: Server, limit: { perSecond: number; burst: number }): void {
-  io.engine.on("connection", (conn: Connection) => {
-    const noted: Arrival[] = [];
-    arrivals.set(conn, noted);
+  engineOf(io).on("connection", (connection) => {
+    const noted: Size[] = [];
+    sizes.set(connection, noted);
     const mayTake = createRateLimit(limit);
-    // Engine.IO emits "packet" before it passes the same packet's data on to Socket.IO.
-    conn.on("packet", (packet: { type: string; data?: string | Buffer }) => {
+    connection.on("packet", (packet) => {
       const { type, data } = packet;
       if (type !== "message" || data === undefined) return;
       const last = noted.at(-1);
@@ -47,6 +53,17 @@ export function noteArrivals(io: Server, limit: { perSecond: number; burst: numb
   });
 }
 
-/** The arrival of the next event that a connection's socket takes in. To be called once for each event. */
-export const takeArrival = ({ conn }: Pick<Socket, "conn">): Arrival =>
-  arrivals.get(conn)?.shift() ?? { bytes: 0, isTooMuch: false };
+/**
+ * Calls `take` with each event of a socket. The events don't reach the socket's own listeners, where a client's "error"
+ * event would be an unhandled one.
+ */
+export function takeEvents(socket: Socket, take: (arrival: Arrival) => void): void {
+  const sizesOfConnection = sizes.get(connectionOf(socket));
+  // A packet middleware that never calls `next`.
+  socket.use((given: unknown[]) => {
+    const ack = typeof given.at(-1) === "function" ? (given.pop() as Arrival["ack"]) : () => {};
+    const [name, ...args] = given;
+    const { bytes, isTooMuch } = sizesOfConnection?.shift() ?? { bytes: 0, isTooMuch: false };
+    take({ name, args, ack, bytes, isTooMuch });
+  });
+}

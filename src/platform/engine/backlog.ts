@@ -1,14 +1,15 @@
-import { forgetLagging, type Held, hold, type Lagging, release, watchLagging } from "./outgoing.ts";
+import { type Held, hold, release, slowReaders } from "./outgoing.ts";
+import type { Lagging } from "./slow-readers.ts";
 
 type Parts = {
   /** How many bytes wait for the client. */
   unread: () => number;
-  /** How many the operating system has taken so far, also of a packet that it hasn't taken whole. */
+  /** How many bytes the operating system has taken so far, also of a packet that it hasn't taken whole. */
   taken: () => number;
   cutOff: () => void;
 };
 
-/** Between two looks at whether a client reads: a slow line may take nothing for some time. */
+/** The time between two looks at whether a client reads: a slow line may take nothing for some time. */
 const LOOK_MS = 500;
 /** A speed is known after so many looks. */
 const KNOWN_AFTER = 10;
@@ -18,7 +19,7 @@ export function createBacklog({ unread, taken, cutOff }: Parts) {
   /** `end` counts all bytes that ever waited, up to the packet's last. */
   let pending: { end: number; held: Held }[] = [];
   let created = 0;
-  /** None until something waits for longer than a moment. */
+  /** Null until something waits for longer than a moment. */
   let look: { at: number; taken: number } | null = null;
   let stalled = 0;
   let looks = 0;
@@ -36,7 +37,7 @@ export function createBacklog({ unread, taken, cutOff }: Parts) {
       for (let one = pending[0]; one && one.end <= sent; one = pending[++count]) release(one.held);
       if (count > 0) pending = pending.slice(count);
       if (pending.length === 0) {
-        forgetLagging(lagging);
+        slowReaders.forget(lagging);
         return;
       }
       const now = { at: performance.now(), taken: taken() };
@@ -44,7 +45,7 @@ export function createBacklog({ unread, taken, cutOff }: Parts) {
       const ms = now.at - look.at;
       if (ms < LOOK_MS) return;
       const speed = ((now.taken - look.taken) * 1_000) / ms;
-      // Counted in looks: when the process itself stood still, the time that has passed isn't the client's fault.
+      // Counted in looks, not in time: while the process itself stands still, nothing can move.
       stalled = speed === 0 ? stalled + 1 : 0;
       perSecond = looks++ === 0 ? speed : (3 * perSecond + speed) / 4;
       look = now;
@@ -55,12 +56,12 @@ export function createBacklog({ unread, taken, cutOff }: Parts) {
   };
 
   return {
-    /** A packet of so many bytes waits from now on. */
+    /** From now on a packet of so many bytes waits. */
     add(packet: Parameters<typeof hold>[0], size: number): void {
       // Most clients have read all that was sent before.
       if (pending.length > 0 && unread() === 0) releaseAll();
       if (pending.length === 0) {
-        watchLagging(lagging);
+        slowReaders.watch(lagging);
         stalled = 0;
         looks = 0;
         look = null;
@@ -71,7 +72,7 @@ export function createBacklog({ unread, taken, cutOff }: Parts) {
     /** Nothing waits any more: the connection is closed. */
     clear(): void {
       releaseAll();
-      forgetLagging(lagging);
+      slowReaders.forget(lagging);
     },
   };
 }

@@ -1,47 +1,47 @@
 import type { Socket } from "socket.io";
+import { clientOf, type PacketOptions, type Text } from "./insides.ts";
 import { type Held, hold, outgoing, release } from "./outgoing.ts";
-import { sizeOf, type Way, wayTo } from "./packet.ts";
+import { sizeOf } from "./packet.ts";
 
 /**
- * So many bytes may wait while a snapshot is read, each packet with some of its own; a database that slow, or a crowd that
- * loud, is no state to connect in.
+ * The most bytes that may wait while a snapshot is read, `PACKET` of them for each packet. When more waits, the database
+ * is too slow, or the others too busy, for anybody to connect.
  */
 const MAX_HELD = 4_000_000;
 const PACKET = 400;
-/** So many may wait also while there is no room for what waits for all clients of the process. */
+/** The most while too much waits for all clients of the process. */
 const ALWAYS_HELD = 100_000;
 
-type Packets = Parameters<Way["writeToEngine"]>;
+type Packets = { texts: Text[]; options: PacketOptions; parts: Held[] };
 
 export type Gate = {
-  /** From now on what is sent to the connection is held back. */
+  /** From now on all packets for the connection wait. */
   shut(): void;
-  /** Sends `first`, then what was held back, in order. */
+  /** Calls `first`, then sends the packets that have waited, in order. */
   open(first?: () => void): void;
 };
 
 /**
- * Between the reading of a snapshot and its sending things happen. Whoever is told of them before the snapshot, which
- * doesn't have them, and takes that for the state, has lost them: so they are told after it.
- * @param onFull called when too much is held back
+ * Holds back what happens between the reading of a snapshot and its sending. A client takes the snapshot for the state: an
+ * event that it received before, and that isn't in the snapshot, would be lost.
+ * @param onFull called when too much waits
  */
 export function createGate(socket: Socket, onFull: () => void): Gate {
-  const way = wayTo(socket);
-  const write = way.writeToEngine.bind(way);
-  let held: { packets: Packets; parts: Held[] }[] | null = null;
+  const client = clientOf(socket);
+  const write = client.writeToEngine.bind(client);
+  let held: Packets[] | null = null;
   let bytes = 0;
   let isFull = false;
-  way.writeToEngine = (...packets) => {
+  client.writeToEngine = (texts, options) => {
     if (held === null) {
-      write(...packets);
+      write(texts, options);
       return;
     }
-    // Nobody reads them any more.
+    // The connection is about to end.
     if (isFull) return;
-    const [texts, options] = packets;
-    const parts = texts.map((data) => ({ data, options }));
-    for (const part of parts) bytes += PACKET + sizeOf(part);
-    held.push({ packets, parts: parts.map(hold) });
+    const packets = texts.map((data) => ({ data, options }));
+    for (const packet of packets) bytes += PACKET + sizeOf(packet);
+    held.push({ texts, options, parts: packets.map(hold) });
     if (bytes <= (outgoing.hasRoom() ? MAX_HELD : ALWAYS_HELD)) return;
     isFull = true;
     onFull();
@@ -51,13 +51,13 @@ export function createGate(socket: Socket, onFull: () => void): Gate {
     [held, bytes] = [null, 0];
     for (const part of kept.flatMap(({ parts }) => parts)) release(part);
     first?.();
-    for (const { packets } of kept) write(...packets);
+    for (const { texts, options } of kept) write(texts, options);
   };
-  // Who leaves while his snapshot is read may come again on the same connection, and is to be heard then.
-  // There may be ten thousand such, one after the other: the way is given back, not wrapped once more by each.
+  // The client may leave while its snapshot is read, and enter again on the same connection, ten thousand times. So the
+  // connection gets its own method back, instead of one more layer each time.
   socket.once("disconnect", () => {
     open();
-    delete (way as { writeToEngine?: unknown }).writeToEngine;
+    delete (client as Partial<typeof client>).writeToEngine;
   });
   return {
     shut() {

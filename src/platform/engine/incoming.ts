@@ -1,22 +1,17 @@
-import type { IncomingMessage } from "node:http";
-import type { Server, Socket } from "socket.io";
-
-type Connection = Socket["conn"];
-/** What `ws` keeps of a message that isn't whole yet, and the request that engine.io reads a polling client's packets from. */
-type Transport = {
-  socket?: { _receiver?: { _bufferedBytes: number; _messageLength: number } };
-  dataReq?: IncomingMessage | null;
-};
+import type { Server } from "socket.io";
+import { cutOff } from "./hang-up.ts";
+import { type Connection, engineOf, type Transport } from "./insides.ts";
 
 /** The most bytes of unfinished packets, of all clients of a process together. Each client may send 1 MB. */
 const MAX_INCOMING = 64_000_000;
 
 /**
- * Makes the budget of packets that come in piece by piece. `relieve` looks at all connections, and cuts off those that
- * have sent most of a packet without its end, at two looks in a row, until the rest has room. It answers how many.
+ * Makes the budget of packets that come in piece by piece. `relieve` looks at all connections. While there is no room, it
+ * cuts off those that have sent most of an unfinished packet, at two looks in a row. It answers how many.
+ * @param onCutOff called before each of them is cut off
  */
-export function createIncoming(io: Server, cutOff: (conn: Connection) => void, total = MAX_INCOMING) {
-  const { clients } = io.engine as unknown as { clients: Record<string, Connection> };
+export function createIncoming(io: Server, onCutOff: (connection: Connection) => void, total = MAX_INCOMING) {
+  const { clients } = engineOf(io);
   let used = 0;
   let before = new Set<Connection>();
   return {
@@ -24,24 +19,26 @@ export function createIncoming(io: Server, cutOff: (conn: Connection) => void, t
     used: () => used,
     relieve(): number {
       const begun = Object.values(clients)
-        .map((conn) => ({ conn, bytes: begunOf(conn.transport as unknown as Transport) }))
+        .map((connection) => ({ connection, bytes: begunOf(connection.transport) }))
         .filter(({ bytes }) => bytes > 0)
         .sort((a, b) => b.bytes - a.bytes);
       used = begun.reduce((sum, { bytes }) => sum + bytes, 0);
       let count = 0;
-      for (const { conn, bytes } of begun) {
+      for (const { connection, bytes } of begun) {
         if (used <= total) break;
-        if (!before.has(conn)) continue;
-        cutOff(conn);
+        if (!before.has(connection)) continue;
+        onCutOff(connection);
+        cutOff(connection);
         used -= bytes;
         count++;
       }
-      before = new Set(begun.map(({ conn }) => conn));
+      before = new Set(begun.map(({ connection }) => connection));
       return count;
     },
   };
 }
 
+/** How many bytes have come in of a packet that isn't whole. Nobody counts those of a body: its whole length counts. */
 function begunOf({ socket, dataReq }: Transport): number {
   if (dataReq) return Number(dataReq.headers["content-length"] ?? 1_000_000);
   const { _bufferedBytes: buffered = 0, _messageLength: fragments = 0 } = socket?._receiver ?? {};

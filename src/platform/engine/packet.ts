@@ -1,14 +1,11 @@
 import type { Socket } from "socket.io";
+import { clientOf, connectionOf, type PacketOptions } from "./insides.ts";
 
 /**
- * An event, encoded once for all whom it is sent to: as a websocket's frame, in one buffer or two, and as the text for a
- * client that polls.
+ * An event, encoded once for all connections that receive it: as a websocket's frame, in one buffer or two, and as the
+ * text for a client that polls.
  */
 export type Packet = { frame: [Buffer] | [Buffer, Buffer]; text(): string };
-
-/** Where all that goes to a connection passes: what is told to many goes past the socket itself. */
-export type Way = { writeToEngine(packets: string[], options: object): void };
-export const wayTo = (socket: Socket): Way => socket.client as unknown as Way;
 
 /**
  * An event for the main namespace, as Socket.IO's encoder makes it.
@@ -26,13 +23,13 @@ export function packetOf(event: string, payload: string | Buffer): Packet {
   else payload.copy(frame, start);
   frame[frame.length - 1] = CLOSING_BRACKET;
   let text: string | undefined;
-  // One text for all who poll.
+  // One text for all clients that poll.
   return { frame: [frame], text: () => (text ??= frame.toString("utf8", headerLength + 1)) };
 }
 
 const CLOSING_BRACKET = 0x5d;
 
-/** Fields that the payloads of several packets have alike: the end of each, which isn't copied. */
+/** Fields that several payloads share: the end of each, in one buffer that isn't copied. */
 export const sharedFields = (fields: object): Buffer => Buffer.from(`${JSON.stringify(fields).slice(1)}]`);
 
 /**
@@ -49,19 +46,18 @@ export function packetWith(event: string, own: string, shared: Buffer): Packet {
   return { frame: [first, shared], text: () => first.toString("utf8", headerLength + 1) + shared.toString() };
 }
 
-/** Sends it as Socket.IO's own broadcasts are sent: on a websocket the very bytes, not a copy for each connection. */
+/** Sends a packet as Socket.IO sends broadcasts: on a websocket the very bytes, not a copy for each connection. */
 export function send(socket: Socket, packet: Packet): void {
-  // On a websocket Engine.IO looks at nothing but the frame. For a client that polls it puts "4" and the data into one
-  // text when the poll comes: made only then, no text waits beside the frame.
-  const data = socket.conn.transport.name === "websocket" ? "" : { toString: packet.text };
-  wayTo(socket).writeToEngine([data as string], { preEncoded: true, wsPreEncodedFrame: packet.frame });
+  // The text is made when the poll comes, so that no text waits beside the frame.
+  const text = connectionOf(socket).transport.name === "websocket" ? "" : { toString: packet.text };
+  clientOf(socket).writeToEngine([text], { preEncoded: true, wsPreEncodedFrame: packet.frame });
 }
 
 /** "4" is a message in Engine.IO's protocol, "2" an event in Socket.IO's. */
 const beginOf = (event: string) => `42["${event}",`;
 const headerLengthOf = (length: number) => (length < 126 ? 2 : length < 65_536 ? 4 : 10);
 
-/** Of an unmasked text frame (RFC 6455, 5.2). */
+/** Writes the header of an unmasked text frame (RFC 6455, 5.2). */
 function writeHeader(frame: Buffer, length: number): void {
   const FINAL_TEXT = 0x81;
   frame[0] = FINAL_TEXT;
@@ -70,8 +66,8 @@ function writeHeader(frame: Buffer, length: number): void {
   if (frame[1] === 127) frame.writeBigUInt64BE(BigInt(length), 2);
 }
 
-/** How many bytes Engine.IO's packet is: to encode a large one anew for each connection takes as long as sending it. */
-export function sizeOf({ data, options }: { data?: unknown; options?: { wsPreEncodedFrame?: Buffer[] } }): number {
+/** The size of Engine.IO's packet. A large one isn't encoded for that, which would take as long as sending it. */
+export function sizeOf({ data, options }: { data?: unknown; options?: PacketOptions }): number {
   const frame = options?.wsPreEncodedFrame;
   if (frame) return frame.reduce((size, { length }) => size + length, 0);
   return typeof data === "string" ? Buffer.byteLength(data) : 0;

@@ -1,17 +1,19 @@
 import { createHash } from "node:crypto";
 import type { Server, Socket } from "socket.io";
+import { connectionOf, engineOf } from "./insides.ts";
 
-/** In it a load balancer tells this process by which name it knows it. */
+/** In this header a load balancer sends the name that it has for this process. */
 const SERVER_NAME = "x-server-name";
 const isName = /^[\w-]{1,64}$/;
 
 /**
- * Puts the name by which the load balancer knows this process in front of the id of each new session, `<name>.<random>`.
- * The id is in all later requests of the session, so that the load balancer finds the process without remembering
- * anything, and without a cookie, which several tabs would share and browsers keep from other sites. Who names a process
- * that isn't there only spoils his own session.
+ * Puts the load balancer's name for this process in front of the id of each new session: `<name>.<random>`. All later
+ * requests of a session carry its id, so that the load balancer finds the process. It needs no memory for that, and no
+ * cookie, which several tabs would share and browsers withhold from other sites. A client that sends a wrong name spoils
+ * only its own session.
  */
-export function nameSessions({ engine }: Server): void {
+export function nameSessions(io: Server): void {
+  const engine = engineOf(io);
   const generateId = engine.generateId.bind(engine);
   engine.generateId = (request) => {
     const name = request.headers[SERVER_NAME];
@@ -20,11 +22,9 @@ export function nameSessions({ engine }: Server): void {
 }
 
 /**
- * Stands for a connection's session in the log: the id itself is as good as a token. A proxy that logs the same of `sid`
- * can be joined with it: the first 12 hex digits of its SHA-256.
+ * Stands for a connection's session in the log, because the id itself is as good as a token: the first 12 hex digits of
+ * its SHA-256. A proxy can log the same of `sid`, so that both logs can be joined.
  */
-export function sessionOf(conn: Socket["conn"]): string {
-  // Engine.IO's types hide it.
-  const { id } = conn as unknown as { id: string };
-  return createHash("sha256").update(id).digest("hex").slice(0, 12);
+export function sessionOf(socket: Pick<Socket, "conn">): string {
+  return createHash("sha256").update(connectionOf(socket).id).digest("hex").slice(0, 12);
 }

@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { createShardedAdapter } from "@socket.io/redis-adapter";
 import { type Cluster, Redis } from "ioredis";
-import type { Server } from "socket.io";
+import { type AdapterOption, createRedisAdapter } from "../engine/redis-adapter.ts";
 import { after, within } from "../time.ts";
 import type { RedisAddress } from "./address.ts";
 import { startCanary } from "./canary.ts";
@@ -23,7 +22,7 @@ export type Bus = {
   /** Calls the one `listener` with each message of a subscribed channel. */
   onMessage(listener: (channel: string, message: Buffer) => void): void;
   /** For what is for connections rather than for people: closing them, wherever they are. */
-  adapter: Parameters<Server["adapter"]>[0];
+  adapter: AdapterOption;
   /** For presence and limits: commands fail after a second rather than wait. */
   redis: Redis | Cluster;
   /** The same for the lease alone: a renewal stands behind no other command. */
@@ -134,15 +133,6 @@ export async function connectBus(address: RedisAddress, { onFault, onLost, onLag
     wanted.delete(channel);
     subscriber.sunsubscribe(channel).catch(onFault);
   }
-  const forAdapter = {
-    // Delivery on this process doesn't wait for Redis, and goes on without it.
-    spublish: async (channel: string, payload: string | Buffer) => {
-      commands.spublish(channel, payload).catch(lose);
-    },
-    ...{ ssubscribe: subscribe, sunsubscribe: unsubscribe },
-    on: (event: string, listener: (...args: unknown[]) => void) => subscriber.on(event, listener),
-  };
-
   return {
     id: randomUUID(),
     publish: (channel, message) => commands.spublish(channel, message).then(() => {}, lose),
@@ -151,7 +141,12 @@ export async function connectBus(address: RedisAddress, { onFault, onLost, onLag
       // As buffers: for a listener of texts ioredis would decode all that comes in.
       subscriber.on("smessageBuffer", (channel: Buffer, message: Buffer) => listener(channel.toString(), message));
     },
-    adapter: createShardedAdapter(forAdapter, forAdapter, { subscriptionMode: "static" }),
+    adapter: createRedisAdapter({
+      // Delivery on this process doesn't wait for Redis, and goes on without it.
+      publish: (channel, message) => void commands.spublish(channel, message).catch(lose),
+      ...{ subscribe, unsubscribe },
+      onMessage: (listener) => void subscriber.on("smessageBuffer", listener),
+    }),
     redis: commands,
     leaseRedis,
     // Nobody waits for a bus that is down: what it would have brought comes from the database.

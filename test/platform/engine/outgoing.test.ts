@@ -3,17 +3,16 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { createBacklog } from "../../../src/platform/engine/backlog.ts";
 import { createGate } from "../../../src/platform/engine/gate.ts";
 import {
-  forgetLagging,
   type Held,
   hold,
-  type Lagging,
   outgoing,
   release,
   relieve,
+  slowReaders,
   untilRoom,
-  watchLagging,
 } from "../../../src/platform/engine/outgoing.ts";
 import { packetOf, packetWith, sharedFields } from "../../../src/platform/engine/packet.ts";
+import type { Lagging } from "../../../src/platform/engine/slow-readers.ts";
 
 const MB = 1_000_000;
 const shared = (bytes: number) => ({ options: { wsPreEncodedFrame: packetOf("x", "x".repeat(bytes)).frame } });
@@ -25,7 +24,7 @@ const clients: Lagging[] = [];
 afterEach(() => {
   vi.useRealTimers();
   for (const one of held.splice(0)) release(one);
-  for (const one of clients.splice(0)) forgetLagging(one);
+  for (const one of clients.splice(0)) slowReaders.forget(one);
   expect(outgoing.used()).toBe(0);
 });
 const holdAll = (...packets: Parameters<typeof hold>[0][]) => held.push(...packets.map(hold));
@@ -88,7 +87,7 @@ describe("when too much waits", () => {
     };
     const one = { settle() {}, stalled: () => stalled, needs: () => needs, cutOff: vi.fn(free) };
     clients.push(one);
-    watchLagging(one);
+    slowReaders.watch(one);
     held.push({
       get own() {
         return isHeld ? packet.own : 0;

@@ -5,7 +5,7 @@ import { Server, type Socket } from "socket.io";
 import { io as connect } from "socket.io-client";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { packetOf, packetWith, send, sharedFields } from "../../../src/platform/engine/packet.ts";
-import { watchReading } from "../../../src/platform/engine/reading.ts";
+import { watchReading, watchReadingOf } from "../../../src/platform/engine/reading.ts";
 
 let server: Server;
 let url: string;
@@ -13,6 +13,7 @@ beforeAll(async () => {
   const http = createServer().listen(0, "127.0.0.1");
   await once(http, "listening");
   server = new Server(http);
+  watchReading(server, () => {});
   url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
 });
 afterAll(() => server.close());
@@ -50,7 +51,7 @@ test.each(["websocket", "polling"])("a packet with shared fields arrives as one 
 test("what is sent in one turn is no sign of not reading, however much; what comes on top of it later is", async () => {
   const { client, socket } = await pair("websocket");
   let isFull = false;
-  watchReading(socket.conn, () => {
+  watchReadingOf(socket, () => {
     isFull = true;
   });
   const { ws } = client.io.engine.transport as unknown as { ws: { pause(): void; terminate(): void } };

@@ -1,0 +1,14 @@
+let turn = 0;
+let isCounting = false;
+
+/** Tells apart the turns of the event loop in which it is called. Within one turn, no client can have read anything. */
+export function currentTurn(): number {
+  if (!isCounting) {
+    isCounting = true;
+    setImmediate(() => {
+      isCounting = false;
+      turn++;
+    });
+  }
+  return turn;
+}
