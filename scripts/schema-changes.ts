@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { PGlite } from "@electric-sql/pglite";
+import type { PGlite } from "@electric-sql/pglite";
 import { bindMigrationAwareSqlAdapterFactory } from "@prisma/driver-adapter-utils";
 import { PrismaPGlite } from "pglite-prisma-adapter";
-import { applyMigrations } from "../src/platform/postgres/migrate.ts";
+import { scratchDatabase } from "./scratch-database.ts";
 
 const root = join(import.meta.dirname, "..");
 
@@ -13,11 +13,7 @@ const root = join(import.meta.dirname, "..");
  * WebAssembly, compares a scratch database with the schema (`prisma migrate` would download a native one).
  */
 export async function schemaChanges(): Promise<string> {
-  const database = await PGlite.create();
-  await applyMigrations({
-    exec: (sql) => database.exec(sql),
-    query: async <T>(sql: string, values?: unknown[]) => (await database.query<T>(sql, values)).rows,
-  });
+  const database = await scratchDatabase();
   const content = readFileSync(join(root, "prisma/schema.prisma"), "utf8");
   const files = [{ path: "schema.prisma", content }];
   const engine = await startEngine(database, content);

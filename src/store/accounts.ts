@@ -11,13 +11,13 @@ import type {
 import { gathered } from "../platform/gather.ts";
 import { isUniqueViolation } from "../platform/postgres/faults.ts";
 import { keyOfEmail, keysOfEmail, normalEmail } from "./emails.ts";
-import type { Prisma } from "./prisma.ts";
+import type { Database } from "./prisma.ts";
 import { toId, toStaff, toVisitor, type UserRow, type VisitorRow } from "./rows.ts";
 
 /** So many accounts are read by one statement at most. */
 const MAX_READ = 1_000;
 
-export function createAccounts(prisma: Prisma, newId: () => string): Accounts {
+export function createAccounts({ prisma, run }: Pick<Database, "prisma" | "run">, newId: () => string): Accounts {
   const staffAccount = (row: UserRow): StaffAccount => ({
     kind: "staff",
     user: toStaff(row),
@@ -75,19 +75,8 @@ export function createAccounts(prisma: Prisma, newId: () => string): Accounts {
   const isVisitorsInAnotherForm = async (email: string, organisationId: string) =>
     keysOfEmail(email).length > 1 && (await visitorsByEmail(email, organisationId)).length > 0;
 
-  // One array is one parameter: of an `in` PostgreSQL takes no more than 32,767.
-  async function staffRows(ids: string[]): Promise<UserRow[]> {
-    type Rows = { row: UserRow }[];
-    const rows = await prisma.$queryRaw<Rows>`
-      SELECT to_json(users) AS row FROM users WHERE id = ANY(${ids}::uuid[]) ORDER BY id`;
-    return rows.map(({ row }) => row);
-  }
-  async function visitorRows(ids: string[]): Promise<(VisitorRow & { organisation_id: string })[]> {
-    type Rows = { row: VisitorRow & { organisation_id: string } }[];
-    const rows = await prisma.$queryRaw<Rows>`
-      SELECT to_json(visitors) AS row FROM visitors WHERE id = ANY(${ids}::uuid[]) ORDER BY id`;
-    return rows.map(({ row }) => row);
-  }
+  const staffRows = async (ids: string[]) => (await run("staff-by-ids", { ids })).map(({ staff }) => staff);
+  const visitorRows = async (ids: string[]) => (await run("visitors-by-ids", { ids })).map(({ visitor }) => visitor);
   const eachOf = <A extends Account>(ids: string[], found: A[]): (A | null)[] => {
     const byId = new Map(found.map((account) => [account.user.id, account]));
     return ids.map((id) => byId.get(id) ?? null);

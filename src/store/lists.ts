@@ -1,5 +1,5 @@
 import type { ChatMessage, ChatStatus, Room, Staff, Visitor } from "../contract/models.ts";
-import type { Prisma } from "./prisma.ts";
+import type { Database } from "./prisma.ts";
 import { type MessageRow, toChat, toMessage, toTimeOrNull } from "./rows.ts";
 import { messagesWithin } from "./within-bytes.ts";
 
@@ -59,15 +59,13 @@ FROM (SELECT min(number) AS first, max(number) AS last FROM (${walk}) walk) page
 const FORWARDS = messagePage("oldest first");
 const BACKWARDS = messagePage("newest first");
 
-export function createLists(prisma: Prisma): Lists {
+export function createLists({ prisma, run }: Pick<Database, "prisma" | "run">): Lists {
   /** There are few of them among very many: they have an index, which Prisma's conditions keep PostgreSQL from using. */
   async function openChats({ organisationId, visitorId, statuses, afterId, take }: ChatFilter): Promise<string[]> {
-    const [of, after] = [visitorId ?? null, afterId ?? null];
-    const rows = await prisma.$queryRaw<{ id: string }[]>`
-      SELECT id FROM chats
-      WHERE organisation_id = ${organisationId}::uuid AND status <> 'closed' AND status = ANY(${statuses}::chat_status[])
-        AND (${of}::uuid IS NULL OR visitor_id = ${of}::uuid) AND (${after}::uuid IS NULL OR id < ${after}::uuid)
-      ORDER BY id DESC LIMIT ${take}`;
+    const rows = await run("listed-open-chats", {
+      ...{ organisationId, statuses: statuses ?? [], take },
+      ...{ visitorId: visitorId ?? null, afterId: afterId ?? null },
+    });
     return rows.map(({ id }) => id);
   }
 

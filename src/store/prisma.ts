@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { PrismaPg } from "@prisma/adapter-pg";
 import type { ArgType, SqlDriverAdapterFactory, SqlQueryable } from "@prisma/driver-adapter-utils";
 import pg from "pg";
@@ -6,9 +7,14 @@ import { MAX_BATCHES_AT_ONCE } from "../platform/postgres/batch.ts";
 import { keepWhenLocked } from "../platform/postgres/locks.ts";
 import { renewWhenReadOnly } from "../platform/postgres/renewal.ts";
 import { sessionSettings } from "../platform/postgres/session.ts";
+import { createRun, type Query, type Run } from "../platform/postgres/statements.ts";
 import { PrismaClient } from "./generated/client.ts";
+import type { Statements } from "./sql/statements.ts";
 
 export type Prisma = PrismaClient;
+
+export type RunStatement = Run<Statements>;
+const STATEMENTS = join(import.meta.dirname, "sql");
 
 type QueryJson = <T>(sql: string, args: string[]) => Promise<T>;
 
@@ -19,6 +25,10 @@ export type Database = {
    * CPU for each statement, whatever it does. Arguments are texts, with a cast in the SQL.
    */
   queryJson: QueryJson;
+  /** The same for any statement, as text. */
+  query: Query;
+  /** The same for the statements of src/store/sql, with types. */
+  run: RunStatement;
   /** The same over connections of its own, for messages: whatever keeps all others busy doesn't hold up those. */
   messages: { queryJson: QueryJson };
   /** Makes all connections anew. None of the embedded database. */
@@ -102,6 +112,7 @@ const TEXT: ArgType = { arity: "scalar", scalarType: "string" };
 export function openDatabase(factory: SqlDriverAdapterFactory, ofMessages?: SqlDriverAdapterFactory): Database {
   const adapter = factory.connect();
   const messages = ofMessages?.connect() ?? adapter;
+  const query = queryOver(adapter);
   const { provider, adapterName } = factory;
   const prisma = new PrismaClient({
     adapter: { provider, adapterName, connect: () => adapter },
@@ -112,6 +123,8 @@ export function openDatabase(factory: SqlDriverAdapterFactory, ofMessages?: SqlD
   return {
     prisma,
     queryJson: queryJsonOver(adapter),
+    query,
+    run: createRun<Statements>(query, STATEMENTS),
     messages: { queryJson: queryJsonOver(messages) },
     async close() {
       await prisma.$disconnect();
@@ -119,6 +132,11 @@ export function openDatabase(factory: SqlDriverAdapterFactory, ofMessages?: SqlD
     },
   };
 }
+
+const queryOver =
+  (adapter: Promise<SqlQueryable>): Query =>
+  async (sql, args) =>
+    (await adapter).queryRaw({ sql, args, argTypes: args.map(() => TEXT) });
 
 const queryJsonOver =
   (adapter: Promise<SqlQueryable>): QueryJson =>

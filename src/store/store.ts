@@ -3,6 +3,7 @@ import { v7 } from "uuid";
 import type { ChatStore } from "../chat/ports.ts";
 import type { Accounts } from "../identity/accounts.ts";
 import { ReadOnlyDatabase } from "../platform/postgres/faults.ts";
+import { one } from "../platform/postgres/statements.ts";
 import type { Heartbeats } from "../presence/heartbeats.ts";
 import { createAccounts } from "./accounts.ts";
 import { type AppendObserver, createAppend } from "./append-messages.ts";
@@ -48,19 +49,15 @@ export function createStore(database: Database, observeBatch: AppendObserver = (
     chats: {
       append: createAppend(database.messages, observeBatch),
       ...createTransitions(database, newId),
-      ...createSnapshots(prisma),
+      ...createSnapshots(database),
       ...createHistory(prisma),
     },
-    accounts: createAccounts(prisma, newId),
-    lists: createLists(prisma),
-    statistics: createStatistics(prisma),
+    accounts: createAccounts(database, newId),
+    lists: createLists(database),
+    statistics: createStatistics(database),
     heartbeats: createHeartbeats(database),
     async ping() {
-      const isReadOnly = await database.queryJson<string>(
-        "SELECT to_json(current_setting('transaction_read_only'))",
-        [],
-      );
-      if (isReadOnly !== "on") return;
+      if (!one(await database.run("is-read-only", {})).isReadOnly) return;
       database.renew?.();
       throw new ReadOnlyDatabase();
     },

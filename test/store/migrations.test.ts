@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import { describe, expect, test } from "vitest";
-import { contractions, schemaChanges } from "../../scripts/schema-changes.ts";
+import { contractions } from "../../scripts/schema-changes.ts";
 import { isContraction, MigrationError, migrate } from "../../src/platform/postgres/migrate.ts";
 import { runUntilExit, startPod } from "../support/pod.ts";
 import { runAdmin, runMain } from "../support/process.ts";
@@ -15,10 +15,6 @@ const emptied = async () => {
   await runSql(database.url, "DROP SCHEMA public CASCADE; CREATE SCHEMA public");
   return database;
 };
-
-test("schema and migrations agree", { timeout: 60_000 }, async () => {
-  expect(await schemaChanges()).toBe("");
-});
 
 test("of processes that start at once on an empty database exactly one applies the migrations", async () => {
   const database = await emptied();

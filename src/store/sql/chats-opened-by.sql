@@ -1,0 +1,1 @@
+SELECT id FROM chats WHERE visitor_id = :visitorId::uuid AND status <> 'closed'

@@ -1,0 +1,1 @@
+SELECT id FROM chats WHERE staff_id = :staffId::uuid AND status = 'claimed' ORDER BY id

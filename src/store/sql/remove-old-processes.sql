@@ -1,0 +1,2 @@
+-- Killed processes leave their rows behind.
+DELETE FROM processes WHERE alive_until < clock_timestamp() - interval '1 day'
