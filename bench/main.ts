@@ -3,6 +3,7 @@ import { machine } from "./machine.ts";
 import { connections } from "./measure/connections.ts";
 import { growth } from "./measure/growth.ts";
 import { PODS as LATENCY_PODS, latency } from "./measure/latency.ts";
+import { metrics } from "./measure/metrics.ts";
 import { storm } from "./measure/storm.ts";
 import { throughput } from "./measure/throughput.ts";
 import type { Measurement } from "./measurement.ts";
@@ -10,7 +11,7 @@ import { type Options, readOptions, UsageError, usage } from "./options.ts";
 import { createReport } from "./report.ts";
 import { type Rig, startRig } from "./rig.ts";
 
-const measurements: Measurement[] = [throughput, latency, growth, connections, storm];
+const measurements: Measurement[] = [throughput, latency, growth, connections, storm, metrics];
 
 let rig: Rig | undefined;
 let isStopped = false;

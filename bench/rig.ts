@@ -34,6 +34,9 @@ export type Cluster = {
   stop(): Promise<void>;
 };
 
+/** `cpuProf` is a folder for the CPU profiles of the pods, if they are ours. */
+export type ClusterOptions = { databaseUrl?: string; cpuProf?: string | undefined };
+
 export type Rig = {
   world: World;
   postgres: OwnPostgres;
@@ -42,7 +45,7 @@ export type Rig = {
   createDatabase(): Promise<string>;
   dropDatabase(url: string): Promise<void>;
   /** On a new database, unless one is given. One cluster at a time: Redis is emptied for it. */
-  startCluster(candidate: Candidate, pods: number, databaseUrl?: string): Promise<Cluster>;
+  startCluster(candidate: Candidate, pods: number, options?: ClusterOptions): Promise<Cluster>;
   close(): Promise<void>;
 };
 
@@ -98,12 +101,12 @@ export async function startRig({ maxPods, cpuProf }: RigOptions): Promise<Rig> {
   };
   return {
     ...{ world, postgres, redis, createDatabase, dropDatabase, close },
-    async startCluster(candidate, count, given) {
+    async startCluster(candidate, count, given = {}) {
       await callRedis(redis.url, "FLUSHDB");
-      const url = given ?? (await createDatabase());
+      const url = given.databaseUrl ?? (await createDatabase());
       // What making databases has left to be written must not be written while something is measured.
       await runSql(postgres.url, "CHECKPOINT");
-      const one = podOptions(candidate, url, candidate === "ours" ? cpuProf : undefined);
+      const one = podOptions(candidate, url, candidate === "ours" ? (given.cpuProf ?? cpuProf) : undefined);
       const pods = await Promise.all(Array.from({ length: count }, () => startPod(one)));
       let load: Load | undefined;
       return {
@@ -126,7 +129,7 @@ export async function startRig({ maxPods, cpuProf }: RigOptions): Promise<Rig> {
           await load?.close();
           // A profile is only written by a process that ends by itself.
           await Promise.all(pods.map((pod) => pod.stop(one.cpuProf ? "SIGTERM" : "SIGKILL")));
-          if (given === undefined) await dropDatabase(url);
+          if (given.databaseUrl === undefined) await dropDatabase(url);
         },
       };
     },

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { shareOf } from "../bench/cpu-profile.ts";
 import { addCounts, createHistogram, percentile } from "../bench/histogram.ts";
 import type { Turn } from "../bench/measure/throughput.ts";
 import { readOptions, UsageError } from "../bench/options.ts";
@@ -105,6 +106,25 @@ describe("The statistics", () => {
       }
       expect(histogram.take()).toEqual([]);
     }
+  });
+
+  test("A CPU profile tells the share of some files with all that they call, without idle time", () => {
+    const node = (id: number, functionName: string, url: string, children: number[] = []) => ({
+      ...{ id, callFrame: { functionName, url }, children },
+    });
+    const profile = {
+      nodes: [
+        node(1, "(root)", "", [2, 3, 5]),
+        node(2, "serve", "file:///main.ts"),
+        node(3, "inc", "file:///chosen.js", [4]),
+        node(4, "sort", ""),
+        node(5, "(idle)", ""),
+      ],
+      samples: [3, 5, 2, 3, 4, 5],
+      timeDeltas: [1_000, 1_000, 6_000, 1_000, 3_000, 5_000],
+    };
+    const share = (lastMs: number) => shareOf(profile, { isChosen: (url) => url.includes("chosen"), lastMs });
+    expect([share(100), share(16)]).toEqual([5 / 11, 4 / 10]);
   });
 
   test("Counts of several processes add up", () => {

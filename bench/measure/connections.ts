@@ -21,7 +21,7 @@ export const connections: Measurement = {
     const turns: { candidate: (typeof candidates)[number]; rss: number; used: number }[] = [];
     for (let round = 1; round <= rounds; round++) {
       for (const candidate of candidates) {
-        const cluster = await rig.startCluster(candidate, 1, databaseUrl);
+        const cluster = await rig.startCluster(candidate, 1, { databaseUrl });
         const pod = cluster.pods[0] as Pod;
         const come = (tokens: string[]) =>
           arriveAll(() => pod.url, tokens, candidate === "ours" ? "snapshot" : "joined");

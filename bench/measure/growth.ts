@@ -87,7 +87,7 @@ export const growth: Measurement = {
 };
 
 async function takeTurn(rig: Rig, database: Filled, options: Pick<Options, "seconds" | "quick">): Promise<Turn> {
-  const cluster = await rig.startCluster("ours", 1, database.url);
+  const cluster = await rig.startCluster("ours", 1, { databaseUrl: database.url });
   try {
     const [organisation] = rig.world.organisations;
     const token = organisation?.monitors[0]?.token as string;

@@ -24,8 +24,8 @@ export const storm: Measurement = {
       const way = await countedWayTo(databaseUrl);
       const urlsOf = (all: Pod[]) => (n: number) => (all[n % all.length] as Pod).url;
       // Ours after it: Redis is emptied for each.
-      const bare = await rig.startCluster("bare", pods, databaseUrl);
-      const ours = await rig.startCluster("ours", pods, way.url);
+      const bare = await rig.startCluster("bare", pods, { databaseUrl });
+      const ours = await rig.startCluster("ours", pods, { databaseUrl: way.url });
       const visitors = await arriveAll(urlsOf(ours.pods), people.visitors, "snapshot");
       let staff = await arriveAll(urlsOf(ours.pods), people.staff, "snapshot");
       for (let round = 1; round <= rounds; round++) {

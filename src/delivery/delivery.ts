@@ -7,7 +7,6 @@ import { logOf } from "../chat/kinds.ts";
 import type { Announce, Announcement, ChatStore, LogName, RoomName, Signal } from "../chat/ports.ts";
 import type { ShowToVisitor } from "../chat/visitors-view.ts";
 import type { People } from "../identity/accounts.ts";
-import type { Observe } from "../metrics/cells.ts";
 import type { DatabaseClock } from "../metrics/clock.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import { outgoing } from "../platform/engine/outgoing.ts";
@@ -65,10 +64,9 @@ export function createDelivery(
   { bus, chats, people, presence, show, metrics, clock, log, onFault }: Parts,
 ): Delivery {
   const here = localRooms(io);
-  const { local, bus: overBus, healed } = metrics.delivered;
-  const observe = (way: Observe, storedAt: number | undefined) => {
+  const observe = (way: "local" | "bus" | "healed", storedAt: number | undefined) => {
     const seconds = storedAt === undefined ? null : clock.secondsSince(storedAt);
-    if (seconds !== null) way(seconds);
+    if (seconds !== null) metrics.delivered.observe({ way }, seconds);
     return seconds;
   };
   const lateness = createLateness();
@@ -84,7 +82,7 @@ export function createDelivery(
     isNews: (organisationId, { roster: event }) =>
       !event || roster.heard(event.event, { id: event.id, organisation_id: organisationId }),
     onHeard({ step, internal, at }, rooms) {
-      const seconds = observe(overBus, at);
+      const seconds = observe("bus", at);
       if (seconds !== null) lateness.note(seconds * 1_000);
       receive("conversation", step, rooms);
       receive("internal", internal, rooms);
@@ -105,7 +103,7 @@ export function createDelivery(
     onUnknown: (entryLog) => metrics.unknownEntries.inc({ log: entryLog }),
     onHealed(what, entry) {
       onHealed(what);
-      observe(healed, storedAt(entry));
+      observe("healed", storedAt(entry));
     },
   });
   const roster = createRoster({ presence, people, isHere, tell: deliverHere, onHealed, onFault });
@@ -126,7 +124,7 @@ export function createDelivery(
       const at = storedAt(entry);
       const note: Note = { [fieldOf[entryLog]]: noteOf(mark, announcements), at };
       fanout.send(entry.chat.organisationId, announcements, note, by);
-      observe(local, at);
+      observe("local", at);
     },
     follow: gaps.follow,
     online: roster.online,

@@ -1,52 +1,76 @@
+import { Counter, Histogram, type Registry } from "prom-client";
 import type { RefusalCode } from "../contract/errors.ts";
-import type { Define } from "./define.ts";
+import { liveGauge } from "../platform/live-gauge.ts";
+import { countFromZero } from "./known.ts";
 
 /** Who comes, who goes, and who isn't let in. */
-export const connectionMetrics = (define: Define) => ({
-  connections: define.live("chat_connections", "Open connections of this process, by who has them and how", [
-    "kind",
-    "transport",
-  ]),
-  connects: define.counter(
-    "chat_connects_total",
-    "Connections that were let in, by who it was and the transport they began with",
-    ["kind", "transport"],
+export const connectionMetrics = (registers: [Registry]) => ({
+  connections: liveGauge({
+    name: "chat_connections",
+    help: "Open connections of this process, by who has them and how",
+    labelNames: ["kind", "transport"],
+    registers,
+  }),
+  connects: countFromZero(
+    new Counter({
+      name: "chat_connects_total",
+      help: "Connections that were let in, by who it was and the transport they began with",
+      labelNames: ["kind", "transport"],
+      registers,
+    }),
     ["staff", "visitor"].flatMap((kind) => ["polling", "websocket"].map((transport) => ({ kind, transport }))),
   ),
-  disconnects: define.counter("chat_disconnects_total", "Connections that have ended, by Socket.IO's reason", [
-    "kind",
-    "reason",
-  ]),
-  cutOffs: define.counter(
-    "chat_cut_offs_total",
-    "Connections that this process has closed: slow_reader, unfinished, too_many_packets, token_expired, max_age, disabled",
-    ["reason"],
-  ),
-  handshakes: define.counter(
-    "chat_handshakes_refused_total",
-    "Socket handshakes refused, by the refusal's name",
-    ["reason"],
+  disconnects: new Counter({
+    name: "chat_disconnects_total",
+    help: "Connections that have ended, by Socket.IO's reason",
+    labelNames: ["kind", "reason"],
+    registers,
+  }),
+  cutOffs: new Counter({
+    name: "chat_cut_offs_total",
+    help: "Connections that this process has closed: slow_reader, unfinished, too_many_packets, token_expired, max_age, disabled",
+    labelNames: ["reason"],
+    registers,
+  }),
+  handshakes: countFromZero(
+    new Counter({
+      name: "chat_handshakes_refused_total",
+      help: "Socket handshakes refused, by the refusal's name",
+      labelNames: ["reason"],
+      registers,
+    }),
     (["busy", "draining", "unavailable", "internal", "invalidToken", "unknownUser"] satisfies RefusalCode[]).map(
       (reason) => ({ reason }),
     ),
   ),
-  loginsRefused: define.counter(
-    "chat_logins_refused_total",
-    "Logins with a wrong email or password (wrongLogin), or too many of them (tooManyLogins)",
-    ["kind", "reason"],
+  loginsRefused: countFromZero(
+    new Counter({
+      name: "chat_logins_refused_total",
+      help: "Logins with a wrong email or password (wrongLogin), or too many of them (tooManyLogins)",
+      labelNames: ["kind", "reason"],
+      registers,
+    }),
     ["staff", "visitor"].map((kind) => ({ kind, reason: "wrongLogin" })),
   ),
-  rateLimited: define.counter(
-    "chat_rate_limited_total",
-    "What came too fast: events (event), bytes of events (bytes), events that waited for the database (waiting), HTTP requests (http), new connections (connect), failed logins (login)",
-    ["what"],
+  rateLimited: countFromZero(
+    new Counter({
+      name: "chat_rate_limited_total",
+      help: "What came too fast: events (event), bytes of events (bytes), events that waited for the database (waiting), HTTP requests (http), new connections (connect), failed logins (login)",
+      labelNames: ["what"],
+      registers,
+    }),
     ["event", "bytes", "waiting", "http", "connect", "login"].map((what) => ({ what })),
   ),
-  drainRemaining: define.live("chat_drain_remaining", "While it shuts down: connections that are still to go, else 0"),
-  httpRequests: define.histogram(
-    "chat_http_request_seconds",
-    "HTTP requests, by route and status",
-    [0.005, 0.025, 0.1, 0.5, 2.5],
-    ["method", "route", "status"],
-  ),
+  drainRemaining: liveGauge({
+    name: "chat_drain_remaining",
+    help: "While it shuts down: connections that are still to go, else 0",
+    registers,
+  }),
+  httpRequests: new Histogram({
+    name: "chat_http_request_seconds",
+    help: "HTTP requests, by route and status",
+    labelNames: ["method", "route", "status"],
+    buckets: [0.005, 0.025, 0.1, 0.5, 2.5],
+    registers,
+  }),
 });

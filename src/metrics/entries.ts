@@ -38,7 +38,7 @@ export function observeEntries({ statistics, metrics, log, sessionOf, onFault }:
 
   function count(entry: Entry): void {
     const author = authorOf(entry.kind, entry);
-    if (author) metrics.stored[author]();
+    if (author) metrics.stored.inc({ kind: author });
     const { room, staff } = entry.chat;
     const how = entry.cause === "person" ? "choice" : "gone";
     switch (entry.kind) {

@@ -3,7 +3,6 @@ import { version } from "../platform/version.ts";
 import { budgetMetrics } from "./budgets.ts";
 import { chatMetrics } from "./chats.ts";
 import { connectionMetrics } from "./connections.ts";
-import { definer } from "./define.ts";
 import { messageMetrics } from "./messages.ts";
 import { partMetrics } from "./parts.ts";
 
@@ -16,14 +15,14 @@ export type Metrics = ReturnType<typeof createMetrics>;
 export function createMetrics() {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const define = definer(registry);
+  const registers: [Registry] = [registry];
   const metrics = {
     registry,
-    ...connectionMetrics(define),
-    ...messageMetrics(define),
-    ...chatMetrics(define),
-    ...partMetrics(define),
-    ...budgetMetrics(define),
+    ...connectionMetrics(registers),
+    ...messageMetrics(registers),
+    ...chatMetrics(registers),
+    ...partMetrics(registers),
+    ...budgetMetrics(registers),
   };
   metrics.build.from(() => [{ labels: { version, node: process.versions.node }, value: 1 }]);
   return metrics;

@@ -54,20 +54,20 @@ export function bindEvents(socket: Socket, currentCaller: () => Caller, options:
 
   takeEvents(socket, ({ name, args, ack, bytes, isTooMuch }) => {
     const event = isEvent(name) ? name : null;
-    const meter = metrics.event(event);
     const arrivedAt = performance.now();
     const seconds = () => (performance.now() - arrivedAt) / 1_000;
     /** For the log. What a client sends as an event's name may be anything. */
     const about = (chat = chatOf(event, args[0])) => ({ ...who(), ...(chat && { chat }), event: event ?? "unknown" });
-    const accept = (message: ChatMessage | void, isWanted: boolean) => {
-      meter.acked(seconds());
+    const accept = (name: ClientEventName, message: ChatMessage | void, isWanted: boolean) => {
+      metrics.events.inc({ event: name, result: "ok" });
+      metrics.acks.observe({ event: name }, seconds());
       if (message && isWanted) ack(true, null, message);
       else ack(true, null);
       if (isVerbose) log.debug({ ...about(message?.chat_id), result: "ok", seconds: seconds() }, "event");
     };
     const refuse = (error: unknown) => {
       const refusal = toRefusal(error, log, about);
-      meter.refused(refusal.code);
+      metrics.events.inc({ event: event ?? "unknown", result: refusal.code });
       ack(false, refusal.message);
       if (isVerbose) log.debug({ ...about(), result: refusal.code, seconds: seconds() }, "event");
     };
@@ -94,7 +94,7 @@ export function bindEvents(socket: Socket, currentCaller: () => Caller, options:
       queue.enqueue(async () => {
         try {
           const message = await (handlers[event] as AnyHandler)(ports, currentCaller(), data, second);
-          accept(message, gaveId(event, data, second));
+          accept(event, message, gaveId(event, data, second));
         } catch (error) {
           refuse(error);
         } finally {
