@@ -12,7 +12,8 @@ const inComponents = (name: string) => ({ $ref: `#/components/messages/${name}` 
 const description = `Socket.IO v4 on \`/socket.io/\`. The access token goes into the \`Authorization\` header of the handshake.
 
 An event that the service receives carries \`payload\` as its first argument, and \`x-second-argument\`, where there is one, as its
-second. The service answers it by the ack. An event that the service sends carries \`payload\` as its only argument.`;
+second. The service answers it by the ack. An event that the service sends carries \`payload\` as its only argument. A connection receives no event of its own
+action: it has the ack.`;
 
 /** The socket protocol as an AsyncAPI 3 document (https://www.asyncapi.com/docs/reference/specification/v3.0.0). */
 export function asyncApiDocument(version: string): Record<string, unknown> {

@@ -134,7 +134,7 @@ const ActiveChat = Type.Object(
 const FlaggedChat = Type.Object({ ...ofVisitor, ...inRoom }, { title: "FlaggedChat" });
 
 export type ServerEvent = {
-  /** Who hears it. */
+  /** The receivers, in the words of docs/PROTOCOL.md. The acting connection is never among them. */
   to: string;
   summary: string;
   payload: TSchema;
@@ -167,22 +167,22 @@ export const serverEvents = {
   },
 
   append_unclaimed_chats: {
-    to: "all staff; the visitor's other connections",
+    to: "all staff, the visitor",
     summary: "A visitor has opened a chat: it joins the queue.",
     payload: QueuedChat,
   },
   visitor_unclaimed_msg: {
-    to: "all staff; the visitor's other connections",
+    to: "all staff, the visitor",
     summary: "A visitor has written in a chat that is still queued.",
     payload: Type.Object({ ...ofVisitor, ...ofMessage }),
   },
   visitor_leave_queue: {
-    to: "all staff; the visitor's other connections",
+    to: "all staff, the visitor",
     summary: "The visitor of a queued chat has left: it leaves the queue.",
     payload: Type.Object({ ...ofVisitor, ...inRoom }),
   },
   staff_claim_chat: {
-    to: "all other staff; the claimer's other connections",
+    to: "all staff",
     summary: "A chat was claimed: it leaves the queue.",
     payload: Type.Object({ ...ofVisitor, ...inRoom, staff: Staff }),
   },
@@ -192,59 +192,59 @@ export const serverEvents = {
     payload: Type.Object({ ...ofSeenStaff, ...inRoom }),
   },
   visitor_send: {
-    to: "the serving staff; the visitor's other connections",
+    to: "the serving staff, the visitor",
     summary: "A visitor has written in a claimed chat.",
     payload: Type.Object({ ...ofVisitor, ...ofMessage }),
   },
   staff_send: {
-    to: "the visitor; the sender's other connections",
+    to: "the serving staff, the visitor",
     summary: "The serving staff has written.",
     payload: Type.Object({ ...ofSeenStaff, ...ofMessage }),
   },
   staff_leave: {
-    to: "the visitor; the leaver's other connections",
+    to: "the serving staff, the visitor",
     summary: "The serving staff has left: the chat is closed.",
     payload: Type.Object({ ...ofSeenStaff, ...inRoom }),
   },
   visitor_leave: {
-    to: "the serving staff; the visitor's other connections",
+    to: "the serving staff, the visitor",
     summary: "The visitor has left a claimed chat: it is closed.",
     payload: Type.Object({ ...ofVisitor, ...inRoom }),
   },
   staff_being_taken_over_chat: {
-    to: "the staff who served the chat, and the visitor",
+    to: "the former serving staff, the visitor",
     summary: "A supervisor or an admin (`user`) serves the chat from now on.",
     payload: Type.Object({ ...ofSeenStaff, ...inRoom, visitor: Visitor }),
   },
   staff_goes_online: {
-    to: "all other staff",
+    to: "all staff, except the staff member in the event",
     summary: "A staff's first connection is there.",
     payload: Type.Object(ofStaff),
   },
   staff_goes_offline: {
-    to: "all other staff",
+    to: "all staff, except the staff member in the event",
     summary: "A staff's last connection is gone for good.",
     payload: Type.Object(ofStaff),
   },
 
   visitor_goes_online: {
-    to: "the staff who follow the visitor's open chat: all staff while it is queued, then the serving staff and the monitors",
+    to: "of a queued chat: all staff; of a claimed chat: the serving staff, the monitors",
     summary: "A visitor with an open chat has a connection again.",
     payload: Type.Object({ ...ofVisitor, ...inRoom }),
   },
   visitor_goes_offline: {
-    to: "the staff who follow the visitor's open chat: all staff while it is queued, then the serving staff and the monitors",
+    to: "of a queued chat: all staff; of a claimed chat: the serving staff, the monitors",
     summary: "A visitor with an open chat has left, or has lost the last connection for longer than the grace period.",
     payload: Type.Object({ ...ofVisitor, ...inRoom }),
   },
 
   staff_take_over_chat: {
-    to: "the other monitors; the taker's other connections",
+    to: "the monitors, except the former serving staff",
     summary: "A supervisor or an admin (`user`) has taken a chat over.",
     payload: Type.Object({ ...ofStaff, room: RoomId, visitor: Visitor }),
   },
   agent_new_chat: {
-    to: "the other monitors",
+    to: "the monitors, except the serving staff",
     summary: "A staff has claimed a chat.",
     payload: Type.Object({
       ...ofStaff,
@@ -257,27 +257,27 @@ export const serverEvents = {
     }),
   },
   new_staff_msg_for_supervisor: {
-    to: "the monitors, except the sender",
+    to: "the monitors, except the serving staff",
     summary: "A staff has written in any chat.",
     payload: Type.Object({ ...ofStaff, ...ofMessage, visitor: Visitor }),
   },
   new_visitor_msg_for_supervisor: {
-    to: "the monitors, except one who serves the chat himself",
+    to: "the monitors, except the serving staff",
     summary: "A visitor has written in any claimed chat.",
     payload: Type.Object({ ...ofVisitor, ...ofMessage }),
   },
   staff_leave_chat_for_supervisor: {
-    to: "the monitors, except the leaver",
+    to: "the monitors, except the serving staff",
     summary: "A staff has left a chat.",
     payload: Type.Object({ ...ofStaff, ...inRoom, visitor: Visitor }),
   },
   visitor_leave_chat_for_supervisor: {
-    to: "the monitors, except one who serves the chat himself",
+    to: "the monitors, except the serving staff",
     summary: "A visitor has left a claimed chat.",
     payload: Type.Object({ ...ofVisitor, ...inRoom }),
   },
   chat_has_changed_priority_for_supervisor: {
-    to: "the monitors, except the acting connection",
+    to: "the monitors",
     summary: "A staff has flagged or unflagged a chat.",
     payload: Type.Object({ ...ofStaff, ...inRoom }),
   },

@@ -18,23 +18,9 @@ import { visitorRoutes } from "../../src/http/visitors.ts";
 import { createMetrics } from "../../src/metrics/metrics.ts";
 import { createClients } from "../../src/platform/net/client-address.ts";
 import { handlers } from "../../src/realtime/handlers.ts";
+import { tableOf } from "../support/pages.ts";
 
 const read = (file: string) => readFileSync(join(import.meta.dirname, "../..", file), "utf8");
-const protocol = read("docs/PROTOCOL.md");
-const calls = read("docs/HTTP.md");
-const configuration = read("docs/CONFIGURATION.md");
-
-/** The rows of the table below a heading, each as the texts of its cells. */
-function table(page: string, heading: string): string[][] {
-  const section = page.split(/^#+ /m).find((one) => one.startsWith(`${heading}\n`)) ?? "";
-  const rows = section.split("\n").filter((line) => line.startsWith("|"));
-  return rows.slice(2).map((row) =>
-    row
-      .slice(1, -1)
-      .split("|")
-      .map((cell) => cell.trim()),
-  );
-}
 
 const code = (text: string | undefined) => [...(text ?? "").matchAll(/`([^`]+)`/g)].map(([, inside]) => inside);
 const column = (rows: string[][], index: number) => rows.map((row) => row[index]);
@@ -43,7 +29,7 @@ const sorted = (names: unknown[]) => [...names].sort();
 
 describe("the pages of reference", () => {
   test("list each event that a client sends once, with its fields and only refusals that exist", () => {
-    const rows = table(protocol, "Events that a client sends");
+    const rows = tableOf("docs/PROTOCOL.md", "Events that a client sends");
     expect(sorted(column(rows, 0))).toEqual(sorted(quoted(Object.keys(clientEvents))));
     for (const [name, { data: schema }] of Object.entries<ClientEvent>(clientEvents)) {
       const [, , data, , refusedWith] = rows.find(([event]) => event === `\`${name}\``) ?? [];
@@ -53,18 +39,12 @@ describe("the pages of reference", () => {
   });
 
   test("list each event that a client receives once, with exactly its fields", () => {
-    const rows = table(protocol, "Events that a client receives");
+    const rows = tableOf("docs/PROTOCOL.md", "Events that a client receives");
     expect(sorted(column(rows, 0))).toEqual(sorted(quoted(Object.keys(serverEvents))));
     for (const [name, { payload: schema }] of Object.entries(serverEvents)) {
       const [, , payload] = rows.find(([event]) => event === `\`${name}\``) ?? [];
       expect(sorted(code(payload)), name).toEqual(sorted(Object.keys(schema.properties)));
     }
-  });
-
-  test("list the recipients of each event once", () => {
-    const rows = table(protocol, "Recipients");
-    expect(sorted(column(rows, 0))).toEqual(sorted(quoted(Object.keys(serverEvents))));
-    for (const [event, receivedBy, except] of rows) expect([receivedBy, except], event).not.toContain("");
   });
 
   test("list each object's fields", () => {
@@ -73,7 +53,7 @@ describe("the pages of reference", () => {
       name,
       Object.keys(properties),
     ]);
-    expect(table(protocol, "Formats").map(([name, cell]) => [name, code(cell)])).toEqual(fields);
+    expect(tableOf("docs/PROTOCOL.md", "Formats").map(([name, cell]) => [name, code(cell)])).toEqual(fields);
   });
 
   test("list each refusal once, word by word, with its status", () => {
@@ -82,7 +62,7 @@ describe("the pages of reference", () => {
       sentence,
       `${status}`,
     ]);
-    expect(sorted(table(protocol, "Refusals"))).toEqual(sorted(stated));
+    expect(sorted(tableOf("docs/PROTOCOL.md", "Refusals"))).toEqual(sorted(stated));
   });
 
   test("list each environment variable once, with its default", () => {
@@ -90,14 +70,14 @@ describe("the pages of reference", () => {
       const { default: initial } = schema as { default?: unknown };
       return [`\`${name}\``, initial === undefined ? "–" : `\`${initial}\``];
     });
-    expect(sorted(table(configuration, "Configuration").map(([name, initial]) => [name, initial]))).toEqual(
+    expect(sorted(tableOf("docs/CONFIGURATION.md", "Configuration").map(([name, initial]) => [name, initial]))).toEqual(
       sorted(stated),
     );
   });
 
   test("list each HTTP call once", async () => {
     const routes = (await httpRoutes()).map((route) => route.toString());
-    const listed = table(calls, "HTTP").map(([call]) => code(call)[0]?.replace(/\?.*/, ""));
+    const listed = tableOf("docs/HTTP.md", "HTTP").map(([call]) => code(call)[0]?.replace(/\?.*/, ""));
     expect(sorted(listed)).toEqual(sorted(routes));
   });
 });
