@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from "fastify";
 import type { Socket } from "socket.io";
 import { Compile } from "typebox/compile";
+import { commands } from "../chat/commands.ts";
 import type { Caller, ChatPorts } from "../chat/ports.ts";
 import { isMonitor } from "../chat/rooms.ts";
 import { Refusal, type RefusalCode } from "../contract/errors.ts";
@@ -11,7 +12,6 @@ import type { BudgetMember } from "../platform/budget.ts";
 import { takeEvents } from "../platform/engine/arrivals.ts";
 import { toRefusal } from "../store/refusals.ts";
 import { checkContent } from "./content.ts";
-import { handlers } from "./handlers.ts";
 import type { Queue } from "./queue.ts";
 import { memoryOf } from "./waiting.ts";
 
@@ -93,7 +93,7 @@ export function bindEvents(socket: Socket, currentCaller: () => Caller, options:
       reserve(memory);
       queue.enqueue(async () => {
         try {
-          const message = await (handlers[event] as AnyHandler)(ports, currentCaller(), data, second);
+          const message = await (commands[event] as AnyHandler)(ports, currentCaller(), data, second);
           accept(event, message, gaveId(event, data, second));
         } catch (error) {
           refuse(error);

@@ -1,6 +1,6 @@
 import type { ChatMessage, ChatStatus, Room, Staff, Visitor } from "../contract/models.ts";
 import type { Database } from "./prisma.ts";
-import { type MessageRow, toChat, toMessage, toTimeOrNull } from "./rows.ts";
+import { type MessageRow, toChat, toMessages, toTimeOrNull } from "./rows.ts";
 import { messagesWithin } from "./within-bytes.ts";
 
 export type ListedChat = {
@@ -97,7 +97,7 @@ export function createLists({ prisma, run }: Pick<Database, "prisma" | "run">): 
       type Page = { messages: MessageRow[] | null; has_more: boolean };
       const sql = before !== undefined && after === undefined ? BACKWARDS : FORWARDS;
       const [page] = await prisma.$queryRawUnsafe<Page[]>(sql, chatId, after ?? null, before ?? null, take);
-      return { messages: (page?.messages ?? []).map(toMessage), hasMore: page?.has_more ?? false };
+      return { messages: toMessages(page?.messages), hasMore: page?.has_more ?? false };
     },
   };
 }

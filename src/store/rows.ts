@@ -1,3 +1,4 @@
+import { isKnown } from "../chat/kinds.ts";
 import type { Chat, ChatWithMessages } from "../chat/ports.ts";
 import type { ChatMessage, ChatStatus, Content, RoleId, Room, Staff, Visitor } from "../contract/models.ts";
 import { toUnicode } from "../platform/unicode.ts";
@@ -126,6 +127,10 @@ export const toMessage = (row: MessageRow): ChatMessage => ({
   updated_at: toTimeOrNull(row.updated_at),
 });
 
+/** Messages for a screen. An entry of a kind that only a newer version knows isn't shown. */
+export const toMessages = (rows: MessageRow[] | null | undefined): ChatMessage[] =>
+  (rows ?? []).filter(({ kind }) => isKnown(kind)).map(toMessage);
+
 export const toChat = ({ chat, visitor, staff }: ChatJoined): Chat => ({
   organisationId: toId(chat.organisation_id),
   status: chat.status,
@@ -137,5 +142,5 @@ export const toChat = ({ chat, visitor, staff }: ChatJoined): Chat => ({
 
 export const toChatWithMessages = (row: ChatJoined & { messages: MessageRow[] | null }): ChatWithMessages => ({
   ...toChat(row),
-  messages: (row.messages ?? []).map(toMessage),
+  messages: toMessages(row.messages),
 });

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import pino from "pino";
 import { Compile } from "typebox/compile";
 import { describe, expect, test } from "vitest";
+import { commands } from "../../src/chat/commands.ts";
 import { readConfig } from "../../src/config/config.ts";
 import { Environment } from "../../src/config/environment.ts";
 import { refusals } from "../../src/contract/errors.ts";
@@ -17,7 +18,6 @@ import { userRoutes } from "../../src/http/users.ts";
 import { visitorRoutes } from "../../src/http/visitors.ts";
 import { createMetrics } from "../../src/metrics/metrics.ts";
 import { createClients } from "../../src/platform/net/client-address.ts";
-import { handlers } from "../../src/realtime/handlers.ts";
 import { tableOf } from "../support/pages.ts";
 
 const read = (file: string) => readFileSync(join(import.meta.dirname, "../..", file), "utf8");
@@ -84,7 +84,7 @@ describe("the pages of reference", () => {
 
 describe("the contract", () => {
   test("has a handler and a schema for each event that a client sends", () => {
-    expect(sorted(Object.keys(handlers))).toEqual(sorted(Object.keys(clientEvents)));
+    expect(sorted(Object.keys(commands))).toEqual(sorted(Object.keys(clientEvents)));
     for (const { data } of Object.values(clientEvents)) expect(() => Compile(data)).not.toThrow();
   });
 

@@ -1,8 +1,8 @@
-import { claimChat, flagChat, leaveChatAsStaff, leaveChatAsVisitor, takeOverChat } from "../chat/lifecycle.ts";
-import { sendStaffMessage, sendVisitorMessage } from "../chat/messages.ts";
-import type { ChatPorts, StaffCaller, VisitorCaller } from "../chat/ports.ts";
 import type { ClientData, ClientEventName, ClientOptions, clientEvents } from "../contract/events.ts";
 import type { ChatMessage } from "../contract/models.ts";
+import { claimChat, flagChat, leaveChatAsStaff, leaveChatAsVisitor, takeOverChat } from "./lifecycle.ts";
+import { sendStaffMessage, sendVisitorMessage } from "./messages.ts";
+import type { ChatPorts, StaffCaller, VisitorCaller } from "./ports.ts";
 
 type CallerOf<E extends ClientEventName> = (typeof clientEvents)[E]["from"] extends "visitor"
   ? VisitorCaller
@@ -16,8 +16,8 @@ export type Handler<E extends ClientEventName> = (
   options: ClientOptions<E>,
 ) => Promise<ChatMessage | void>;
 
-/** One handler for each event of the contract: the compiler refuses a missing one. */
-export const handlers: { [E in ClientEventName]: Handler<E> } = {
+/** One handler for each event that a client may send: the compiler refuses a missing one. */
+export const commands: { [E in ClientEventName]: Handler<E> } = {
   staff_join: (ports, caller, { room }) => claimChat(ports, caller, room),
   staff_msg: (ports, caller, { room, content, id }) => sendStaffMessage(ports, caller, { room, content, ownId: id }),
   staff_leave_room: (ports, caller, { room }) => leaveChatAsStaff(ports, caller, room),
