@@ -10,6 +10,7 @@ const CLEAN = [
   "scripts/words",
   "src/presence",
   "src/store/heartbeats.ts",
+  "test/chaos",
   "test/presence",
   "test/store/heartbeats.test.ts",
 ];

@@ -1,8 +1,9 @@
-// Who is to hear of a row, and as which event, as the tables of docs/PROTOCOL.md have it.
-import type { Chat, History, Row } from "./history.ts";
+// Which users receive a row, and as which event: the tables of docs/PROTOCOL.md, written without a look at the product.
+// audience.test.ts compares them with the product's own table.
+import type { Chat, History, Row, RowKind } from "./history.ts";
 import type { User } from "./ledger.ts";
 
-/** User → the event that tells him. Which of his connections acted is another matter. */
+/** User → the event that they receive. The connection that acted doesn't receive it. */
 export type Audience = Map<string, string>;
 
 export type Staff = { all: User[]; monitors: User[] };
@@ -19,73 +20,82 @@ export function staffByOrganisation({ users }: Pick<History, "users">): (organis
   return (organisation) => known.get(organisation) ?? { all: [], monitors: [] };
 }
 
-/** What a row of a chat is told as. A monitor who claims hears both of a claim's events only from others. */
-export function audiencesOf(row: Row, chat: Pick<Chat, "visitor">, { all, monitors }: Staff): Audience[] {
-  const { deed, servedBy, sender, byStaff } = row;
+type AnyRow = Pick<Row, "kind" | "number" | "sender" | "servedBefore">;
+
+/** The events that a row of a conversation is delivered as. */
+export function audiencesOf(
+  { kind, number, sender, servedBefore }: AnyRow,
+  { visitor }: Pick<Chat, "visitor">,
+  { all, monitors }: Staff,
+): Audience[] {
   const audience = (event: string, users: (string | null)[]): Audience =>
     new Map(users.filter((user) => user !== null).map((user) => [user, event]));
   const everybody = all.map(({ user }) => user);
   const monitorsBut = (...users: (string | null)[]) =>
     monitors.map(({ user }) => user).filter((user) => !users.includes(user));
-  const { visitor } = chat;
 
-  if (deed === "join") {
-    return [
-      audience("staff_claim_chat", everybody),
-      audience("staff_join_room", [visitor]),
-      audience("agent_new_chat", monitorsBut(sender)),
-    ];
+  switch (kind) {
+    case "claimed":
+      return [
+        audience("staff_claim_chat", everybody),
+        audience("staff_join_room", [visitor]),
+        audience("agent_new_chat", monitorsBut(sender)),
+      ];
+    case "takenOver":
+      return [
+        audience("staff_being_taken_over_chat", [servedBefore, visitor]),
+        audience("staff_take_over_chat", monitorsBut(servedBefore)),
+      ];
+    case "staffLeft":
+      return [
+        audience("staff_leave", [visitor, sender]),
+        audience("staff_leave_chat_for_supervisor", monitorsBut(sender)),
+      ];
+    case "visitorLeft":
+      if (servedBefore === null) return [audience("visitor_leave_queue", [...everybody, visitor])];
+      return [
+        audience("visitor_leave", [servedBefore, visitor]),
+        audience("visitor_leave_chat_for_supervisor", monitorsBut(servedBefore)),
+      ];
+    case "message":
+      if (sender !== visitor) {
+        return [
+          audience("staff_send", [visitor, sender]),
+          audience("new_staff_msg_for_supervisor", monitorsBut(sender)),
+        ];
+      }
+      if (servedBefore === null) {
+        const event = number === 1 ? "append_unclaimed_chats" : "visitor_unclaimed_msg";
+        return [audience(event, [...everybody, visitor])];
+      }
+      return [
+        audience("visitor_send", [servedBefore, visitor]),
+        audience("new_visitor_msg_for_supervisor", monitorsBut(servedBefore)),
+      ];
   }
-  if (deed === "take over") {
-    return [
-      audience("staff_being_taken_over_chat", [servedBy, visitor]),
-      audience("staff_take_over_chat", monitorsBut(servedBy)),
-    ];
-  }
-  if (deed === "leave" && byStaff) {
-    return [
-      audience("staff_leave", [visitor, sender]),
-      audience("staff_leave_chat_for_supervisor", monitorsBut(sender)),
-    ];
-  }
-  if (deed === "leave") {
-    if (servedBy === null) return [audience("visitor_leave_queue", [...everybody, visitor])];
-    return [
-      audience("visitor_leave", [servedBy, visitor]),
-      audience("visitor_leave_chat_for_supervisor", monitorsBut(servedBy)),
-    ];
-  }
-  if (byStaff) {
-    return [audience("staff_send", [visitor, sender]), audience("new_staff_msg_for_supervisor", monitorsBut(sender))];
-  }
-  if (servedBy === null) {
-    const event = row.number === 1 ? "append_unclaimed_chats" : "visitor_unclaimed_msg";
-    return [audience(event, [...everybody, visitor])];
-  }
-  return [
-    audience("visitor_send", [servedBy, visitor]),
-    audience("new_visitor_msg_for_supervisor", monitorsBut(servedBy)),
-  ];
 }
 
-const deedOf: Record<string, Row["deed"]> = {
-  staff_claim_chat: "join",
-  staff_join_room: "join",
-  agent_new_chat: "join",
-  staff_being_taken_over_chat: "take over",
-  staff_take_over_chat: "take over",
-  staff_leave: "leave",
-  staff_leave_chat_for_supervisor: "leave",
-  visitor_leave: "leave",
-  visitor_leave_queue: "leave",
-  visitor_leave_chat_for_supervisor: "leave",
+const kindOf: Record<string, RowKind | "left"> = {
+  staff_claim_chat: "claimed",
+  staff_join_room: "claimed",
+  agent_new_chat: "claimed",
+  staff_being_taken_over_chat: "takenOver",
+  staff_take_over_chat: "takenOver",
+  staff_leave: "left",
+  staff_leave_chat_for_supervisor: "left",
+  visitor_leave: "left",
+  visitor_leave_queue: "left",
+  visitor_leave_chat_for_supervisor: "left",
 };
 
-/** Those rows that tell of a change, as an event names them: it has no number, but there is only one such in a chat. */
-export function rowTold(event: string, about: string | undefined, chat: Chat, number?: number): Row | undefined {
+/** The row of an event. A change's event has no number, but its chat has only one such row. */
+export function rowOf(event: string, about: string | undefined, chat: Chat, number?: number): Row | undefined {
   if (number !== undefined) return chat.rows[number - 1];
-  const deed = deedOf[event];
-  return chat.rows.find((row) => row.deed === deed && (deed !== "take over" || row.sender === about));
+  const kind = kindOf[event];
+  return chat.rows.find((row) => {
+    if (kind === "left") return row.kind === "staffLeft" || row.kind === "visitorLeft";
+    return row.kind === kind && (kind !== "takenOver" || row.sender === about);
+  });
 }
 
-export const isOfDeed = (event: string): boolean => event in deedOf;
+export const isChange = (event: string): boolean => event in kindOf;

@@ -1,43 +1,44 @@
 import type { Finding, Result } from "./finding.ts";
-import type { Chat, History } from "./history.ts";
+import { type Chat, type History, isLeave } from "./history.ts";
 
-/** P3: one serves a chat at a time, whoever else tried, and only he writes in it. */
+/** P3: one staff member serves a chat at a time, and no other staff member writes in it. */
 export function checkOwners({ chats, attempts, users }: History): Result {
   const findings: Finding[] = [];
   const find = (what: string, t: number, about: string) => findings.push({ promise: "P3", what, t, about });
 
   for (const { chat, rows, status, staff } of chats.values()) {
-    const joins = rows.filter(({ deed }) => deed === "join");
-    for (const second of joins.slice(1)) {
-      find("claimed twice", second.t, `chat ${chat}: by ${joins[0]?.sender}, then by ${second.sender}`);
+    const claims = rows.filter(({ kind }) => kind === "claimed");
+    for (const second of claims.slice(1)) {
+      find("claimed twice", second.t, `chat ${chat}: by ${claims[0]?.sender}, then by ${second.sender}`);
     }
     let closedAt: number | null = null;
     let serving: string | null = null;
-    for (const { t, number, deed, sender, byStaff } of rows) {
-      const who = `number ${number} of chat ${chat}, a ${deed} of ${sender}`;
-      if (closedAt !== null) find("written in a closed chat", t, `${who}, after it was closed`);
-      if ((deed === "message" || deed === "leave") && byStaff && sender !== serving) {
-        find("written by who doesn't serve", t, `${who}, while ${serving ?? "nobody"} served`);
+    for (const row of rows) {
+      const { t, number, kind, sender, byStaff } = row;
+      const what = `number ${number} of chat ${chat}, ${kind} by ${sender}`;
+      if (closedAt !== null) find("written in a closed chat", t, `${what}, after it was closed`);
+      if ((kind === "message" || kind === "staffLeft") && byStaff && sender !== serving) {
+        find("written by other staff than the serving one", t, `${what}, while ${serving ?? "nobody"} served`);
       }
-      if (deed === "take over" && !isAbove(users.get(sender)?.role, users.get(serving ?? "")?.role)) {
-        find("taken over from no lower role", t, `${who}, from ${serving ?? "nobody"}`);
+      if (kind === "takenOver" && !isAbove(users.get(sender)?.role, users.get(serving ?? "")?.role)) {
+        find("taken over from no lower role", t, `${what}, from ${serving ?? "nobody"}`);
       }
-      if (deed === "join" || deed === "take over") serving = sender;
-      if (deed === "leave") closedAt = t;
+      serving = row.servedAfter;
+      if (isLeave(row)) closedAt = t;
     }
     const state = closedAt !== null ? "closed" : serving ? "claimed" : "unclaimed";
     if (status !== state || staff !== serving) {
-      const told = `${state} with ${serving ?? "nobody"}`;
+      const expected = `${state} with ${serving ?? "nobody"}`;
       find(
-        "state and messages differ",
+        "state and rows differ",
         rows.at(-1)?.t ?? 0,
-        `chat ${chat} is ${status} with ${staff}, its messages say ${told}`,
+        `chat ${chat} is ${status} with ${staff}, its rows say ${expected}`,
       );
     }
   }
   const claims = attempts.filter(({ event, ok }) => event === "staff_join" && ok);
   for (const { chat, user, answeredAt, connection } of claims) {
-    const winner = chats.get(chat ?? "")?.rows.find(({ deed }) => deed === "join")?.sender;
+    const winner = chats.get(chat ?? "")?.rows.find(({ kind }) => kind === "claimed")?.sender;
     if (winner !== user)
       find("a claim acked to a loser", answeredAt, `chat ${chat}: acked on ${connection}, won by ${winner}`);
   }
@@ -62,7 +63,7 @@ function overlapping(chats: Chat[]): [Chat, Chat][] {
   const pairs: [Chat, Chat][] = [];
   for (const chat of inOrder) {
     const before = latest.get(chat.visitor);
-    const closed = before?.rows.find(({ deed }) => deed === "leave");
+    const closed = before?.rows.find(isLeave);
     // Both may be in one millisecond.
     if (before && (!closed || closed.t > startOf(chat))) pairs.push([before, chat]);
     latest.set(chat.visitor, chat);

@@ -3,11 +3,11 @@ import { deadline, type Finding, type Result } from "./finding.ts";
 import { type Attempt, type History, of } from "./history.ts";
 import { NO_LOG_LINE } from "./ledger.ts";
 
-/** What a shutdown may take beyond the time to send everybody away. */
+/** How long a shutdown may take beyond the time to disconnect all clients. */
 const EXIT_MS = 5_000;
 /** How soon a pod is ready again when the database is back. */
 const READY_MS = 5_000;
-/** How soon what is sent on a connection has its answers again when its pod and the database are well. */
+/** How soon events on a connection are answered again when its pod and the database are well. */
 const ANSWERING_MS = 2_000;
 
 type Find = (what: string, t: number, about: string) => void;

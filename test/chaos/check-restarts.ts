@@ -1,12 +1,12 @@
 import { deadline, type Finding, isForAll, type Result } from "./finding.ts";
 import type { Connection, History } from "./history.ts";
-import { of } from "./history.ts";
+import { isLeave, of } from "./history.ts";
 import type { Entry } from "./ledger.ts";
 
-/** By when everybody has to be back. That nobody was seen to leave meanwhile is another matter. */
+/** How soon all connections have to be back. Another rule checks that nobody was seen to leave meanwhile. */
 const BACK_MS = 30_000;
 
-/** P5: a restart in turn sends everybody to another pod, and nobody is seen to leave. */
+/** P5: a rolling restart moves all connections to other pods, and nobody is seen to leave. */
 export function checkRestarts(history: History): Result {
   const findings: Finding[] = [];
   const find = (what: string, t: number, about: string) => findings.push({ promise: "P5", what, t, about });
@@ -14,8 +14,8 @@ export function checkRestarts(history: History): Result {
   let [moved, slowestMs] = [0, 0];
 
   for (const restart of restarts) {
-    const sentAway = [...history.connections.values()].filter((connection) => isSentAway(connection, restart));
-    for (const connection of sentAway) {
+    const moving = [...history.connections.values()].filter((connection) => isMoving(connection, restart));
+    for (const connection of moving) {
       moved++;
       const by = deadline(connection.to, BACK_MS, history.faults.filter(isForAll));
       const back = (history.connectionsOf.get(connection.user.user) ?? []).find(
@@ -28,22 +28,22 @@ export function checkRestarts(history: History): Result {
         find(
           "not back after a restart",
           connection.to,
-          `${connection.id}, sent away by ${connection.pod} (back ${when})`,
+          `${connection.id}, disconnected by ${connection.pod} (back ${when})`,
         );
       }
     }
     const until = restart.end + history.settings.leaseMs + history.settings.graceMs + 2_000;
-    const innocent = sentAway.filter((connection) => !leftHimself(connection, restart.t, until, history));
+    const innocent = moving.filter((connection) => !hasLeft(connection, restart.t, until, history));
     checkNobodyLeft(new Set(innocent.map(({ user }) => user.user)), restart.t, until, history, find);
   }
   const figures = { restarts: restarts.length, "connections moved": moved, "slowest back, ms": Math.round(slowestMs) };
   return { findings, figures };
 }
 
-const isSentAway = ({ pod, to, why }: Connection, { pods, t, end }: Entry<"fault">) =>
+const isMoving = ({ pod, to, why }: Connection, { pods, t, end }: Entry<"fault">) =>
   pods.includes(pod) && why === "dropped" && to >= t && to <= end;
 
-/** Its user has closed it before it could be back. */
+/** Its user closed the client before it could be back. */
 function hasGivenUp({ client, to, user }: Connection, by: number, { entries, end, connectionsOf }: History): boolean {
   const isMeanwhile = (t: number) => t >= to && t <= by;
   return (
@@ -55,16 +55,16 @@ function hasGivenUp({ client, to, user }: Connection, by: number, { entries, end
   );
 }
 
-/** How long before a restart a user may have begun to leave for it to be why he is gone after it. */
+/** A user who began to leave so long before a restart may be away after it. */
 const BEFORE_MS = 15_000;
 
-/** Whether the user ended a connection himself around the restart: what follows may be because of that. */
-function leftHimself({ user, client }: Connection, from: number, until: number, history: History): boolean {
-  const { connectionsOf, entries, deedsOf } = history;
+/** Whether the user ended a connection by choice around the restart: what follows may be because of that. */
+function hasLeft({ user, client }: Connection, from: number, until: number, history: History): boolean {
+  const { connectionsOf, entries, changesOf } = history;
   const isAround = (t: number) => t >= from - BEFORE_MS && t <= until;
   return (
     (connectionsOf.get(user.user) ?? []).some(({ to, why }) => why !== "dropped" && isAround(to)) ||
-    (deedsOf.get(user.user) ?? []).some(({ event, t }) => event.endsWith("_leave_room") && isAround(t)) ||
+    (changesOf.get(user.user) ?? []).some(({ event, t }) => event.endsWith("_leave_room") && isAround(t)) ||
     of(entries, "gave up").some((entry) => entry.client === client && isAround(entry.t))
   );
 }
@@ -77,15 +77,16 @@ function checkNobodyLeft(
   find: (what: string, t: number, about: string) => void,
 ): void {
   for (const { chat, rows } of chats.values()) {
-    for (const { deed, sender, t } of rows) {
-      if (deed === "leave" && t >= from && t <= until && innocent.has(sender))
+    for (const row of rows) {
+      const { sender, t } = row;
+      if (isLeave(row) && t >= from && t <= until && innocent.has(sender))
         find("a chat was closed by a restart", t, `chat ${chat}: ${sender}`);
     }
   }
-  for (const { id, heard } of connections.values()) {
-    for (const { event, about, t } of heard) {
+  for (const { id, received } of connections.values()) {
+    for (const { event, about, t } of received) {
       if (event !== "staff_goes_offline" || t < from || t > until || !innocent.has(about ?? "")) continue;
-      find("somebody was told offline by a restart", t, `${about}, as ${id} heard`);
+      find("somebody was shown offline by a restart", t, `${about}, as ${id} received`);
     }
   }
 }

@@ -1,14 +1,14 @@
 import { deadline, type Finding, isForAll, type Result } from "./finding.ts";
 import { type Connection, group, type History, of } from "./history.ts";
 import type { User } from "./ledger.ts";
-import { absences, doubts, type Gap, goneBy } from "./spans.ts";
+import { absences, doubts, evictedBy, type Gap } from "./spans.ts";
 
-/** How long somebody has to be there before everybody must have him on the screen: what a lost event may take to heal. */
+/** How long a user is there before all screens must show them: so long the repair of a lost event may take. */
 const SETTLED_MS = 5_000;
 
 /**
- * P4, as staff see it: each snapshot lists who is there, and nobody else; at quiet points the same is true of what a
- * screen shows that has followed the events since.
+ * P4, as staff see it: each snapshot lists the users who are there, and nobody else. At quiet points the same holds for a
+ * screen that has followed the events since.
  */
 export function checkScreens(history: History): Result {
   const { connections, users, faults } = history;
@@ -30,15 +30,15 @@ export function checkScreens(history: History): Result {
     for (const { user, name } of among) {
       const { absent, doubted } = gapsOf.get(user) as { absent: Gap[]; doubted: Gap[] };
       const about = `${name} (${user}), as ${connection.id} on ${connection.pod} saw`;
-      if (shown.has(user) && isGone(absent, t))
+      if (shown.has(user) && isAway(absent, t))
         findings.push({ promise: "P4", what: `a ghost on a ${what}`, t, about });
       if (shown.has(user) || !isThere(doubted, t)) continue;
       findings.push({ promise: "P4", what: `missing on a ${what}`, t, about: about + tookBack(connection, user, t) });
     }
   }
-  const isGone = (absent: Gap[], t: number) =>
-    absent.some((gap) => gap.to > t && Number.isFinite(gap.from) && goneBy(gap, history) + SETTLED_MS < t);
-  /** There, and for long enough that no fault can be the reason why not everybody knows. */
+  const isAway = (absent: Gap[], t: number) =>
+    absent.some((gap) => gap.to > t && Number.isFinite(gap.from) && evictedBy(gap, history) + SETTLED_MS < t);
+  /** There for so long that no fault excuses a screen without them. */
   const isThere = (doubted: Gap[], t: number) => {
     const since = Math.max(...doubted.filter(({ from }) => from < t).map(({ to }) => to));
     return since < t && deadline(since, SETTLED_MS, faults) < t;
@@ -46,7 +46,7 @@ export function checkScreens(history: History): Result {
 
   for (const connection of connections.values()) {
     for (const { t, online } of connection.snapshots) {
-      // While a pod has no Redis, its own connections are all it knows.
+      // A pod without Redis knows only its own connections.
       const isBlind = faults.some(
         (fault) =>
           t > fault.t && t < fault.end + SETTLED_MS && (isForAll(fault) || fault.pods.includes(connection.pod)),
@@ -67,19 +67,19 @@ export function checkScreens(history: History): Result {
   return { findings, figures: { "snapshots compared": compared.snapshots, "screens compared": compared.screens } };
 }
 
-/** A hint at why: the last snapshot was older than what was heard before it. */
-function tookBack({ snapshots, heard, from }: Connection, user: string, t: number): string {
+/** A hint at the reason: the last snapshot was older than an event before it. */
+function tookBack({ snapshots, received, from }: Connection, user: string, t: number): string {
   const last = snapshots.findLast((snapshot) => snapshot.t <= t);
-  const before = heard.findLast((entry) => entry.t <= (last?.t ?? from) && entry.about === user);
+  const before = received.findLast((entry) => entry.t <= (last?.t ?? from) && entry.about === user);
   if (!last || before?.event !== "staff_goes_online" || last.online?.includes(user)) return "";
-  return `: he was heard to come online at ${before.t}, and wasn't in the snapshot of ${last.t}`;
+  return `: the event came at ${before.t}, and the snapshot of ${last.t} lacked the user`;
 }
 
-/** Who is online to a client that takes snapshots for the state and follows the events after them. */
-function screenAt({ snapshots, heard }: Connection, t: number): Set<string> {
+/** The users online on a screen that treats each snapshot as the state and follows the events after it. */
+function screenAt({ snapshots, received }: Connection, t: number): Set<string> {
   const last = snapshots.findLast((snapshot) => snapshot.t <= t);
   const online = new Set(last?.online);
-  for (const { t: at, event, about } of heard) {
+  for (const { t: at, event, about } of received) {
     if (!last || at < last.t || at > t || !about) continue;
     if (event === "staff_goes_online") online.add(about);
     if (event === "staff_goes_offline") online.delete(about);

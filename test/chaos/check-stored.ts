@@ -1,11 +1,11 @@
 import { refusals } from "../../src/contract/errors.ts";
 import type { Finding, Result } from "./finding.ts";
-import { type Attempt, group, type History, type Row } from "./history.ts";
+import { type Attempt, group, type History, type Row, type RowKind } from "./history.ts";
 
-/** Refusals that leave open whether it was done. */
-const open = new Set<string>([refusals.unavailable, refusals.internal].map(({ sentence }) => sentence));
+/** After these refusals it may have been stored. */
+export const open = new Set<string>([refusals.unavailable, refusals.internal].map(({ sentence }) => sentence));
 
-/** P1: what was acked is stored, once, as it was sent, and numbered without gap. */
+/** P1: an acked message is stored once, as it was sent, and numbered without gap. */
 export function checkStored({ chats, attempts, attemptsOf }: History): Result {
   const findings: Finding[] = [];
   const find = (what: string, t: number, about: string) => findings.push({ promise: "P1", what, t, about });
@@ -27,8 +27,12 @@ export function checkStored({ chats, attempts, attemptsOf }: History): Result {
     }
     for (const { answer, answeredAt, connection } of acked) {
       if (!row || (answer.chat === row.chat && answer.number === row.number)) continue;
-      const told = `${answer.chat} number ${answer.number}`;
-      find("acked with another number", answeredAt, `${what}: ${connection} was told ${told}, it is ${nameOf(row)}`);
+      const acknowledged = `${answer.chat} number ${answer.number}`;
+      find(
+        "acked with another number",
+        answeredAt,
+        `${what}: the ack on ${connection} said ${acknowledged}, it is ${nameOf(row)}`,
+      );
     }
     if (row && tries.every(isRefusedForGood)) {
       find("refused but stored", first.t, `${what}: refused (${first.why}), yet it is ${nameOf(row)}`);
@@ -45,9 +49,9 @@ export function checkStored({ chats, attempts, attemptsOf }: History): Result {
       find("a gap in the numbers", 0, `chat ${chat}: last is ${last}, it has ${rows.length}`);
   }
   for (const { event, ok, chat, user, answeredAt, connection } of attempts) {
-    const deed = changes[event];
-    if (!ok || !deed || !chat) continue;
-    const isStored = chats.get(chat)?.rows.some((row) => row.deed === deed && row.sender === user);
+    const kind = changes[event];
+    if (!ok || !kind || !chat) continue;
+    const isStored = chats.get(chat)?.rows.some((row) => row.kind === kind && row.sender === user);
     if (!isStored)
       find("acked but not stored", answeredAt, `${event} of chat ${chat} by ${user}, acked on ${connection}`);
   }
@@ -60,10 +64,10 @@ export function checkStored({ chats, attempts, attemptsOf }: History): Result {
   return { findings, figures };
 }
 
-const changes: Record<string, Row["deed"]> = {
-  staff_join: "join",
-  take_over_chat: "take over",
-  staff_leave_room: "leave",
+const changes: Record<string, RowKind> = {
+  staff_join: "claimed",
+  take_over_chat: "takenOver",
+  staff_leave_room: "staffLeft",
 };
 
 const isRefusedForGood = ({ ok, why }: Attempt) => ok === false && !open.has(why ?? "");

@@ -24,8 +24,8 @@ const answered = (ask: string, ok: boolean | null, why: string | null, more = {}
   why,
   ...more,
 });
-const heard = (connection: string, event: string, more = {}) => ({
-  kind: "heard" as const,
+const received = (connection: string, event: string, more = {}) => ({
+  kind: "received" as const,
   connection,
   event,
   ...more,
@@ -69,8 +69,8 @@ const started = (name: string, end: number, more = {}) => aFault({ name, end, ..
 /** The chat stays open: what its visitor's leave led to isn't there. */
 const stillOpen = both(
   without({ kind: "row", number: 7 }),
-  without({ kind: "heard", event: "visitor_leave" }),
-  without({ kind: "heard", event: "visitor_leave_chat_for_supervisor" }),
+  without({ kind: "received", event: "visitor_leave" }),
+  without({ kind: "received", event: "visitor_leave_chat_for_supervisor" }),
   without({ kind: "asked", event: "visitor_leave_room" }),
   changed({ kind: "chat" }, { status: "claimed", last: 6 }),
 );
@@ -97,21 +97,25 @@ const violations: [promise: string, what: string, doctor: Doctor][] = [
   ["P1", "a gap in the numbers", changed({ kind: "row", number: 4 }, { number: 40 })],
   ["P1", "a gap in the numbers", changed({ kind: "chat" }, { last: 8 })],
 
-  ["P2", "a message was lost", without({ kind: "heard", connection: "agent#1", number: 4 })],
-  ["P2", "a message was lost", without({ kind: "heard", connection: "admin#1", number: 6 })],
-  ["P2", "a message was lost", changed({ kind: "heard", connection: "agent#1", number: 4 }, { t: 10_000 })],
+  ["P2", "a message was lost", without({ kind: "received", connection: "agent#1", number: 4 })],
+  ["P2", "a message was lost", without({ kind: "received", connection: "admin#1", number: 6 })],
+  ["P2", "a message was lost", changed({ kind: "received", connection: "agent#1", number: 4 }, { t: 10_000 })],
   [
     "P2",
     "a message was lost",
     changed({ kind: "snapshot", connection: "visitor#2" }, { chats: [{ chat: "chat", as: "open", messages: [] }] }),
   ],
-  ["P2", "a change was lost", without({ kind: "heard", connection: "other#1", event: "staff_claim_chat" })],
-  ["P2", "a change was lost", without({ kind: "heard", connection: "agent#1", event: "staff_being_taken_over_chat" })],
-  ["P2", "a change was lost", without({ kind: "heard", connection: "supervisor#1", event: "visitor_leave" })],
-  ["P2", "a snapshot was older than what was heard before it", added(3_500, snapshot("visitor#1"))],
+  ["P2", "a change was lost", without({ kind: "received", connection: "other#1", event: "staff_claim_chat" })],
   [
     "P2",
-    "a snapshot was older than what was heard before it",
+    "a change was lost",
+    without({ kind: "received", connection: "agent#1", event: "staff_being_taken_over_chat" }),
+  ],
+  ["P2", "a change was lost", without({ kind: "received", connection: "supervisor#1", event: "visitor_leave" })],
+  ["P2", "a snapshot was older than an event before it", added(3_500, snapshot("visitor#1"))],
+  [
+    "P2",
+    "a snapshot was older than an event before it",
     added(
       2_100,
       snapshot("admin#1", { chats: [{ chat: "chat", as: "queued", messages: [[1, "m1", '{"text":"message 1"}']] }] }),
@@ -120,10 +124,10 @@ const violations: [promise: string, what: string, doctor: Doctor][] = [
 
   ["P3", "claimed twice", added(2_500, row(8, "other", '{"content":"join room"}', { type: 0 }))],
   ["P3", "a claim acked to a loser", changed({ kind: "answered", ask: "race" }, { ok: true, why: null })],
-  ["P3", "written by who doesn't serve", changed({ kind: "row", number: 6 }, { sender: "agent" })],
+  ["P3", "written by other staff than the serving one", changed({ kind: "row", number: 6 }, { sender: "agent" })],
   ["P3", "written in a closed chat", added(61_000, row(8, "visitor", '{"text":"message 8"}'))],
   ["P3", "taken over from no lower role", changed({ kind: "row", number: 5 }, { sender: "other" })],
-  ["P3", "state and messages differ", changed({ kind: "chat" }, { staff: "agent" })],
+  ["P3", "state and rows differ", changed({ kind: "chat" }, { staff: "agent" })],
   [
     "P3",
     "two open chats of one visitor",
@@ -142,10 +146,10 @@ const violations: [promise: string, what: string, doctor: Doctor][] = [
     ),
   ],
 
-  ["P4", "false offline", added(30_000, heard("admin#1", "staff_goes_offline", { about: "agent" }))],
-  ["P4", "not told offline", without({ kind: "heard", event: "staff_goes_offline" })],
-  ["P4", "told offline twice", added(35_000, heard("admin#1", "staff_goes_offline", { about: "other" }))],
-  ["P4", "a ghost on a screen", without({ kind: "heard", event: "staff_goes_offline", connection: "admin#1" })],
+  ["P4", "false offline", added(30_000, received("admin#1", "staff_goes_offline", { about: "agent" }))],
+  ["P4", "not shown offline", without({ kind: "received", event: "staff_goes_offline" })],
+  ["P4", "shown offline twice", added(35_000, received("admin#1", "staff_goes_offline", { about: "other" }))],
+  ["P4", "a ghost on a screen", without({ kind: "received", event: "staff_goes_offline", connection: "admin#1" })],
   [
     "P4",
     "a ghost on a snapshot",
@@ -156,7 +160,7 @@ const violations: [promise: string, what: string, doctor: Doctor][] = [
   ["P4", "a chat was closed for somebody who was there", without({ kind: "asked", event: "visitor_leave_room" })],
   [
     "P4",
-    "a chat stayed open for somebody who had gone",
+    "a chat stayed open for somebody who had left",
     both(stillOpen, added(55_000, disconnected("visitor#2", "script")), added(120_000, { kind: "quiet" })),
   ],
 
@@ -176,13 +180,13 @@ const violations: [promise: string, what: string, doctor: Doctor][] = [
   ],
   [
     "P5",
-    "somebody was told offline by a restart",
+    "somebody was shown offline by a restart",
     both(
       changed({ kind: "connected", connection: "agent#1" }, { pod: "pod1" }),
       added(20_200, disconnected("agent#1", "dropped")),
       added(20_500, connected("agent#2", "agent", "pod2")),
       added(20_510, snapshot("agent#2", { online: ["admin", "supervisor", "agent", "other"] })),
-      added(23_400, heard("admin#1", "staff_goes_offline", { about: "agent" })),
+      added(23_400, received("admin#1", "staff_goes_offline", { about: "agent" })),
     ),
   ],
 
@@ -214,31 +218,35 @@ const violations: [promise: string, what: string, doctor: Doctor][] = [
     added(4_200, asked("x", "visitor#1", "visitor_msg", { id: "m9" }), answered("x", null, "operation has timed out")),
   ],
 
-  ["P7", "heard what is for others", added(3_010, heard("other#1", "staff_send", { chat: "chat", number: 3 }))],
+  ["P7", "an event for others", added(3_010, received("other#1", "staff_send", { chat: "chat", number: 3 }))],
   [
     "P7",
-    "heard what is for others",
-    added(4_700, heard("agent#1", "new_visitor_msg_for_supervisor", { chat: "chat", number: 4 })),
+    "an event for others",
+    added(4_700, received("agent#1", "new_visitor_msg_for_supervisor", { chat: "chat", number: 4 })),
   ],
   [
     "P7",
-    "heard of a strange chat",
-    added(3_010, heard("stranger#1", "new_staff_msg_for_supervisor", { chat: "chat", number: 3 })),
+    "an event of another organisation",
+    added(3_010, received("outsider#1", "new_staff_msg_for_supervisor", { chat: "chat", number: 3 })),
   ],
-  ["P7", "heard of a stranger", added(3_010, heard("stranger#1", "staff_goes_online", { about: "agent" }))],
   [
     "P7",
-    "heard of nothing",
-    added(3_010, heard("admin#1", "new_staff_msg_for_supervisor", { chat: "chat", number: 99 })),
+    "presence of another organisation",
+    added(3_010, received("outsider#1", "staff_goes_online", { about: "agent" })),
+  ],
+  [
+    "P7",
+    "an event without a row",
+    added(3_010, received("admin#1", "new_staff_msg_for_supervisor", { chat: "chat", number: 99 })),
   ],
   [
     "P7",
     "another message than the stored one",
-    changed({ kind: "heard", connection: "agent#1", number: 4 }, { id: "m5" }),
+    changed({ kind: "received", connection: "agent#1", number: 4 }, { id: "m5" }),
   ],
   [
     "P7",
-    "a strange chat in a snapshot",
+    "a chat of others in a snapshot",
     added(5_000, snapshot("other#1", { chats: [{ chat: "chat", as: "active", messages: [] }] })),
   ],
 
@@ -255,34 +263,34 @@ const excuses: [why: string, doctor: Doctor][] = [
     "a message that is late because of a fault",
     both(
       added(15_900, started("redis frozen", 19_000, { of: "redis" })),
-      changed({ kind: "heard", event: "staff_being_taken_over_chat" }, { t: 23_500 }),
+      changed({ kind: "received", event: "staff_being_taken_over_chat" }, { t: 23_500 }),
     ),
   ],
   [
-    "a message that a client heard late which didn't read",
+    "a message that came late to a client that didn't read",
     both(
       added(22_005, { kind: "paused", connection: "visitor#2", end: 26_000 }),
-      changed({ kind: "heard", connection: "visitor#2", number: 6 }, { t: 30_000 }),
+      changed({ kind: "received", connection: "visitor#2", number: 6 }, { t: 30_000 }),
     ),
   ],
   [
-    "somebody who was told offline while his pod was frozen",
+    "a user who was shown offline while their pod was frozen",
     both(
       changed({ kind: "connected", connection: "agent#1" }, { pod: "pod3" }),
       added(24_000, started("pod frozen", 36_000, { pods: ["pod3"], isolates: true })),
-      added(34_000, heard("admin#1", "staff_goes_offline", { about: "agent" })),
-      added(38_000, heard("admin#1", "staff_goes_online", { about: "agent" })),
+      added(34_000, received("admin#1", "staff_goes_offline", { about: "agent" })),
+      added(38_000, received("admin#1", "staff_goes_online", { about: "agent" })),
     ),
   ],
   [
     "no answer on a connection that then breaks",
     added(
       40_000,
-      asked("x", "stranger#1", "staff_msg"),
-      disconnected("stranger#1", "dropped"),
+      asked("x", "outsider#1", "staff_msg"),
+      disconnected("outsider#1", "dropped"),
       answered("x", null, "operation has timed out"),
-      connected("stranger#2", "stranger", "pod2"),
-      snapshot("stranger#2", { online: ["stranger"] }),
+      connected("outsider#2", "outsider", "pod2"),
+      snapshot("outsider#2", { online: ["outsider"] }),
     ),
   ],
   [

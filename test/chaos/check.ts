@@ -1,5 +1,5 @@
 import { checkAudience } from "./check-audience.ts";
-import { checkHeard } from "./check-heard.ts";
+import { checkDeliveries } from "./check-deliveries.ts";
 import { checkOwners } from "./check-owners.ts";
 import { checkPresence } from "./check-presence.ts";
 import { checkProcesses } from "./check-processes.ts";
@@ -12,7 +12,7 @@ import type { Entry } from "./ledger.ts";
 
 const checks: [PromiseName, (history: History) => Result][] = [
   ["P1", checkStored],
-  ["P2", checkHeard],
+  ["P2", checkDeliveries],
   ["P3", checkOwners],
   ["P4", checkPresence],
   ["P4", checkScreens],

@@ -9,7 +9,7 @@ import { type Pod, startPod } from "./pods.ts";
 export type Cluster = {
   redis: RedisSet;
   postgres: OwnPostgres;
-  /** Those that run and weren't told to stop. */
+  /** The pods that run and didn't get a signal to stop. */
   pods(): Pod[];
   /** Where a client that connects now may go: the pods that say that they are ready, else all. */
   urls(): string[];
@@ -42,7 +42,7 @@ export async function startCluster({
   const portOf = (url: string) => Number(new URL(url).port);
   const options = { env, folder, ledger, redis, postgresPort: portOf(postgres.url) };
   const started: Pod[] = [];
-  // Whatever ends this process, no pod outlives it.
+  // No pod outlives this process, however it ends.
   process.once("exit", () => {
     for (const pod of started) pod.signal("SIGKILL");
   });
@@ -52,7 +52,7 @@ export async function startCluster({
     const pod = await startPod(`pod${++names}`, options);
     started.push(pod);
     void pod.ended.then(() => {
-      // It died: whoever runs it starts another.
+      // It died: an orchestrator starts another.
       if (!ending.has(pod)) void start();
       ending.add(pod);
     });

@@ -1,4 +1,4 @@
-// One process of the crowd: see crowd.ts, which starts it and tells it what to do.
+// One process of the crowd: see crowd.ts, which starts it and gives it orders.
 import { setTimeout as delay } from "node:timers/promises";
 import { logIn } from "./accounts.ts";
 import type { CrowdOrder } from "./crowd.ts";
@@ -51,7 +51,7 @@ async function come({
         isPatient: true,
         network,
         graceMs,
-        onHeard: () => {},
+        onEvent: () => {},
       });
       people.push(person);
       await person.devices[0]?.opened();

@@ -5,7 +5,7 @@ import type { Organisation } from "./accounts.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Random } from "./random.ts";
 
-/** What a process of the crowd is told. */
+/** The orders that a process of the crowd gets. */
 export type CrowdOrder =
   | {
       order: "come";
@@ -21,7 +21,7 @@ export type CrowdOrder =
 
 /** So many connections a process can hold without being late itself. */
 const EACH = 500;
-const TELL_PODS_MS = 200;
+const GIVE_PODS_MS = 200;
 
 type CrowdOptions = {
   cluster: Cluster;
@@ -39,11 +39,11 @@ export function startCrowd({ cluster, folder, organisations, random, connections
     fork(join(import.meta.dirname, "crowd-process.ts")),
   );
   const names = () => cluster.pods().map((pod): [string, string] => [pod.url, pod.name]);
-  const tell = (order: CrowdOrder) => {
-    // One that has just ended can't be told anything more.
+  const give = (order: CrowdOrder) => {
+    // A process that has just ended takes no orders.
     for (const child of children) if (child.connected) child.send(order, () => {});
   };
-  const timer = setInterval(() => tell({ order: "pods", urls: cluster.urls(), names: names() }), TELL_PODS_MS);
+  const timer = setInterval(() => give({ order: "pods", urls: cluster.urls(), names: names() }), GIVE_PODS_MS);
   const ended = children.map((child) => new Promise((resolve) => child.once("exit", resolve)));
   return {
     /** Resolves when all are connected. */
@@ -65,10 +65,10 @@ export function startCrowd({ cluster, folder, organisations, random, connections
       });
       await Promise.all(arrivals);
     },
-    /** Resolves when all have left by choice and written down what they heard. */
+    /** Resolves when all have left by choice and written down what they received. */
     async leave() {
       clearInterval(timer);
-      tell({ order: "leave" });
+      give({ order: "leave" });
       await Promise.all(ended);
     },
     stop() {

@@ -1,13 +1,13 @@
 import type { Socket as TcpSocket } from "node:net";
 import { io } from "socket.io-client";
 import type { ChatMessage } from "../../src/contract/models.ts";
-import { noteOf } from "./heard.ts";
 import type { Ending, Ledger } from "./ledger.ts";
+import { noteOf } from "./received.ts";
 
 /** `ok` is null when there was no answer. */
 export type Answer = { ok: boolean | null; why: string | null; message?: ChatMessage | undefined };
 
-/** What an attempt is about, for the ledger. */
+/** The subject of an attempt, for the ledger. */
 export type About = { id?: string; chat?: string; content?: string };
 
 /** A tab or an app: one real socket.io-client, which connects again by itself, to another pod if need be. */
@@ -15,8 +15,8 @@ export type Device = {
   /** It has its snapshot. */
   isOpen(): boolean;
   /** It will never connect again. */
-  isGone(): boolean;
-  /** Resolves when it has its snapshot, or is gone. */
+  hasEnded(): boolean;
+  /** Resolves when it has its snapshot, or will never have one. */
   opened(): Promise<void>;
   /** Sends something once. */
   ask(event: string, args: unknown[], about: About): Promise<Answer>;
@@ -46,7 +46,7 @@ export type DeviceOptions = {
   network: Network;
   /** In no hurry to be back, as the library is by default; else it tries again soon and often. */
   isPatient?: boolean;
-  onHeard: (event: string, payload: never) => void;
+  onEvent: (event: string, payload: never) => void;
 };
 
 const ACK_MS = 5_000;
@@ -57,7 +57,7 @@ const patience = { timeout: 20_000, reconnectionDelay: 1_000, reconnectionDelayM
 type Inside = { uri: string; engine?: { transport?: { ws?: { _socket?: TcpSocket; terminate(): void } } } };
 
 export function openDevice(options: DeviceOptions): Device {
-  const { client, user, token, transports, network, isPatient = false, onHeard } = options;
+  const { client, user, token, transports, network, isPatient = false, onEvent } = options;
   const { ledger } = network;
   const pace = isPatient ? patience : hurry;
   const socket = io(network.pick(), {
@@ -106,13 +106,13 @@ export function openDevice(options: DeviceOptions): Device {
       hasSnapshot = true;
       wake();
     }
-    onHeard(event, payload as never);
+    onEvent(event, payload as never);
   });
 
   function lose(): void {
     ending = "script";
     const ws = inside.engine?.transport?.ws;
-    // A network says no goodbye.
+    // A lost network sends no closing packet.
     if (ws) ws.terminate();
     else socket.io.engine?.close();
   }
@@ -124,7 +124,7 @@ export function openDevice(options: DeviceOptions): Device {
 
   return {
     isOpen: () => hasSnapshot,
-    isGone: () => !returns,
+    hasEnded: () => !returns,
     async opened() {
       if (!hasSnapshot && returns) await new Promise<void>((resolve) => waiting.add(resolve));
     },
@@ -134,9 +134,9 @@ export function openDevice(options: DeviceOptions): Device {
       const [lost, ok, why, message] = await new Promise<[Error | null, boolean, string | null, ChatMessage?]>(
         (resolve) => socket.timeout(ACK_MS).emit(event, ...args, (...answer: never) => resolve(answer)),
       );
-      const told = message && { chat: message.chat_id, number: message.sequence_num };
+      const stored = message && { chat: message.chat_id, number: message.sequence_num };
       if (lost) ledger.note({ kind: "answered", ask, ok: null, why: lost.message });
-      else ledger.note({ kind: "answered", ask, ok, why, ...told });
+      else ledger.note({ kind: "answered", ask, ok, why, ...stored });
       return lost ? { ok: null, why: lost.message } : { ok, why, message };
     },
     reload(afterMs) {

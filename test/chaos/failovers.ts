@@ -1,4 +1,4 @@
-// What goes wrong with the nodes of a Redis, a Cluster, or what Sentinels watch.
+// Faults of the nodes of a Redis, of a Cluster, and of a set that Sentinels watch.
 import { setTimeout as delay } from "node:timers/promises";
 import { MASTER, type RedisNode, roleOf } from "../support/redis-sets.ts";
 import type { Cluster } from "./cluster.ts";
@@ -25,9 +25,9 @@ export async function redisFrozen({ redis }: Cluster, { ms }: Draw): Promise<und
 }
 
 /** Resolves to the time when there is a new master in the place of another. */
-async function promoted({ redis }: Cluster, before: RedisNode[], gone: RedisNode): Promise<number> {
+async function promoted({ redis }: Cluster, before: RedisNode[], lost: RedisNode): Promise<number> {
   for (const until = Date.now() + PROMOTED_WITHIN_MS; Date.now() < until; await delay(50)) {
-    const others = redis.nodes.filter((node) => node !== gone);
+    const others = redis.nodes.filter((node) => node !== lost);
     const roles = await Promise.all(others.map(roleOf));
     const now = others.filter((_, n) => roles[n] === "master");
     const isWorking = await Promise.all(now.map((node) => node.call("SPUBLISH", "probe", "").then(isServed, isMoved)));
@@ -56,7 +56,7 @@ const losing = (
   };
 };
 
-/** What needs other nodes, or Sentinels. */
+/** The faults that need other nodes, or Sentinels. */
 export const failovers = {
   "redis master killed": {
     ...{ of: "redis", lasts: [0, 3_000], on: sets },

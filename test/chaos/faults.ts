@@ -6,7 +6,7 @@ import type { Fault } from "./ledger.ts";
 import type { Pod } from "./pods.ts";
 import type { Random } from "./random.ts";
 
-/** What a fault needs to happen: how long, which pod (by its place among those that run), how slow. */
+/** The parameters of a fault: how long, which pod (by its place among the running pods), how slow. */
 export type Draw = { ms: number; pod: number; slowMs: number };
 
 export type FaultKind = Pick<Fault, "of"> &
@@ -15,7 +15,7 @@ export type FaultKind = Pick<Fault, "of"> &
     on?: readonly RedisSetKind[];
     /** How long it lasts, from and to, in ms. */
     lasts: [number, number];
-    /** Resolves to when things could work again, if what was done after that only makes good for it. */
+    /** Resolves to the time when things could work again, if the rest of the call only restores the former state. */
     run(cluster: Cluster, draw: Draw): Promise<number | undefined>;
   };
 
@@ -35,7 +35,7 @@ const freeze = between(
   (pod) => pod.signal("SIGSTOP"),
   (pod) => pod.signal("SIGCONT"),
 );
-/** The connection that a pod hears the others on. */
+/** The connection on which a pod receives from the others. */
 const ifSaid = /ssubscribe/i;
 
 /** Every fault there is. */
@@ -87,7 +87,7 @@ export const faultKinds = {
       ({ toRedis }) => toRedis?.delay(0),
     ),
   },
-  "deaf subscriber": {
+  "silent subscriber": {
     ...{ of: "pods", lasts: [3_000, 9_000], on: ["node"] },
     run: between(
       ({ toRedis }) => toRedis?.stall("client", { ifSaid }),
@@ -148,7 +148,7 @@ export const faultKinds = {
       ({ clients }) => clients.resume(),
     ),
   },
-  "clients hear nothing": {
+  "clients receive nothing": {
     ...{ of: "pods", lasts: [500, 3_500] },
     run: between(
       ({ clients }) => clients.stall("client"),

@@ -1,4 +1,4 @@
-// The ledger, sorted out for the checker: who was connected when, what was written where, who served it then.
+// The ledger, sorted out for the checker: the connections, and each chat with its rows and the staff who served it.
 import type { Ending, Entry, Kind, Settings, SnapshotChat, User } from "./ledger.ts";
 
 export type Connection = {
@@ -13,14 +13,18 @@ export type Connection = {
   why: Ending;
   returns: boolean;
   snapshots: { t: number; chats: SnapshotChat[]; online: string[] | null }[];
-  heard: Entry<"heard">[];
+  received: Entry<"received">[];
   pauses: { t: number; end: number }[];
 };
 
+/** The kinds of rows on the wire: a message, and the system messages. */
+export type RowKind = "message" | "claimed" | "takenOver" | "staffLeft" | "visitorLeft";
+
 export type Row = Omit<Entry<"row">, "kind"> & {
-  deed: "message" | "join" | "take over" | "leave";
-  /** Who served the chat when this was written; by a claim or a take-over it is who served before. */
-  servedBy: string | null;
+  kind: RowKind;
+  /** The staff member who served the chat right before this row, and right after it. */
+  servedBefore: string | null;
+  servedAfter: string | null;
 };
 
 export type Chat = Omit<Entry<"chat">, "kind" | "t"> & { rows: Row[] };
@@ -47,7 +51,7 @@ export type History = {
   /** By `<sender>/<id>`. */
   attemptsOf: Map<string, Attempt[]>;
   /** Attempts to change a chat, by user. */
-  deedsOf: Map<string, Attempt[]>;
+  changesOf: Map<string, Attempt[]>;
   faults: Entry<"fault">[];
 };
 
@@ -68,7 +72,7 @@ export function readHistory(entries: Entry[]): History {
     connectionsOf: group(connections.values(), ({ user }) => user.user),
     chats: readChats(entries),
     attemptsOf: group(attempts, ({ user, id }) => `${user}/${id}`),
-    deedsOf: group(
+    changesOf: group(
       attempts.filter(({ event }) => changes.has(event)),
       ({ user }) => user,
     ),
@@ -84,12 +88,12 @@ function readConnections(entries: Entry[], users: Map<string, User>, end: number
       connections.set(entry.connection, {
         ...{ id: entry.connection, client: entry.client, user, pod: entry.pod, from: entry.t },
         ...{ openedAt: Number.POSITIVE_INFINITY, to: end, why: "choice", returns: false },
-        ...{ snapshots: [], heard: [], pauses: [] },
+        ...{ snapshots: [], received: [], pauses: [] },
       });
     }
     const connection = "connection" in entry ? connections.get(entry.connection) : undefined;
     if (!connection) continue;
-    if (entry.kind === "heard") connection.heard.push(entry);
+    if (entry.kind === "received") connection.received.push(entry);
     else if (entry.kind === "paused") connection.pauses.push(entry);
     else if (entry.kind === "snapshot") {
       connection.openedAt = Math.min(connection.openedAt, entry.t);
@@ -119,26 +123,31 @@ function readAttempts(entries: Entry[], connections: Map<string, Connection>): A
   return [...attempts.values()];
 }
 
-const deeds: Record<string, Row["deed"]> = {
-  '{"content":"join room"}': "join",
-  '{"content":"take over room"}': "take over",
-  '{"content":"leave room"}': "leave",
-};
+function kindOf({ type, content, byStaff }: Entry<"row">): RowKind {
+  if (type === 1) return "message";
+  if (content === '{"content":"join room"}') return "claimed";
+  if (content === '{"content":"take over room"}') return "takenOver";
+  if (content === '{"content":"leave room"}') return byStaff ? "staffLeft" : "visitorLeft";
+  throw new Error(`an unknown system message: ${content}`);
+}
+
+export const isLeave = ({ kind }: Pick<Row, "kind">): boolean => kind === "staffLeft" || kind === "visitorLeft";
+/** Whether the row's sender serves the chat from then on. */
+export const isTaking = ({ kind }: Pick<Row, "kind">): boolean => kind === "claimed" || kind === "takenOver";
 
 function readChats(entries: Entry[]): Map<string, Chat> {
   const chats = new Map<string, Chat>();
   for (const { kind: _, t: __, ...chat } of of(entries, "chat")) chats.set(chat.chat, { ...chat, rows: [] });
   for (const row of of(entries, "row")) {
-    const deed = row.type === 1 ? "message" : deeds[row.content];
-    if (!deed) throw new Error(`an unknown system message: ${row.content}`);
-    chats.get(row.chat)?.rows.push({ ...row, deed, servedBy: null });
+    chats.get(row.chat)?.rows.push({ ...row, kind: kindOf(row), servedBefore: null, servedAfter: null });
   }
   for (const { rows } of chats.values()) {
     rows.sort((a, b) => a.number - b.number);
     let serving: string | null = null;
     for (const row of rows) {
-      row.servedBy = serving;
-      if (row.deed === "join" || row.deed === "take over") serving = row.sender;
+      row.servedBefore = serving;
+      if (isTaking(row)) serving = row.sender;
+      row.servedAfter = serving;
     }
   }
   return chats;
@@ -154,17 +163,12 @@ export function group<T>(items: Iterable<T>, keyOf: (item: T) => string): Map<st
   return groups;
 }
 
-/** The state of a chat at a time, as its rows tell it; null before it was opened. */
+/** The state of a chat at a time, from its rows; null before it was opened. */
 export function chatAt({ rows }: Chat, t: number): { isOpen: boolean; servedBy: string | null; last: number } | null {
   let state: { isOpen: boolean; servedBy: string | null; last: number } | null = null;
   for (const row of rows) {
     if (row.t > t) break;
-    const isTaken = row.deed === "join" || row.deed === "take over";
-    state = {
-      isOpen: row.deed !== "leave",
-      servedBy: isTaken ? row.sender : row.servedBy,
-      last: row.number,
-    };
+    state = { isOpen: !isLeave(row), servedBy: row.servedAfter, last: row.number };
   }
   return state;
 }

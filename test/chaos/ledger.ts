@@ -1,5 +1,5 @@
-// What happened in a run, as everybody saw it: the only thing that the checker knows. Times are ms since 1970, of the one
-// clock of the one machine.
+// The events of a run, as each client, pod and database recorded them. The checker knows nothing else. Times are ms since
+// 1970, of the one clock of the one machine.
 import { createReadStream, createWriteStream } from "node:fs";
 import { createInterface } from "node:readline";
 import { finished } from "node:stream/promises";
@@ -7,7 +7,7 @@ import { finished } from "node:stream/promises";
 /** A message as a client saw it: number, id, content as JSON. */
 export type Seen = [number: number, id: string, content: string];
 
-/** `as` is where in a snapshot it stood: a visitor's open chat, a staff's own one, or one of the queue. */
+/** `as` is its place in the snapshot: a visitor's open chat, a chat that the staff member serves, or one of the queue. */
 export type SnapshotChat = { chat: string; as: "open" | "active" | "queued"; messages: Seen[] };
 
 export type Settings = {
@@ -17,21 +17,21 @@ export type Settings = {
   leaseMs: number;
   /** How often a pod renews its lease. */
   touchMs: number;
-  /** How often what Redis lost is made good from the database. */
+  /** How often a pod repairs from the database what Redis lost. */
   repairMs: number;
   drainMs: number;
-  /** How soon what was lost is to be heard once things work again. */
+  /** How soon a lost event is delivered once things work again. */
   healMs: number;
 };
 
-/** Who a user is; `role` 0 is a visitor. */
+/** `role` 0 is a visitor. */
 export type User = { user: string; role: 0 | 1 | 2 | 3; organisation: string; name: string };
 
 export type Fault = {
   name: string;
   /** When it was over, and all that it touched could work again. */
   end: number;
-  /** What failed: the pods of these names, or Redis or PostgreSQL for everybody. */
+  /** The part that failed: the pods of these names, or Redis or PostgreSQL for everybody. */
   of: "pods" | "redis" | "postgres" | "harness";
   pods: string[];
   /** The pods were frozen, or without Redis: when it lasts, others may believe that they are dead. */
@@ -61,7 +61,7 @@ type Kinds = {
   /** `null`: there was no answer, because of `why`. */
   answered: { ask: string; ok: boolean | null; why: string | null; chat?: string; number?: number };
   /** `about` is the user that the event names first. */
-  heard: {
+  received: {
     connection: string;
     event: string;
     chat?: string;
@@ -79,7 +79,7 @@ type Kinds = {
   "pod ended": { pod: string; code: number | null; asked: NodeJS.Signals | null; askedAt: number | null };
   /** `said` is the message of an error that was logged, or NO_LOG_LINE. */
   "pod said": { pod: string; said: string; line: string };
-  /** What /readyz answered: 0 is nothing in time. */
+  /** The answer of /readyz: 0 is none in time. */
   readiness: { pod: string; status: number };
   chat: {
     chat: string;
@@ -98,16 +98,16 @@ type Kinds = {
     byStaff: boolean;
     content: string;
   };
-  /** Something that should be gone when everybody is. */
+  /** Something that no user left behind should be there for. */
   leftover: { where: string; what: string };
 };
 
 export type Kind = keyof Kinds;
 export type Entry<K extends Kind = Kind> = { [Each in K]: { t: number; kind: Each } & Kinds[Each] }[K];
-/** What a writer is given: the time is now unless it is stated. */
+/** An entry to write: its time is now unless it is stated. */
 export type Note = { [Each in Kind]: { t?: number; kind: Each } & Kinds[Each] }[Kind];
 
-/** What a process prints when it isn't its logger that speaks. */
+/** Output of a process that doesn't come from its logger. */
 export const NO_LOG_LINE = "output that is no log line";
 
 export type Ledger = { note(note: Note): void; close(): Promise<void> };
@@ -117,7 +117,7 @@ export function openLedger(file: string): Ledger {
   const stream = createWriteStream(file);
   return {
     note(note) {
-      // Whatever is still under way when all is over is of no interest any more.
+      // Notes that come after the end of the run are of no interest.
       if (!stream.writableEnded) stream.write(`${JSON.stringify({ t: Date.now(), ...note })}\n`);
     },
     async close() {

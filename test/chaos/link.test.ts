@@ -33,27 +33,27 @@ async function join(): Promise<Socket> {
 }
 
 /** Resolves to what comes back, and how long that took. */
-async function echo(socket: Socket, text: string): Promise<{ heard: string; tookMs: number }> {
+async function echo(socket: Socket, text: string): Promise<{ answer: string; tookMs: number }> {
   const from = performance.now();
   socket.write(text);
   const [chunk] = await once(socket, "data");
-  return { heard: String(chunk), tookMs: performance.now() - from };
+  return { answer: String(chunk), tookMs: performance.now() - from };
 }
 /** Another connection's echo passes in the meantime: what hasn't come by then is being kept back. */
 const comesFirst = async (slow: Promise<unknown>, other: Socket) =>
   Promise.race([slow.then(() => "the stalled one"), echo(other, "?").then(() => "the other")]);
 
 test("passes on what both ends say", async () => {
-  expect((await echo(await join(), "hello")).heard).toBe("hello");
+  expect((await echo(await join(), "hello")).answer).toBe("hello");
 });
 
 test("a delay counts for each direction, and keeps the order", async () => {
   const socket = await join();
   link.delay(50);
   socket.write("a");
-  const { heard, tookMs } = await echo(socket, "b");
+  const { answer, tookMs } = await echo(socket, "b");
   expect(tookMs).toBeGreaterThan(95);
-  const all = heard.length === 2 ? heard : heard + String((await once(socket, "data"))[0]);
+  const all = answer.length === 2 ? answer : answer + String((await once(socket, "data"))[0]);
   expect(all).toBe("ab");
 });
 
@@ -66,11 +66,11 @@ test.each(["server", "client", "both"] as const)(
     const late = echo(socket, "late");
     expect(await comesFirst(late, await join())).toBe("the other");
     link.resume();
-    expect((await late).heard).toBe("late");
+    expect((await late).answer).toBe("late");
   },
 );
 
-test("a stall can spare those who never said something, and reach those who come later", async () => {
+test("a stall can spare connections that never said something, and reach later connections", async () => {
   const [subscriber, other] = [await join(), await join()];
   await echo(subscriber, "SSUBSCRIBE x");
   await echo(other, "PING");
@@ -88,5 +88,5 @@ test("a cut ends connections, and refuses others only while it is closed", async
   await ended;
   await within(5_000, "a refusal", (resolve) => knock().once("close", resolve));
   link.open();
-  expect((await echo(await join(), "after")).heard).toBe("after");
+  expect((await echo(await join(), "after")).answer).toBe("after");
 });

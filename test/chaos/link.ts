@@ -1,15 +1,15 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
-/** Which connections through a link a trouble touches: all, or those on which the client has ever said this. */
+/** Which connections through a link a trouble touches: all, or the connections on which the client has ever said this. */
 export type Choice = { ifSaid?: RegExp };
 
 /** A network path to one server, with the troubles that a network has. */
 export type Link = {
   port: number;
-  /** Connections from now on lead to another port; those that are open stay. */
+  /** Connections from now on lead to another port; open connections stay. */
   lead(port: number): void;
-  /** What is sent from now on takes this long, in each direction. */
+  /** Bytes take this long from now on, in each direction. */
   delay(ms: number): void;
   /**
    * Carries nothing any more on the connections that are open, in one direction or both, and keeps them open. New ones
@@ -132,7 +132,7 @@ function pipe(from: Socket, to: Socket, delayMs: () => number): Pipe {
     }),
   );
   from.on("end", () => put(() => to.end()));
-  // Also that one end is gone is news that a stalled path doesn't carry.
+  // A stalled path doesn't carry the end of a connection either.
   from.on("close", () => put(() => to.destroy()));
   to.on("drain", () => from.resume());
   return {

@@ -1,4 +1,4 @@
-/** What a pod says of itself at /metrics. */
+/** Reads a pod's figures from /metrics. */
 export async function readMetrics(url: string): Promise<{ connections: number; files: number }> {
   const text = await (await fetch(`${url}/metrics`)).text();
   const sum = (name: string) =>

@@ -29,7 +29,7 @@ export type Options = {
 export const USAGE = `Usage: npm run chaos -- [--seed N] [options]
 
 Runs several processes of the service with a Redis and a PostgreSQL of their own, lets visitors and staff talk through
-them while things fail, and then checks, promise by promise, what everybody sent, heard and was told. The same seed
+them while things fail, and then checks, promise by promise, what everybody sent and received. The same seed
 draws the same people and the same faults. The exit code is 1 when a promise was broken, 2 when it couldn't be run.
 
   --scenario NAME     random (default): one fault after the other
@@ -46,7 +46,7 @@ draws the same people and the same faults. The exit code is 1 when a promise was
   --agents N          agents of each, beside an admin and two supervisors; default: 4
   --visitors N        visitors at a time in each; default: 24
   --rate N            messages a second of all together; default: 60
-  --connections N     rolling: connections beside those who talk; default: 0
+  --connections N     rolling: idle connections beside the talking ones; default: 0
   --grace MS          RECONNECT_GRACE_MS; default: 4000, rolling: 10000
   --drain MS          DRAIN_MS; default: 4000, rolling: 20000
   --gap MS            from the end of a fault to the next one; default: 4500

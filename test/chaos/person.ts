@@ -14,12 +14,12 @@ export type Person = {
   /** How much waits for an answer. */
   pending(): number;
   isOpen(): boolean;
-  isGone(): boolean;
-  /** Sends on any device until there is an answer; null when the user is gone before. */
+  hasEnded(): boolean;
+  /** Sends on any device until there is an answer; null when the user leaves before that. */
   insist(event: string, args: unknown[], about: About): Promise<Answer | null>;
   /** The same for a message, with an id of its own; now and then the message is sent again. */
   write(event: string, argsOf: (content: object, id: string) => unknown[]): Promise<ChatMessage | string | null>;
-  /** What clients do now and then: reload a tab, not read for a while. */
+  /** Now and then reloads a tab, or doesn't read for a while. */
   fidget(): void;
 };
 
@@ -30,7 +30,7 @@ export type PersonOptions = Omit<DeviceOptions, "client" | "user" | "token" | "t
   graceMs: number;
 };
 
-/** What a client tries again, as it may be otherwise then. */
+/** After these refusals a client tries again. */
 const passing: string[] = [refusals.unavailable, refusals.internal, refusals.tooFast].map(({ sentence }) => sentence);
 
 export function openPerson({ account, random, devices: count, graceMs, ...shared }: PersonOptions): Person {
@@ -42,13 +42,13 @@ export function openPerson({ account, random, devices: count, graceMs, ...shared
   );
   let pending = 0;
   let written = 0;
-  const isGone = () => devices.every((device) => device.isGone());
+  const hasEnded = () => devices.every((device) => device.hasEnded());
 
   async function insist(event: string, args: unknown[], about: About): Promise<Answer | null> {
     pending++;
     try {
-      while (!isGone()) {
-        const present = devices.filter((device) => !device.isGone());
+      while (!hasEnded()) {
+        const present = devices.filter((device) => !device.hasEnded());
         const open = present.filter((device) => device.isOpen());
         if (open.length === 0) {
           await Promise.race(present.map((device) => device.opened()));
@@ -66,7 +66,7 @@ export function openPerson({ account, random, devices: count, graceMs, ...shared
   }
 
   return {
-    ...{ account, devices, random, insist, isGone },
+    ...{ account, devices, random, insist, hasEnded },
     pending: () => pending,
     isOpen: () => devices.some((device) => device.isOpen()),
     async write(event, argsOf) {

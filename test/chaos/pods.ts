@@ -14,7 +14,7 @@ export type Pod = {
   /** The same past the link. */
   directUrl: string;
   clients: Link;
-  /** None to a set of nodes: they tell their own addresses. */
+  /** None to a set of nodes: they publish their own addresses. */
   toRedis: Link | undefined;
   toPostgres: Link;
   /** How many files it had open when it began to listen. */

@@ -71,27 +71,27 @@ export function populate(options: PopulationOptions): Population {
       stopWriting();
       isOver = true;
       await Promise.all(slots);
-      for (; staff.some((one) => one.pending() > 0 && !one.isGone()); await delay(50)) {}
+      for (; staff.some((one) => one.pending() > 0 && !one.hasEnded()); await delay(50)) {}
     },
     leave() {
-      for (const { devices } of staff) for (const device of devices) if (!device.isGone()) device.leave();
+      for (const { devices } of staff) for (const device of devices) if (!device.hasEnded()) device.leave();
     },
   };
 }
 
 async function look(user: string, client: string, token: string, network: Network): Promise<void> {
-  const device = openDevice({ client, user, token, network, transports: ["polling", "websocket"], onHeard: () => {} });
+  const device = openDevice({ client, user, token, network, transports: ["polling", "websocket"], onEvent: () => {} });
   await Promise.race([device.opened(), delay(5_000)]);
   device.leave();
 }
 
-/** Lets whoever can write do so, in an order that the dice decide, at an even pace. Returns what stops it. */
+/** Makes users who can write do so, in an order that the dice decide, at an even pace. Returns a function that stops it. */
 function keepPace(writers: Set<Writer>, rate: number, random: Random): () => void {
   let due = 0;
   let last = performance.now();
   const timer = setInterval(() => {
     const now = performance.now();
-    // What couldn't be written in time isn't made up for in one burst.
+    // Writes that came too late aren't made up for in one burst.
     due = Math.min(due + ((now - last) / 1000) * rate, rate / 4);
     last = now;
     const able = [...writers].filter((writer) => writer.canWrite());

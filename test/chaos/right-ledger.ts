@@ -5,13 +5,13 @@ const organisation = "shop";
 export const staff = { admin: 1, supervisor: 2, agent: 3, other: 3 } as const;
 const message = (number: number) => `{"text":"message ${number}"}`;
 
-/** A chat from its first message to its end: claimed in a race, taken over, with a restart and a goodbye on the way. */
+/** A chat from its first message to its end: claimed in a race, taken over, with a restart and an eviction on the way. */
 export function rightLedger(): Entry[] {
   const entries: Entry[] = [];
   const at = (t: number, ...notes: Note[]) => entries.push(...notes.map((note) => ({ t, ...note }) as Entry));
-  const heard = (t: number, event: string, about: string, number: number | null, ...connections: string[]) => {
-    const told = number === null ? {} : { number, id: `m${number}`, content: message(number) };
-    for (const connection of connections) at(t, { kind: "heard", connection, event, chat: "chat", about, ...told });
+  const received = (t: number, event: string, about: string, number: number | null, ...connections: string[]) => {
+    const seen = number === null ? {} : { number, id: `m${number}`, content: message(number) };
+    for (const connection of connections) at(t, { kind: "received", connection, event, chat: "chat", about, ...seen });
   };
   const sent = (t: number, connection: string, event: string, number: number, sender: string) => {
     const ask = `${connection}/${number}`;
@@ -51,31 +51,31 @@ export function rightLedger(): Entry[] {
   });
   for (const [user, role] of Object.entries(staff)) at(0, { kind: "user", user, role, organisation, name: user });
   at(0, { kind: "user", user: "visitor", role: 0, organisation, name: "visitor" });
-  at(0, { kind: "user", user: "stranger", role: 1, organisation: "another shop", name: "stranger" });
+  at(0, { kind: "user", user: "outsider", role: 1, organisation: "another shop", name: "outsider" });
   for (const pod of ["pod1", "pod2"])
     at(0, { kind: "pod started", pod, pid: 1 }, { kind: "readiness", pod, status: 200 });
   for (const user of Object.keys(staff)) connect(100, `${user}#1`, user, "pod2", [], Object.keys(staff));
-  connect(100, "stranger#1", "stranger", "pod2", [], ["stranger"]);
+  connect(100, "outsider#1", "outsider", "pod2", [], ["outsider"]);
   connect(200, "visitor#1", "visitor", "pod1", [], null);
 
   sent(1_000, "visitor#1", "visitor_first_msg", 1, "visitor");
-  heard(1_010, "append_unclaimed_chats", "visitor", 1, "admin#1", "supervisor#1", "agent#1", "other#1");
+  received(1_010, "append_unclaimed_chats", "visitor", 1, "admin#1", "supervisor#1", "agent#1", "other#1");
   changed(2_000, "agent#1", "staff_join", 2, "agent", "join room");
   at(2_000, { kind: "asked", ask: "race", connection: "other#1", event: "staff_join", chat: "chat" });
   at(2_012, { kind: "answered", ask: "race", ok: false, why: "The chat has already been claimed." });
-  heard(2_010, "staff_claim_chat", "visitor", null, "admin#1", "supervisor#1", "other#1");
-  heard(2_010, "staff_join_room", "agent", null, "visitor#1");
-  heard(2_010, "agent_new_chat", "agent", null, "admin#1", "supervisor#1");
+  received(2_010, "staff_claim_chat", "visitor", null, "admin#1", "supervisor#1", "other#1");
+  received(2_010, "staff_join_room", "agent", null, "visitor#1");
+  received(2_010, "agent_new_chat", "agent", null, "admin#1", "supervisor#1");
   sent(3_000, "agent#1", "staff_msg", 3, "agent");
-  heard(3_010, "staff_send", "agent", 3, "visitor#1");
-  heard(3_010, "new_staff_msg_for_supervisor", "agent", 3, "admin#1", "supervisor#1");
+  received(3_010, "staff_send", "agent", 3, "visitor#1");
+  received(3_010, "new_staff_msg_for_supervisor", "agent", 3, "admin#1", "supervisor#1");
   at(4_000, aFault({ name: "redis frozen", of: "redis", end: 4_500 }));
   sent(4_100, "visitor#1", "visitor_msg", 4, "visitor");
-  heard(4_600, "visitor_send", "visitor", 4, "agent#1");
-  heard(4_600, "new_visitor_msg_for_supervisor", "visitor", 4, "admin#1", "supervisor#1");
+  received(4_600, "visitor_send", "visitor", 4, "agent#1");
+  received(4_600, "new_visitor_msg_for_supervisor", "visitor", 4, "admin#1", "supervisor#1");
   changed(15_000, "supervisor#1", "take_over_chat", 5, "supervisor", "take over room");
-  heard(15_010, "staff_being_taken_over_chat", "supervisor", null, "agent#1", "visitor#1");
-  heard(15_010, "staff_take_over_chat", "supervisor", null, "admin#1");
+  received(15_010, "staff_being_taken_over_chat", "supervisor", null, "agent#1", "visitor#1");
+  received(15_010, "staff_take_over_chat", "supervisor", null, "admin#1");
 
   at(20_000, aFault({ name: "pod restarted", of: "pods", pods: ["pod1"], end: 21_000, restarts: true }));
   at(20_100, {
@@ -88,19 +88,19 @@ export function rightLedger(): Entry[] {
   connect(20_400, "visitor#2", "visitor", "pod2", [1, 2, 3, 4, 5], null);
   at(21_000, { kind: "pod ended", pod: "pod1", code: 0, asked: "SIGTERM", askedAt: 20_000 });
   sent(22_000, "supervisor#1", "staff_msg", 6, "supervisor");
-  heard(22_010, "staff_send", "supervisor", 6, "visitor#2");
-  heard(22_010, "new_staff_msg_for_supervisor", "supervisor", 6, "admin#1");
+  received(22_010, "staff_send", "supervisor", 6, "visitor#2");
+  received(22_010, "new_staff_msg_for_supervisor", "supervisor", 6, "admin#1");
 
   at(30_000, { kind: "disconnected", connection: "other#1", why: "script", reason: "transport close", returns: false });
   for (const connection of ["admin#1", "supervisor#1", "agent#1"]) {
-    at(33_500, { kind: "heard", connection, event: "staff_goes_offline", about: "other" });
+    at(33_500, { kind: "received", connection, event: "staff_goes_offline", about: "other" });
   }
   at(50_000, aFault({ name: "postgres restarted", of: "postgres", end: 51_000 }));
   at(50_500, { kind: "readiness", pod: "pod2", status: 503 });
   at(51_500, { kind: "readiness", pod: "pod2", status: 200 });
   changed(60_000, "visitor#2", "visitor_leave_room", 7, "visitor", "leave room");
-  heard(60_010, "visitor_leave", "visitor", null, "supervisor#1");
-  heard(60_010, "visitor_leave_chat_for_supervisor", "visitor", null, "admin#1");
+  received(60_010, "visitor_leave", "visitor", null, "supervisor#1");
+  received(60_010, "visitor_leave_chat_for_supervisor", "visitor", null, "admin#1");
   at(70_000, { kind: "quiet" });
   at(90_000, {
     ...{ kind: "chat", chat: "chat", organisation, visitor: "visitor", status: "closed", staff: "supervisor", last: 7 },

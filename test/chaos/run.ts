@@ -16,7 +16,7 @@ import { playScenario } from "./scenarios.ts";
 import { noteLeftovers, noteTruth } from "./truth.ts";
 import { watchOurselves } from "./watch.ts";
 
-/** How often a pod makes good from the database what Redis lost: docs/OPERATIONS.md, "How a process behaves". */
+/** How often a pod repairs from the database what Redis lost: docs/OPERATIONS.md, "How a process behaves". */
 const REPAIR_MS = 15_000;
 const HEAL_MS = 5_000;
 
@@ -83,7 +83,7 @@ async function play(
     await playScenario({ cluster, options, ledger, random: random.fork("faults"), quiet, onFault: progress.fault });
     progress.ending();
     await population.endLoad();
-    // What was written last has its time to be heard as well.
+    // The last messages have their time to arrive as well.
     await delay(settings.healMs + 1_000);
     await quiet();
     population.leave();

@@ -13,7 +13,7 @@ export type Stage = {
   random: Random;
   /** Compares what everybody believes with the truth. */
   quiet(): Promise<void>;
-  /** Told what fails, and null when it is over. */
+  /** Called with the name of the fault, and with null when it is over. */
   onFault(name: string | null): void;
 };
 

@@ -8,7 +8,7 @@ function plan(seed: string): Planned[] {
   return Array.from({ length: 100 }, () => faults.next().value);
 }
 
-test("a seed alone decides which faults come, when, how long and to whom", () => {
+test("a seed alone decides which faults come, when, how long and to which pod", () => {
   expect(plan("1")).toEqual(plan("1"));
   expect(plan("1")).not.toEqual(plan("2"));
 });

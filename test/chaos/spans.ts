@@ -1,15 +1,15 @@
-// When a user was there, and when he wasn't: what presence is measured against.
+// When a user was there and when not: the measure of presence.
 import { deadline, isForAll, SLACK_MS } from "./finding.ts";
-import { type Chat, type Connection, chatAt, type History, type Row } from "./history.ts";
+import { type Chat, type Connection, chatAt, type History, isLeave, isTaking, type Row } from "./history.ts";
 
 /** A time without a connection, from..to; `byChoice` when it began with a leave by choice. */
 export type Gap = { from: number; to: number; byChoice: boolean; pods: string[] };
 
-/** How long after a return a leave that had begun before may still take to be stored and heard. */
+/** How long after a return a leave that had begun before may still take to be stored and received. */
 export const AFTERMATH_MS = 2_000;
-/** So long it takes others to do what a pod that died or froze in the middle had claimed for itself. */
+/** So long others take to finish an eviction that a dead or frozen pod had begun. */
 const CLAIM_MS = 5_000;
-/** How long a pod that comes back takes to say so: a touch, and what it has to tell. */
+/** How long a pod that comes back takes to register its connections: a touch and its statements. */
 export const RETURN_MS = 3_000;
 
 type Span = { from: number; to: number; byChoice: boolean; pod: string };
@@ -20,9 +20,9 @@ export function absences(user: string, history: History): Gap[] {
 }
 
 /**
- * The times in which a user may rightly have been taken for gone, should they last longer than the grace: without a
- * snapshot he isn't there yet, and a pod that is frozen, or cut off from Redis, may have lost its lease and can't tell
- * of anybody new.
+ * The times in which a user may rightly count as absent, should these times last longer than the grace period. Without a
+ * snapshot the user isn't there yet. A pod that is frozen, or cut off from Redis, may have lost its lease and can't register
+ * new users.
  */
 export function doubts(user: string, history: History): Gap[] {
   const { connectionsOf, faults, settings, end } = history;
@@ -31,17 +31,17 @@ export function doubts(user: string, history: History): Gap[] {
     let spans: Span[] = [{ ...spanOf(connection), from: connection.openedAt }];
     for (const fault of faults) {
       if (!fault.isolates || !fault.pods.includes(connection.pod)) continue;
-      // Whoever comes while his pod can't say so is as good as absent; whoever was there has the rest of the lease.
+      // A user who comes while the pod can't register them counts as absent; earlier users have the rest of the lease.
       const isNew = connection.openedAt >= fault.t;
       const from = isNew ? fault.t : fault.t + settings.leaseMs - settings.touchMs - SLACK_MS;
       if (from < fault.end) spans = spans.flatMap((span) => without(span, { from, to: fault.end + RETURN_MS }));
     }
-    // A server may cut off who doesn't read, long before he notices.
+    // A server may cut off a client that doesn't read, long before the client notices.
     for (const pause of connection.pauses)
       spans = spans.flatMap((span) => without(span, { from: pause.t, to: pause.end }));
     return spans;
   });
-  // A leave by choice is one whatever else was the case.
+  // A leave by choice always counts.
   return [...gapsBetween(spans, end), ...absences(user, history)];
 }
 
@@ -66,8 +66,8 @@ function gapsBetween(spans: Span[], end: number): Gap[] {
   return gaps;
 }
 
-/** Whether being taken for gone at this time was right. */
-export function mayBeGone(gaps: Gap[], t: number, { settings, faults }: History): boolean {
+/** Whether an eviction at this time was right. */
+export function mayBeEvicted(gaps: Gap[], t: number, { settings, faults }: History): boolean {
   return gaps.some(({ from, to, byChoice }) => {
     if (t < from - SLACK_MS) return false;
     if (!byChoice && Math.min(to, t) - from < settings.graceMs - SLACK_MS) return false;
@@ -75,19 +75,19 @@ export function mayBeGone(gaps: Gap[], t: number, { settings, faults }: History)
   });
 }
 
-/** By when somebody who has gone has to be offline, and his chats closed, measured from when the pods can know. */
-export function goneBy(gap: Gap, history: History): number {
+/** By when an absent user must be offline, with their chats closed, counted from when the pods can know. */
+export function evictedBy(gap: Gap, history: History): number {
   const { settings, faults } = history;
   const { leaseMs, graceMs, repairMs } = settings;
   const touching = faults.filter((fault) => isForAll(fault) || fault.pods.some((pod) => gap.pods.includes(pod)));
   let by = deadline(gap.from, leaseMs + graceMs + 2_000, touching);
-  // Who was forgotten is only found by what is made good from the database now and then.
+  // Only the repair from the database, now and then, finds forgotten users.
   if (isForgotten(gap, by, history)) by += repairMs + leaseMs;
   const elsewhere = faults.some((fault) => !isForAll(fault) && fault.t < by && fault.end > gap.from);
   return elsewhere ? by + CLAIM_MS : by;
 }
 
-/** Whether Redis lost what it knew of a user before he was let go. */
+/** Whether Redis lost what it knew of a user before their eviction. */
 export const isForgotten = ({ from }: Gap, by: number, { settings, faults }: History): boolean =>
   faults.some(({ losesPresence, t, end }) => losesPresence && t < by && end + RETURN_MS > from - settings.graceMs);
 
@@ -101,14 +101,17 @@ export function takesPartIn(user: string, t: number, chats: Iterable<Chat>): Cha
 
 /** When a user stopped taking part in a chat: it was closed, or somebody took it over. */
 export const endOfPart = (user: string, { rows }: Chat, after: number): Row | undefined =>
-  rows.find((row) => row.t > after && (row.deed === "leave" || (row.deed === "take over" && row.servedBy === user)));
+  rows.find((row) => row.t > after && (isLeave(row) || (row.kind === "takenOver" && row.servedBefore === user)));
 
-/** The chats that a user came into when he wasn't there any more: it was under way when he left. */
-export const deedsWhileAway = (user: string, { from, to }: Gap, chats: Iterable<Chat>): { chat: Chat; t: number }[] =>
+/** The chats that an absent user came into: the change was under way when the user left. */
+export const partsBegunWhileAway = (
+  user: string,
+  { from, to }: Gap,
+  chats: Iterable<Chat>,
+): { chat: Chat; t: number }[] =>
   [...chats].flatMap((chat) => {
     const came = chat.rows.find(
-      ({ sender, deed, number, t }) =>
-        sender === user && t > from && t < to && (number === 1 || deed === "join" || deed === "take over"),
+      (row) => row.sender === user && row.t > from && row.t < to && (row.number === 1 || isTaking(row)),
     );
     return came ? [{ chat, t: came.t }] : [];
   });

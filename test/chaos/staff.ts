@@ -11,7 +11,7 @@ export type StaffOptions = {
   network: Network;
   graceMs: number;
   devices: number;
-  /** How many chats he serves at once. */
+  /** How many chats they serve at once. */
   capacity: number;
   writers: Set<Writer>;
   isOver: () => boolean;
@@ -32,10 +32,10 @@ export function work(options: StaffOptions): Person {
   const serving = new Set<string>();
   const queue = new Set<string>();
   const isMonitor = account.role < 3;
-  /** Whether two devices of his have it already: both hear the same. */
+  /** The chats that one of their devices tries to claim: all devices receive the same. */
   const tried = new Set<string>();
 
-  function onHeard(event: string, { user, room, unclaimed_chats, active_chats }: AnyPayload): void {
+  function onEvent(event: string, { user, room, unclaimed_chats, active_chats }: AnyPayload): void {
     const chat = (typeof room === "object" ? room.id : room) ?? "";
     if (unclaimed_chats && active_chats) {
       replace(queue, unclaimed_chats);
@@ -85,7 +85,7 @@ export function work(options: StaffOptions): Person {
       if (oldest && !isMonitor && staff.isOpen()) await claim(oldest);
     }
   }
-  /** Now and then a staff leaves, by choice or not, for longer than the grace. */
+  /** Now and then a staff member leaves, by choice or not, for longer than the grace period. */
   async function comeAndGo(): Promise<void> {
     for (await delay(random.int(5_000, 60_000)); !isOver(); await delay(random.int(20_000, 90_000))) {
       const byChoice = random.chance(0.5);
@@ -95,7 +95,7 @@ export function work(options: StaffOptions): Person {
     }
   }
 
-  const staff = openPerson({ account, random, devices: options.devices, network, graceMs, onHeard });
+  const staff = openPerson({ account, random, devices: options.devices, network, graceMs, onEvent });
   writers.add({
     canWrite: () => serving.size > 0 && staff.isOpen() && staff.pending() < 6,
     write: () => void write(),

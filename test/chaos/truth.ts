@@ -1,4 +1,4 @@
-// What is true in the end: the rows of PostgreSQL, and what is left in Redis and in the pods when everybody has gone.
+// The truth in the end: the rows of PostgreSQL, and the leftovers in Redis and in the pods after the last user has left.
 import { setTimeout as delay } from "node:timers/promises";
 import { runSql } from "../support/servers.ts";
 import type { Cluster } from "./cluster.ts";

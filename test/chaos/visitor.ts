@@ -4,7 +4,7 @@ import type { Network } from "./device.ts";
 import { type Account, openPerson, type Person } from "./person.ts";
 import type { Random } from "./random.ts";
 
-/** Somebody who may write when it is his turn. */
+/** A user who may write when it is their turn. */
 export type Writer = { canWrite(): boolean; write(): void };
 
 export type VisitorOptions = {
@@ -16,19 +16,19 @@ export type VisitorOptions = {
   isOver: () => boolean;
 };
 
-/** How a visitor ends his chat. */
+/** How a visitor ends their chat. */
 const endings = ["leave", "leave", "leave", "disconnect", "vanish", "vanish", "wait"] as const;
 
 /** Lives one visit: one chat or several, each written until it is long enough, then ended in one of the ways there are. */
 export async function visit({ account, random, network, graceMs, writers, isOver }: VisitorOptions): Promise<void> {
   let hasChat = false;
-  const onHeard = (event: string, payload: { room: object | null }) => {
+  const onEvent = (event: string, payload: { room: object | null }) => {
     if (event === "visitor_init") hasChat = payload.room !== null;
     if (event === "append_unclaimed_chats") hasChat = true;
     if (event === "staff_leave" || event === "visitor_leave" || event === "visitor_leave_queue") hasChat = false;
   };
   const devices = random.chance(0.2) ? 2 : 1;
-  const visitor = openPerson({ account, random, devices, network, graceMs, onHeard });
+  const visitor = openPerson({ account, random, devices, network, graceMs, onEvent });
   let left = 0;
 
   async function write(): Promise<void> {
@@ -45,8 +45,8 @@ export async function visit({ account, random, network, graceMs, writers, isOver
   try {
     do {
       left = random.chance(0.08) ? random.int(80, 250) : random.int(3, 25);
-      while ((left > 0 || visitor.pending() > 0) && !isOver() && !visitor.isGone()) await delay(50);
-      if (isOver() || visitor.isGone()) break;
+      while ((left > 0 || visitor.pending() > 0) && !isOver() && !visitor.hasEnded()) await delay(50);
+      if (isOver() || visitor.hasEnded()) break;
       const ending = random.pick(endings);
       if (ending === "disconnect" || ending === "vanish") {
         await end(visitor, ending, random);
@@ -58,7 +58,7 @@ export async function visit({ account, random, network, graceMs, writers, isOver
     } while (random.chance(0.5) && !isOver());
   } finally {
     writers.delete(writer);
-    for (const device of visitor.devices) if (!device.isGone()) device.leave();
+    for (const device of visitor.devices) if (!device.hasEnded()) device.leave();
   }
 }
 

@@ -3,7 +3,7 @@ import type { Ledger } from "./ledger.ts";
 const EVERY_MS = 100;
 const TOO_LATE_MS = 400;
 
-/** When this process itself couldn't run, what it heard late wasn't sent late: that is no fault of the service. */
+/** Notes when this process itself couldn't run: events that it then received late weren't sent late. */
 export function watchOurselves(ledger: Ledger): () => void {
   let last = Date.now();
   const timer = setInterval(() => {

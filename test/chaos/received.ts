@@ -1,4 +1,4 @@
-// From what a client hears to what the ledger keeps of it.
+// Turns an event that a client received into the ledger's note of it.
 import type { ServerPayload } from "../../src/contract/events.ts";
 import type { ChatMessage } from "../../src/contract/models.ts";
 import type { Note, Seen, SnapshotChat } from "./ledger.ts";
@@ -18,13 +18,18 @@ export function noteOf(connection: string, event: string, payload: unknown): Not
   if (event === "staff_init") return noteStaffInit(connection, payload as ServerPayload<"staff_init">);
   const { user, room, message, messages } = payload as AnyPayload;
   // A chat that joins the queue comes with its first message.
-  const told = message ?? (event === "append_unclaimed_chats" ? messages?.[0] : undefined);
+  const shown = message ?? (event === "append_unclaimed_chats" ? messages?.[0] : undefined);
   const chat = typeof room === "object" ? room.id : room;
   return {
-    ...{ kind: "heard", connection, event },
+    ...{ kind: "received", connection, event },
     ...(chat && { chat }),
     ...(user && { about: user.id }),
-    ...(told && { chat: told.chat_id, number: told.sequence_num, id: told.id, content: JSON.stringify(told.content) }),
+    ...(shown && {
+      chat: shown.chat_id,
+      number: shown.sequence_num,
+      id: shown.id,
+      content: JSON.stringify(shown.content),
+    }),
   };
 }
 
