@@ -41,7 +41,7 @@ export async function createWorld(databaseUrl: string, url: string, count: numbe
       extraHeaders: { Authorization: token },
     });
     sockets.push(socket);
-    await heard(socket, snapshot);
+    await received(socket, snapshot);
     return socket;
   };
   const agents = organisations.flatMap(({ agents }) => agents);
@@ -52,7 +52,7 @@ export async function createWorld(databaseUrl: string, url: string, count: numbe
     const { user: visitor, access_token: visitorToken } = await logIn(url, staff.organisation_id, `Visitor ${index}`);
     const socket = await connect(visitorToken, "visitor_init");
     const { chat_id } = await ask(socket, "visitor_first_msg", { text: "Hello?" }, { id: randomUUID() });
-    const joined = heard<{ room: Room }>(socket, "staff_join_room");
+    const joined = received<{ room: Room }>(socket, "staff_join_room");
     await ask(agentSockets[index % agents.length] as Socket, "staff_join", { room: chat_id });
     // The visitor's first message is number 1, "join room" number 2.
     return { room: (await joined).room, visitor, visitorToken, staff, lastNumber: 2 };
@@ -90,7 +90,7 @@ async function logIn(url: string, organisationId: string, name: string) {
 
 const WITHIN_MS = 15_000;
 
-function heard<T>(socket: Socket, event: string): Promise<T> {
+function received<T>(socket: Socket, event: string): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`No ${event} came within ${WITHIN_MS} ms`)), WITHIN_MS);
     socket.once(event, (payload: T) => {

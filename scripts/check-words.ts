@@ -8,6 +8,7 @@ import { findingsIn } from "./words/findings.ts";
 const CLEAN = [
   "scripts/check-words.ts",
   "scripts/words",
+  "src/platform/redis",
   "src/presence",
   "src/store/heartbeats.ts",
   "test/chaos",

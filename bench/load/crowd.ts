@@ -6,7 +6,7 @@ import { connectWire, frame, type Wire } from "./wire.ts";
 
 export type Share = { index: number; of: number };
 /** Since the last time they were taken; times in microseconds. */
-export type Window = { acked: number; heard: number; ack: Counts; delivery: Counts; copy: Counts };
+export type Window = { acked: number; received: number; ack: Counts; delivery: Counts; copy: Counts };
 /** From the beginning on: each message is to be acked true, to be heard by its peer, and by two monitors. */
 export type Totals = { sent: number; acked: number; delivered: number; copied: number; failures: string[] };
 
@@ -19,7 +19,7 @@ type Writer = {
   timeAt: number;
   sent: number;
   acked: number;
-  heard: number;
+  received: number;
 };
 /** What is under way on a connection, by the ack's number. */
 type Connection = { next: number; sentAt: Float64Array; writers: (Writer | null)[] };
@@ -38,7 +38,7 @@ const TEXT = "My order hasn't come yet, and the page says that it was delivered 
 export async function connectCrowd(world: World, urls: string[], { index, of }: Share) {
   const windows = { ack: createHistogram(), delivery: createHistogram(), copy: createHistogram() };
   const totals: Totals = { sent: 0, acked: 0, delivered: 0, copied: 0, failures: [] };
-  let taken = { acked: 0, heard: 0 };
+  let taken = { acked: 0, received: 0 };
   /** While it saturates: how many messages of each writer are under way. */
   let outstanding = 0;
   let stopPacing = () => {};
@@ -66,7 +66,7 @@ export async function connectCrowd(world: World, urls: string[], { index, of }: 
 
   /** A message is under way until it is acked and heard: else a server could take more and more, and deliver it later. */
   function writeMore(writer: Writer, now: number): void {
-    while (writer.sent - Math.min(writer.acked, writer.heard) < outstanding) write(writer, now);
+    while (writer.sent - Math.min(writer.acked, writer.received) < outstanding) write(writer, now);
   }
 
   function takeAck(connection: Connection, data: Buffer, start: number, end: number): void {
@@ -99,7 +99,7 @@ export async function connectCrowd(world: World, urls: string[], { index, of }: 
     windows.delivery.record(tookUs);
     // Both sides of a chat are in one process.
     const writer = writers[digits(data, timeAt + AT_DIGITS, WRITER_DIGITS)] as Writer;
-    writer.heard++;
+    writer.received++;
     writeMore(writer, now);
   }
 
@@ -130,7 +130,7 @@ export async function connectCrowd(world: World, urls: string[], { index, of }: 
       const text = `42${FIRST_ACK}${JSON.stringify([event, contentIn({ text: TEXT, at })])}`;
       const message = frame(text);
       const [ackAt, timeAt] = [message.length - text.length + 2, message.indexOf(AT) + AT.length];
-      writers.push({ wire, connection, message, ackAt, timeAt, sent: 0, acked: 0, heard: 0 });
+      writers.push({ wire, connection, message, ackAt, timeAt, sent: 0, acked: 0, received: 0 });
     };
   }
 
@@ -178,9 +178,9 @@ export async function connectCrowd(world: World, urls: string[], { index, of }: 
       stopPacing();
     },
     take(): Window {
-      const heard = totals.delivered + totals.copied;
-      const window = { acked: totals.acked - taken.acked, heard: heard - taken.heard };
-      taken = { acked: totals.acked, heard };
+      const received = totals.delivered + totals.copied;
+      const window = { acked: totals.acked - taken.acked, received: received - taken.received };
+      taken = { acked: totals.acked, received };
       return { ...window, ack: windows.ack.take(), delivery: windows.delivery.take(), copy: windows.copy.take() };
     },
     totals: () => totals,

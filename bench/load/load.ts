@@ -114,11 +114,11 @@ function addTotals(all: Totals[]): Totals {
 }
 
 function addWindows(all: Window[]): Window {
-  const sum = (key: "acked" | "heard") => all.reduce((before, one) => before + one[key], 0);
+  const sum = (key: "acked" | "received") => all.reduce((before, one) => before + one[key], 0);
   const counts = (key: "ack" | "delivery" | "copy"): Counts => addCounts(all.map((one) => one[key]));
   return {
     acked: sum("acked"),
-    heard: sum("heard"),
+    received: sum("received"),
     ack: counts("ack"),
     delivery: counts("delivery"),
     copy: counts("copy"),

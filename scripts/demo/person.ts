@@ -2,7 +2,7 @@
 import { io, type Socket } from "socket.io-client";
 import type { ClientEventName, ServerEventName, ServerPayload } from "../../src/contract/events.ts";
 import type { ChatMessage } from "../../src/contract/models.ts";
-import { type Look, printAck, printHeard, printSent } from "./print.ts";
+import { type Look, printAck, printReceived, printSent } from "./print.ts";
 
 /** What the user can mend: shown without a stack. */
 export class DemoError extends Error {}
@@ -10,7 +10,7 @@ export class DemoError extends Error {}
 const PATIENCE_MS = 5_000;
 
 export type Ack = [result: boolean, why: string | null, message?: ChatMessage];
-type Heard = { event: string; payload: unknown };
+type Received = { event: string; payload: unknown };
 
 export type Person = Look & {
   id: string;
@@ -22,14 +22,14 @@ export type Person = Look & {
   /** The same, where only true will do. */
   ok(event: ClientEventName, ...args: unknown[]): Promise<Ack>;
   /** Resolves to the first event of this name that nobody has waited for yet. */
-  hears<E extends ServerEventName>(event: E): Promise<ServerPayload<E>>;
+  receives<E extends ServerEventName>(event: E): Promise<ServerPayload<E>>;
   /** Loses the connection as a phone in a tunnel does; the client connects again by itself. */
   loseConnection(): void;
   /** Ends the connection by choice. */
   exit(): void;
 };
 
-export const count = { sent: 0, heard: 0 };
+export const count = { sent: 0, received: 0 };
 
 type Options = {
   url: string;
@@ -45,14 +45,14 @@ export function createPerson({ url, look, account, isOurs }: Options): Person {
     reconnectionDelay: 400,
     extraHeaders: { Authorization: account.token },
   });
-  const heard: Heard[] = [];
+  const received: Received[] = [];
   const waiting = new Set<() => void>();
   socket.onAny((event: string, payload: unknown) => {
     // Somebody else may be trying the demo accounts at the same time: what is theirs isn't shown.
     if (!event.endsWith("_init") && !isOurs(payload)) return;
-    count.heard += 1;
-    printHeard(look, event, payload);
-    heard.push({ event, payload });
+    count.received += 1;
+    printReceived(look, event, payload);
+    received.push({ event, payload });
     for (const take of waiting) take();
   });
 
@@ -66,7 +66,7 @@ export function createPerson({ url, look, account, isOurs }: Options): Person {
           reject(new DemoError(`${look.name} can't connect: ${reasonOf(error)}`)),
         ),
       );
-      return Promise.race([person.hears(init), refused]);
+      return Promise.race([person.receives(init), refused]);
     },
     async send(event, ...args) {
       count.sent += 1;
@@ -86,18 +86,18 @@ export function createPerson({ url, look, account, isOurs }: Options): Person {
         throw new DemoError(`${event} was refused (${ack[1]}). Is somebody using the demo accounts right now?`);
       return ack;
     },
-    hears: <E extends ServerEventName>(event: E) =>
+    receives: <E extends ServerEventName>(event: E) =>
       new Promise<ServerPayload<E>>((resolve, reject) => {
         const timer = setTimeout(() => {
           waiting.delete(take);
           reject(new DemoError(`${look.name} should have heard ${event} within 5 s, and didn't.`));
         }, PATIENCE_MS);
         const take = () => {
-          const index = heard.findIndex((one) => one.event === event);
+          const index = received.findIndex((one) => one.event === event);
           if (index < 0) return;
           clearTimeout(timer);
           waiting.delete(take);
-          resolve(heard.splice(index, 1)[0]?.payload as ServerPayload<E>);
+          resolve(received.splice(index, 1)[0]?.payload as ServerPayload<E>);
         };
         waiting.add(take);
         take();

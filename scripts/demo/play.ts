@@ -69,10 +69,10 @@ async function staffConnect({ sam, alex, robin }: Cast): Promise<void> {
   const isNew = (agent: Person) => !online_users.some(({ id }) => id === agent.id);
   await pause();
   await alex.enter("staff_init");
-  if (isNew(alex)) await sam.hears("staff_goes_online");
+  if (isNew(alex)) await sam.receives("staff_goes_online");
   await pause();
   await robin.enter("staff_init");
-  if (isNew(robin)) await Promise.all([sam, alex].map((one) => one.hears("staff_goes_online")));
+  if (isNew(robin)) await Promise.all([sam, alex].map((one) => one.receives("staff_goes_online")));
   await pause();
 }
 
@@ -81,13 +81,13 @@ async function visitorWrites({ vera, sam, alex, robin }: Cast): Promise<string> 
   printAct("The visitor writes, and waits", "Her first message opens a chat. It is queued, and all staff see it.");
   await vera.ok("visitor_first_msg", text("Hello! Where is my parcel?"));
   const [{ room }] = await Promise.all([
-    sam.hears("append_unclaimed_chats"),
-    alex.hears("append_unclaimed_chats"),
-    robin.hears("append_unclaimed_chats"),
+    sam.receives("append_unclaimed_chats"),
+    alex.receives("append_unclaimed_chats"),
+    robin.receives("append_unclaimed_chats"),
   ]);
   await pause();
   await vera.ok("visitor_msg_unclaimed", text("It's order 4711."));
-  await Promise.all([sam, alex, robin].map((one) => one.hears("visitor_unclaimed_msg")));
+  await Promise.all([sam, alex, robin].map((one) => one.receives("visitor_unclaimed_msg")));
   await pause();
   return room.id;
 }
@@ -103,10 +103,10 @@ async function agentsRace({ vera, sam, alex, robin }: Cast, room: string): Promi
   if (hasWon === hasWonToo) throw new DemoError("One of the two should have won. Is somebody using the demo accounts?");
   const [winner, loser] = hasWon ? [first, second] : [second, first];
   await Promise.all([
-    vera.hears("staff_join_room"),
-    loser.hears("staff_claim_chat"),
-    sam.hears("staff_claim_chat"),
-    sam.hears("agent_new_chat"),
+    vera.receives("staff_join_room"),
+    loser.receives("staff_claim_chat"),
+    sam.receives("staff_claim_chat"),
+    sam.receives("agent_new_chat"),
   ]);
   await pause();
   return winner;
@@ -115,10 +115,10 @@ async function agentsRace({ vera, sam, alex, robin }: Cast, room: string): Promi
 async function talk({ vera, sam, winner, room }: Claimed): Promise<void> {
   printAct("They talk", "Each hears the other, and the supervisor hears both. The other agent hears nothing.");
   await winner.ok("staff_msg", { room, content: text(`Hi Vera, ${winner.name} here. I'll look.`) });
-  await Promise.all([vera.hears("staff_send"), sam.hears("new_staff_msg_for_supervisor")]);
+  await Promise.all([vera.receives("staff_send"), sam.receives("new_staff_msg_for_supervisor")]);
   await pause();
   await vera.ok("visitor_msg", text("Thank you!"));
-  await Promise.all([winner.hears("visitor_send"), sam.hears("new_visitor_msg_for_supervisor")]);
+  await Promise.all([winner.receives("visitor_send"), sam.receives("new_visitor_msg_for_supervisor")]);
   await pause();
 }
 
@@ -129,7 +129,7 @@ async function resend({ vera, sam, winner, room }: Claimed): Promise<void> {
   );
   const message = { room, content: text("It left us on Monday."), id: crypto.randomUUID() };
   await winner.ok("staff_msg", message);
-  await Promise.all([vera.hears("staff_send"), sam.hears("new_staff_msg_for_supervisor")]);
+  await Promise.all([vera.receives("staff_send"), sam.receives("new_staff_msg_for_supervisor")]);
   await pause();
   printAside("Say the ack got lost on its way, so the client sends the message again:");
   await winner.ok("staff_msg", message);
@@ -141,8 +141,8 @@ async function breakConnection({ vera, sam, winner, room }: Claimed): Promise<vo
   vera.loseConnection();
   printAside("Vera is in a tunnel.");
   await winner.ok("staff_msg", { room, content: text("You should have it tomorrow.") });
-  await sam.hears("new_staff_msg_for_supervisor");
-  const now = await vera.hears("visitor_init");
+  await sam.receives("new_staff_msg_for_supervisor");
+  const now = await vera.receives("visitor_init");
   if (!now.room)
     throw new DemoError("Vera's chat was closed meanwhile: the demo needs a RECONNECT_GRACE_MS of some seconds.");
   await pause();
@@ -151,25 +151,25 @@ async function breakConnection({ vera, sam, winner, room }: Claimed): Promise<vo
 async function stepIn({ vera, sam, winner, room }: Claimed): Promise<void> {
   printAct("The supervisor steps in", "The agent flags the chat. The supervisor takes it over, and serves it now.");
   await winner.ok("change_chat_priority", { room, severity_level: 2 });
-  await sam.hears("chat_has_changed_priority_for_supervisor");
+  await sam.receives("chat_has_changed_priority_for_supervisor");
   await pause();
   await sam.ok("take_over_chat", { room });
-  await Promise.all([winner, vera].map((one) => one.hears("staff_being_taken_over_chat")));
+  await Promise.all([winner, vera].map((one) => one.receives("staff_being_taken_over_chat")));
   await pause();
   await winner.send("staff_msg", { room, content: text("One more thing …") });
   await pause();
   await sam.ok("staff_msg", { room, content: text("Sam here: it comes today.") });
-  await vera.hears("staff_send");
+  await vera.receives("staff_send");
   await pause();
   await vera.ok("visitor_msg", text("Wonderful, bye!"));
-  await sam.hears("visitor_send");
+  await sam.receives("visitor_send");
   await pause();
 }
 
 async function visitorLeaves({ vera, sam }: Claimed): Promise<void> {
   printAct("The visitor leaves", "That closes the chat. Nobody is disconnected.");
   await vera.ok("visitor_leave_room");
-  await sam.hears("visitor_leave");
+  await sam.receives("visitor_leave");
   await pause();
 }
 
@@ -182,7 +182,7 @@ async function lookBack(url: string, { sam, room, ...others }: Claimed): Promise
     throw new DemoError("The numbers have a gap, which should never be.");
   }
   console.log(`
-${count.sent} events sent, ${count.heard} heard, ${messages.length} messages kept, numbered from 1 without a gap.
+${count.sent} events sent, ${count.received} heard, ${messages.length} messages kept, numbered from 1 without a gap.
 
 What to try next:
   ${url}/docs            the HTTP calls, to try in the browser

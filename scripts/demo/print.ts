@@ -21,7 +21,7 @@ export const printAside = (text: string): void => console.log(`   ${paint("dim",
 export const printSent = (who: Look, event: string, data: unknown): void =>
   line(who, paint("bold", "→ sends"), event, dataOf(data));
 
-export const printHeard = (who: Look, event: string, payload: unknown): void =>
+export const printReceived = (who: Look, event: string, payload: unknown): void =>
   line(who, paint("dim", "← hears"), event, gistOf(event, payload));
 
 export function printAck(who: Look, event: string, ack: [boolean, string | null, ChatMessage?]): void {

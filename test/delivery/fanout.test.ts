@@ -27,7 +27,7 @@ test("what many send at once reaches whom it concerns on the other pod, each vis
           return client;
         }),
       );
-      const opened = () => agent.heard.filter(({ event }) => event === "append_unclaimed_chats");
+      const opened = () => agent.received.filter(({ event }) => event === "append_unclaimed_chats");
       await expect.poll(() => opened().length).toBe(VISITORS);
       for (const { payload } of opened()) {
         await agent.ok("staff_join", { room: (payload as ServerPayload<"append_unclaimed_chats">).room.id });
@@ -39,7 +39,7 @@ test("what many send at once reaches whom it concerns on the other pod, each vis
         .toBe(VISITORS * EACH);
       // Two connections: that one has heard everything says nothing of the other.
       await expect.poll(() => agent.names().filter((name) => name === "visitor_send").length).toBe(VISITORS * EACH);
-      return agent.heard.filter(({ event }) => event === "visitor_send");
+      return agent.received.filter(({ event }) => event === "visitor_send");
     }),
   );
   for (const messages of heard) {

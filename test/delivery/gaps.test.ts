@@ -91,7 +91,7 @@ describe.each(topologies)("on %s", (topology) => {
       ...["staff_take_over_chat", "new_visitor_msg_for_supervisor", "staff_leave_chat_for_supervisor", ...again],
     ]);
     expect(stranger.names()).toEqual([]);
-    const numbers = cast.visitor.heard.flatMap(({ payload }) => numberOf(payload) ?? []);
+    const numbers = cast.visitor.received.flatMap(({ payload }) => numberOf(payload) ?? []);
     expect(numbers).toEqual([1, 2, 4, 5, 7, 1]);
     const { contents, user } = await cast.admin.next("agent_new_chat");
     expect(contents.map(({ sequence_num }) => sequence_num)).toEqual([1, 2]);
@@ -126,7 +126,7 @@ describe.each(topologies)("on %s", (topology) => {
       ),
     );
     await expect.poll(() => tab.names().length, { timeout: 5_000 }).toBe(450);
-    expect(tab.heard.map(({ payload }) => numberOf(payload))).toEqual(Array.from({ length: 450 }, (_, n) => n + 2));
+    expect(tab.received.map(({ payload }) => numberOf(payload))).toEqual(Array.from({ length: 450 }, (_, n) => n + 2));
   });
 
   test("nothing is told twice while nothing is lost, to whoever comes, goes and comes back", async () => {
@@ -268,7 +268,7 @@ test("whoever takes his snapshot for the state misses nothing of what happens wh
     await agent.next("staff_init");
     const onScreen = () => {
       const chats = new Set<string>();
-      for (const { event, payload } of agent.heard) {
+      for (const { event, payload } of agent.received) {
         if (event === "staff_init") {
           chats.clear();
           for (const { user } of (payload as ServerPayload<"staff_init">).unclaimed_chats) chats.add(user.id);
@@ -286,4 +286,4 @@ test("whoever takes his snapshot for the state misses nothing of what happens wh
 });
 
 const heardNumbers = (client: TestClient | Cast["agent"], event: string): number[] =>
-  client.heard.filter((one) => one.event === event).map(({ payload }) => numberOf(payload) ?? 0);
+  client.received.filter((one) => one.event === event).map(({ payload }) => numberOf(payload) ?? 0);

@@ -155,7 +155,7 @@ describe("from a real database", () => {
     );
     await open(organisation.id, good.id, { n: 1 });
     const opened = () =>
-      agent.heard.flatMap(({ event, payload }) =>
+      agent.received.flatMap(({ event, payload }) =>
         event === "append_unclaimed_chats" ? [(payload as ServerPayload<typeof event>).user.id] : [],
       );
     await expect.poll(opened, { timeout: 8_000 }).toContain(good.id);

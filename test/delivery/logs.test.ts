@@ -133,7 +133,7 @@ describe.each(topologies)("on %s", (topology) => {
     const { tab, agent, otherAgent, admin, supervisor, visitor, chatId, close } = await claimedChat();
     const flag = (id: string, severityLevel: number) => world.store.chats.flag({ ...by(id), severityLevel });
     const flagsOf = (client: TestClient, id: string) =>
-      client.heard
+      client.received
         .filter(({ event, payload }) => event.startsWith("chat_has_changed") && room(payload).id === id)
         .map(({ payload }) => room(payload).severity_level);
     const bothGet = async (id: string, levels: number[]) => {
@@ -175,7 +175,7 @@ describe.each(topologies)("on %s", (topology) => {
         (await fetch(world.url(0) + path, { headers })).text(),
       ),
     );
-    const seen = JSON.stringify([tab.heard, again.init, again.heard, pages]);
+    const seen = JSON.stringify([tab.received, again.init, again.received, pages]);
     expect(seen).toContain(chatId);
     expect(seen).not.toMatch(new RegExp(`${hidden}|invented|flagged|priority|"severity_level":[1-9]`));
     close();

@@ -26,8 +26,8 @@ test("what nobody told of who is online is told from presence, once", async () =
     expect(await silent.join(agent, "a")).toBe(true);
     const touching = setInterval(() => void silent.touch(), 1_000);
     const heardOfAgent = () =>
-      watchers.map(({ heard }) =>
-        heard
+      watchers.map(({ received }) =>
+        received
           .filter(({ payload }) => (payload as { user: { id: string } }).user.id === organisation.agent.id)
           .map(({ event }) => event),
       );
@@ -54,7 +54,7 @@ test("whoever connects when Redis has just lost its data is told within seconds 
     const admin = await enter(world.url(1), tokenOf(organisation.admin));
     const shown = () => {
       const ids = new Set((admin.init as ServerPayload<"staff_init">).online_users.map(({ id }) => id));
-      for (const { event, payload } of admin.heard) {
+      for (const { event, payload } of admin.received) {
         const { id } = (payload as ServerPayload<"staff_goes_online">).user;
         if (event === "staff_goes_online") ids.add(id);
         if (event === "staff_goes_offline") ids.delete(id);

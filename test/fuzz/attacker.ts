@@ -37,7 +37,7 @@ export function createAttacker({ url, tokens }: Target): Attacker {
   async function openSession(version: number, caller: Caller): Promise<string | undefined> {
     const line = await openLine(url);
     line.send(head(`GET ${path(version, "polling")}`, { Authorization: tokens[caller] }));
-    const sid = /"sid":"([^"]+)"/.exec(await line.heard(/"sid":"[^"]+"|HTTP\/1.1 [45]/, ANSWER_MS))?.[1];
+    const sid = /"sid":"([^"]+)"/.exec(await line.received(/"sid":"[^"]+"|HTTP\/1.1 [45]/, ANSWER_MS))?.[1];
     await line.end("reset", 0);
     if (sid !== undefined && sessions.push(sid) > MAX_SESSIONS) sessions.shift();
     return sid;
@@ -48,7 +48,7 @@ export function createAttacker({ url, tokens }: Target): Attacker {
     const line = await openLine(url);
     if (step.do === "upgrade") {
       line.send(head(`GET ${path(version, "websocket", sid)}`, upgradeHeaders));
-      await line.heard(/\r\n\r\n/, ANSWER_MS);
+      await line.received(/\r\n\r\n/, ANSWER_MS);
       for (const frame of step.frames) line.send(bytesOf(frame));
     } else if (step.do === "post") {
       const body = Buffer.from(step.body);
@@ -62,7 +62,7 @@ export function createAttacker({ url, tokens }: Target): Attacker {
     } else {
       line.send(head(`${step.do === "poll" ? "GET" : "PUT"} ${path(version, "polling", sid)}`, {}));
     }
-    if (step.end !== "reset") await line.heard(/\r\n\r\n/, ANSWER_MS);
+    if (step.end !== "reset") await line.received(/\r\n\r\n/, ANSWER_MS);
     await line.end(step.end, PATIENCE_MS);
   }
 
@@ -74,10 +74,10 @@ export function createAttacker({ url, tokens }: Target): Attacker {
         line.send(bytes.slice(at, at + size));
         if (pieces > 1) await delay(1);
       }
-      if (end !== "reset") await line.heard(/\r\n\r\n/, PATIENCE_MS);
+      if (end !== "reset") await line.received(/\r\n\r\n/, PATIENCE_MS);
       await line.end(end, PATIENCE_MS);
     },
-    async polling({ version, caller, steps, saysGoodbye }) {
+    async polling({ version, caller, steps, closesCleanly }) {
       const sid = await openSession(version, caller);
       const running: Promise<void>[] = [];
       for (const step of steps) {
@@ -85,7 +85,7 @@ export function createAttacker({ url, tokens }: Target): Attacker {
         await delay(step.pauseMs);
       }
       await Promise.all(running);
-      if (!saysGoodbye || sid === undefined) return;
+      if (!closesCleanly || sid === undefined) return;
       const ends: Promise<void>[] = [];
       // A session that is being closed already waits for a poll to say so, and a poll for something to say.
       const goodbye = version === 4 ? "1" : "1:1";
@@ -96,20 +96,20 @@ export function createAttacker({ url, tokens }: Target): Attacker {
       ] as const) {
         const line = await openLine(url);
         line.send(head(`${method} ${path(version, "polling", sid)}`, { "Content-Length": `${body.length}` }) + body);
-        ends.push(line.heard(/\r\n\r\n/, ANSWER_MS).then(() => line.end("reset", 0)));
+        ends.push(line.received(/\r\n\r\n/, ANSWER_MS).then(() => line.end("reset", 0)));
       }
       await Promise.all(ends);
     },
     async websocket({ version, caller, connects, frames, end }) {
       const line: Line = await openLine(url);
       line.send(head(`GET ${path(version, "websocket")}`, { ...upgradeHeaders, Authorization: tokens[caller] }));
-      await line.heard(/"sid":|HTTP\/1.1 [45]/, ANSWER_MS);
+      await line.received(/"sid":|HTTP\/1.1 [45]/, ANSWER_MS);
       if (connects) {
         line.send(bytesOf(textFrame("40")));
-        await line.heard(/40\{"sid"/, ANSWER_MS);
+        await line.received(/40\{"sid"/, ANSWER_MS);
       }
       for (const frame of frames) line.send(bytesOf(frame));
-      if (end !== "reset") await line.heard(/^.{9000}/s, PATIENCE_MS);
+      if (end !== "reset") await line.received(/^.{9000}/s, PATIENCE_MS);
       await line.end(end, PATIENCE_MS);
     },
   };

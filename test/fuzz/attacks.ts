@@ -21,7 +21,7 @@ export type Step = { pauseMs: number; whose: Whose; end: End } & (
 
 export type Attack =
   | { kind: "http"; bytes: string; pieces: number; end: End }
-  | { kind: "polling"; version: 3 | 4; caller: Caller; steps: Step[]; saysGoodbye: boolean }
+  | { kind: "polling"; version: 3 | 4; caller: Caller; steps: Step[]; closesCleanly: boolean }
   | { kind: "websocket"; version: 3 | 4; caller: Caller; connects: boolean; frames: Frame[]; end: End };
 
 const end = fc.constantFrom<End>("reset", "close", "wait");
@@ -70,7 +70,7 @@ const attack = (mayStay: boolean): fc.Arbitrary<Attack> =>
     fc.record({
       ...{ kind: fc.constant("polling" as const), version, caller },
       steps: fc.array(step, { maxLength: 10, size: "max" }),
-      saysGoodbye: mayStay ? fc.boolean() : fc.constant(true),
+      closesCleanly: mayStay ? fc.boolean() : fc.constant(true),
     }),
     fc.record({ kind: fc.constant("websocket" as const), version, caller, connects: fc.boolean(), frames, end }),
   );

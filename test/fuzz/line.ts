@@ -6,7 +6,7 @@ import { within } from "../../src/platform/time.ts";
 export type Line = {
   send(bytes: Buffer | string): void;
   /** Resolves to all that has come in once it matches, the service has hung up, or the time is over. */
-  heard(pattern: RegExp, ms: number): Promise<string>;
+  received(pattern: RegExp, ms: number): Promise<string>;
   isClosed(): boolean;
   /** Resolves to whether the service closes it within this time. */
   closed(ms: number): Promise<boolean>;
@@ -15,7 +15,7 @@ export type Line = {
 };
 
 /** So much of what comes in is looked at. */
-const MAX_HEARD = 100_000;
+const MAX_RECEIVED = 100_000;
 
 export async function openLine(url: string): Promise<Line> {
   const { hostname, port } = new URL(url);
@@ -27,11 +27,11 @@ export async function openLine(url: string): Promise<Line> {
     isOver = true;
   });
   const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
-  let heard = "";
+  let received = "";
   let look = () => {};
   socket.on("error", () => {});
   socket.setEncoding("latin1").on("data", (chunk: string) => {
-    if (heard.length < MAX_HEARD) heard += chunk;
+    if (received.length < MAX_RECEIVED) received += chunk;
     look();
   });
   await Promise.race([once(socket, "connect").catch(() => {}), closed]);
@@ -39,13 +39,13 @@ export async function openLine(url: string): Promise<Line> {
     send(bytes) {
       if (socket.writable) socket.write(bytes as string, typeof bytes === "string" ? "latin1" : undefined);
     },
-    async heard(pattern, ms) {
+    async received(pattern, ms) {
       const found = new Promise<void>((resolve) => {
-        look = () => void (pattern.test(heard) && resolve());
+        look = () => void (pattern.test(received) && resolve());
         look();
       });
       await within(ms, Promise.race([found, over]));
-      return heard;
+      return received;
     },
     isClosed: () => isOver,
     async closed(ms) {

@@ -61,7 +61,7 @@ test("who reads nothing of an answer is hung up on after 10 s, and who reads slo
     socket.write(`GET /chats/${chatId}/messages HTTP/1.1\r\nHost: here\r\nAuthorization: ${token}\r\n\r\n`);
     return socket;
   };
-  const [deaf, slow] = [ask(), ask()];
+  const [stalled, slow] = [ask(), ask()];
   let read = 0;
   slow.on("data", ({ length }) => {
     read += length;
@@ -69,8 +69,8 @@ test("who reads nothing of an answer is hung up on after 10 s, and who reads slo
     setTimeout(() => slow.resume(), 40);
   });
   // What it sends is no sign of reading, and is answered by a reset in the end.
-  const poke = setInterval(() => deaf.write("\r\n"), 500);
-  await new Promise((resolve) => deaf.once("close", resolve));
+  const poke = setInterval(() => stalled.write("\r\n"), 500);
+  await new Promise((resolve) => stalled.once("close", resolve));
   clearInterval(poke);
   await expect.poll(() => read, { timeout: 40_000 }).toBeGreaterThan(20_000_000);
   slow.destroy();

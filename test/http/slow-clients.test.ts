@@ -20,7 +20,7 @@ afterAll(async () => {
 /** Goes on with its header, a letter at a time, until it is told that this takes too long. */
 async function dribble(line: Line): Promise<void> {
   line.send("GET /livez HTTP/1.1\r\nHost: here\r\nX: ");
-  while ((await line.heard(/./s, 500)) === "" && !line.isClosed()) line.send("x");
+  while ((await line.received(/./s, 500)) === "" && !line.isClosed()) line.send("x");
 }
 
 test.concurrent.each<[what: string, begin: (line: Line) => Promise<void> | void, answer: RegExp]>([
@@ -31,5 +31,5 @@ test.concurrent.each<[what: string, begin: (line: Line) => Promise<void> | void,
   const line = await openLine(pod.url);
   void begin(line);
   expect(await line.closed(ENDS_WITHIN_MS)).toBe(true);
-  expect(await line.heard(/$/, 0)).toMatch(answer);
+  expect(await line.received(/$/, 0)).toMatch(answer);
 });

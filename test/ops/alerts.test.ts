@@ -17,7 +17,7 @@ const thenRate = (before: number, after: number) => {
   return `0+${before * INTERVAL_S}x${BEFORE} ${end}+${after * INTERVAL_S}x${ALL - BEFORE}`;
 };
 /** From then on it is gone, or is there for the first time. */
-const thenGone = (value: number) => `${value}x${BEFORE} stale _x${ALL - BEFORE}`;
+const thenStale = (value: number) => `${value}x${BEFORE} stale _x${ALL - BEFORE}`;
 const thenThere = (value: number) => `_x${BEFORE} ${value}x${ALL - BEFORE}`;
 
 const pod = (name: string) => `namespace="chat",pod="${name}",instance="${name}:3000",job="chat-backend"`;
@@ -79,7 +79,7 @@ const result = (name: string) => series("chat_events_total", `event="staff_msg",
 
 const cases: Record<string, Case> = {
   ChatNoPods: {
-    wrong: { [series("up")]: thenGone(1), [series("up", "", "b")]: thenGone(1) },
+    wrong: { [series("up")]: thenStale(1), [series("up", "", "b")]: thenStale(1) },
     almost: { [series("up", "", "b")]: `1x${BEFORE} 0x2 1x${ALL}` },
   },
   ChatNotReady: {
@@ -87,7 +87,7 @@ const cases: Record<string, Case> = {
     almost: { [series("chat_ready")]: then(1, 0) },
   },
   ChatTooFewPods: {
-    wrong: { [series("up", "", "b")]: thenGone(1) },
+    wrong: { [series("up", "", "b")]: thenStale(1) },
     almost: { [series("up", "", "b")]: `1x${BEFORE} _x30 1x${ALL}` },
   },
   ChatPodDown: {
@@ -337,7 +337,7 @@ describe("at night, when hardly anybody tries", () => {
       [series("chat_database_up", "", name)]: then(1, 0),
     }));
     // What is read from it is gone as well.
-    const gone = { [series("chat_queue_oldest_seconds")]: thenGone(0) };
+    const gone = { [series("chat_queue_oldest_seconds")]: thenStale(0) };
     expectAlerts({ ...away, ...gone }, [
       [29, []],
       [33, ["ChatDatabaseDown", "ChatNotReady"]],
@@ -350,11 +350,11 @@ describe("at night, when hardly anybody tries", () => {
     const other = { 'up{namespace="other",pod="z",instance="z:3000",job="chat-backend"}': always(1) };
     const others = { 'up{namespace="other",pod="y",instance="y:3000",job="chat-backend"}': always(1) };
     const gone = twice((name) => ({
-      [series("up", "", name)]: thenGone(1),
-      [series("chat_ready", "", name)]: thenGone(1),
-      [series("chat_database_up", "", name)]: thenGone(1),
-      [series("chat_redis_up", "", name)]: thenGone(1),
-      [series("chat_build_info", "", name)]: thenGone(1),
+      [series("up", "", name)]: thenStale(1),
+      [series("chat_ready", "", name)]: thenStale(1),
+      [series("chat_database_up", "", name)]: thenStale(1),
+      [series("chat_redis_up", "", name)]: thenStale(1),
+      [series("chat_build_info", "", name)]: thenStale(1),
     }));
     const sweeps = { [series("chat_presence_sweep_seconds_count")]: `0+15x${BEFORE} stale _x${ALL - BEFORE}` };
     expectAlerts({ ...other, ...others, ...gone, ...sweeps }, [

@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { migrate } from "../../src/platform/postgres/migrate.ts";
 import { enter } from "../support/client.ts";
-import { connectDeaf, connectDeafPolling, connectUnpolled } from "../support/floods/connections.ts";
+import { connectStalled, connectStalledPolling, connectUnpolled } from "../support/floods/connections.ts";
 import { type Rig, startRig } from "../support/floods/rig.ts";
 import { connectRaw } from "../support/raw.ts";
 import { type OwnPostgres, startOwnPostgres } from "../support/servers.ts";
@@ -86,16 +86,16 @@ describe(`${CONNECTIONS} connections of one visitor write while PostgreSQL stand
 });
 
 test.each([
-  ["by websocket", connectDeaf],
+  ["by websocket", connectStalled],
   ["by polling, who never poll", connectUnpolled],
-  ["by polling, who don't read the answer", connectDeafPolling],
+  ["by polling, who don't read the answer", connectStalledPolling],
 ])("100 staff who don't read, %s, while visitors write what they may", async (how, connect) => {
   const url = rig.world.url(0);
   const token = tokenOf(rig.organisation.agent);
   const writers = (await Promise.all(Array.from({ length: 3 }, () => flooders(10)))).flat();
-  const deaf = await Promise.all(Array.from({ length: 100 }, () => connect(url, token)));
+  const stalled = await Promise.all(Array.from({ length: 100 }, () => connect(url, token)));
   const figures = await rig.measure(`deaf ${how}`, () => send(writers, long, 8_000));
-  for (const one of deaf) one?.destroy();
+  for (const one of stalled) one?.destroy();
   expect((await enter(url, tokenOf(rig.organisation.admin))).socket.connected).toBe(true);
   expect(figures.peakMb).toBeLessThan(MAX_MB);
   expect(figures.stoppedMs).toBeLessThan(MAX_STOP_MS);

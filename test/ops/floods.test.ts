@@ -6,9 +6,9 @@ import type { ServerPayload } from "../../src/contract/events.ts";
 import type { Staff } from "../../src/contract/models.ts";
 import {
   askAndDontRead,
-  connectDeaf,
-  connectDeafPolling,
   connectReader,
+  connectStalled,
+  connectStalledPolling,
   connectUnpolled,
 } from "../support/floods/connections.ts";
 import { fill } from "../support/floods/fill.ts";
@@ -47,10 +47,10 @@ const times = <T>(count: number, make: (n: number) => Promise<T>) =>
   Promise.all(Array.from({ length: count }, (_, n) => make(n)));
 
 test.each([
-  [40, "read nothing after CONNECT", connectDeaf],
-  [100, "read nothing after CONNECT", connectDeaf],
+  [40, "read nothing after CONNECT", connectStalled],
+  [100, "read nothing after CONNECT", connectStalled],
   [100, "poll no more after CONNECT", connectUnpolled],
-  [100, "read nothing of what they poll", connectDeafPolling],
+  [100, "read nothing of what they poll", connectStalledPolling],
 ])("a visitor with 100 large messages, %i of whose connections %s", async (count, what, connectOne) => {
   const { organisation, world } = rig;
   const visitor = await organisation.visitor();

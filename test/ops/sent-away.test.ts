@@ -1,10 +1,10 @@
 // Clients of other makes, behind HAProxy, while the pods stop one after the other: all of them come back by themselves.
 import { afterEach, beforeAll, expect, test } from "vitest";
 import { enter } from "../support/client.ts";
-import { connectDeaf } from "../support/deaf-client.ts";
 import { type Farm, startFarm } from "../support/farm.ts";
 import { requirePython, startPython } from "../support/python.ts";
 import { transports } from "../support/raw.ts";
+import { connectStalled } from "../support/stalled-client.ts";
 import { tokenOf } from "../support/world.ts";
 
 let python: string;
@@ -47,6 +47,6 @@ test("python-socketio goes on in its chat, and nobody is seen to leave", async (
 
 test("a client that reads nothing after a close frame, as Java's, notices it", async () => {
   farm = await startFarm({ pods: 1, haproxy: {}, env: { DRAIN_MS: "0" } });
-  const client = await connectDeaf(farm.url, tokenOf((await farm.organisation()).agent));
+  const client = await connectStalled(farm.url, tokenOf((await farm.organisation()).agent));
   await Promise.all([client.lost, farm.stop(1)]);
 });

@@ -15,9 +15,9 @@ test.concurrent("a body that never ends is answered 408, and hung up on", async 
   const head =
     "POST /anonymous/login HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\nContent-Length: 900000";
   line.send(`${head}\r\n\r\n{"name":"`);
-  while ((await line.heard(/./s, 500)) === "" && !line.isClosed()) line.send("x");
+  while ((await line.received(/./s, 500)) === "" && !line.isClosed()) line.send("x");
   expect(await line.closed(10_000)).toBe(true);
-  expect(await line.heard(/$/, 0)).toMatch(/^HTTP\/1.1 408 /);
+  expect(await line.received(/$/, 0)).toMatch(/^HTTP\/1.1 408 /);
 });
 
 test.concurrent("who has come in by polling, and never polls again, leaves", async () => {

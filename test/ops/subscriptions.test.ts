@@ -19,14 +19,14 @@ const channels = ["a", "b", "c", "d", "e", "f"].map((name) => `chat:${name}`);
 
 test("a master in whose place something takes connections and says nothing is left for its replica", async () => {
   const bus = await connectBus(readRedisUrl(set.url), { onFault() {}, onLost() {}, onLag() {} });
-  const heard = new Set<string>();
-  bus.onMessage((channel) => channels.includes(channel) && heard.add(channel));
+  const received = new Set<string>();
+  bus.onMessage((channel) => channels.includes(channel) && received.add(channel));
   for (const channel of channels) bus.subscribe(channel);
   const all = async () => {
-    heard.clear();
+    received.clear();
     for (const channel of channels) bus.publish(channel, "x");
     await delay(300);
-    return [...heard].sort();
+    return [...received].sort();
   };
   await expect.poll(all, { timeout: 10_000 }).toEqual(channels);
 
@@ -53,8 +53,8 @@ test("after an outage of all masters everything is heard again, however slow the
   const address = readRedisUrl(set.url.replaceAll("127.0.0.1", "localhost"));
   const options = { shardedSubscribers: true, slotsRefreshInterval: 2_000, dnsLookup: slowly as never };
   const subscriber = connect(address, { maxRetriesPerRequest: null }, options);
-  const heard = new Set<string>();
-  subscriber.on("error", () => {}).on("smessage", (channel: string) => heard.add(channel));
+  const received = new Set<string>();
+  subscriber.on("error", () => {}).on("smessage", (channel: string) => received.add(channel));
   for (const channel of channels) await subscriber.ssubscribe(channel);
   for (const node of set.nodes) await node.kill();
   await delay(30_000);
@@ -63,7 +63,7 @@ test("after an outage of all masters everything is heard again, however slow the
   commands.on("error", () => {});
   const all = async () => {
     for (const channel of channels) await commands.spublish(channel, "x").catch(() => {});
-    return [...heard].sort();
+    return [...received].sort();
   };
   try {
     await expect.poll(all, { timeout: 60_000, interval: 500 }).toEqual(channels);

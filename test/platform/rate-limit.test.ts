@@ -109,7 +109,7 @@ describe("on a running service", () => {
     expect(ack).toEqual([false, refusals.contentNotObject.sentence]);
     const unknown = await Promise.all(many.map(() => visitor.send("no such event")));
     expect(unknown.filter(([, why]) => why === tooFast[1]).length).toBeGreaterThan(20);
-    const contents = agent.heard.flatMap(({ payload }) => {
+    const contents = agent.received.flatMap(({ payload }) => {
       const { content, contents } = payload as { content?: unknown; contents?: unknown[] };
       return contents ?? [content];
     });

@@ -73,15 +73,15 @@ describe("more new connections than a process takes in a second", () => {
     const headers = { authorization: tokenOf(await organisation.visitor()) };
     const address = `${slow.url}${handshakePath("polling")}`;
     const { sid } = JSON.parse((await (await fetch(address, { headers })).text()).slice(1));
-    let heard = "";
+    let received = "";
     // Once is enough, unless that takes a second.
-    for (let n = 0; n < 20 && !heard.includes(refusals.busy.sentence); n++) {
+    for (let n = 0; n < 20 && !received.includes(refusals.busy.sentence); n++) {
       for (const packet of n === 0 ? ["40"] : ["41", "40"])
         await fetch(`${address}&sid=${sid}`, { method: "POST", body: packet });
       // What comes at last is either that it is in, or that it isn't.
-      for (heard = ""; !/4[04]\{/.test(heard); ) heard = await (await fetch(`${address}&sid=${sid}`)).text();
+      for (received = ""; !/4[04]\{/.test(received); ) received = await (await fetch(`${address}&sid=${sid}`)).text();
     }
-    expect(heard).toContain(refusals.busy.sentence);
+    expect(received).toContain(refusals.busy.sentence);
     await slow.stop();
   });
 

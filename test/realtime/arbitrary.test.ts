@@ -31,11 +31,11 @@ beforeEach(async () => {
     rooms.push(message?.chat_id as string);
   }
   await cast.agent.ok("staff_join", { room: rooms[0] });
-  await hearEverything();
+  await receiveEverything();
 });
 
 /** A single process tells its listeners before it answers: once each has made a round trip, all was heard. */
-const hearEverything = () => Promise.all(Object.values(cast).map((client) => client.send("no such event")));
+const receiveEverything = () => Promise.all(Object.values(cast).map((client) => client.send("no such event")));
 /** The closed list of what may be said after `false`: a fault of the service itself isn't among it. */
 const sentences = Object.entries(refusals)
   .filter(([code]) => code !== "internal" && code !== "unavailable")
@@ -154,7 +154,7 @@ test.each<Sender>(["visitor", "agent", "admin"])(
       fc.asyncProperty(events, args, async (event, given) => {
         for (const client of Object.values(cast)) client.forget();
         const [result, error, ...others] = await cast[sender].send(event, ...given);
-        await hearEverything();
+        await receiveEverything();
         if (result === true) {
           expect(error).toBe(null);
           expect(mayBeTrue(sender, event, given)).toBe(true);

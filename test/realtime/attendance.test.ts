@@ -66,9 +66,9 @@ describe.each(topologies)("on %s", (topology) => {
     expect((await one.client.next("staff_leave")).user).toEqual(organisation.agent);
     expect((await other.client.next("staff_leave")).room.id).toBe(other.room);
     await vi.waitFor(() =>
-      expect(admin.heard.at(-1)).toEqual({ event: "staff_goes_offline", payload: { user: organisation.agent } }),
+      expect(admin.received.at(-1)).toEqual({ event: "staff_goes_offline", payload: { user: organisation.agent } }),
     );
-    const rooms = admin.heard.flatMap(({ event, payload }) =>
+    const rooms = admin.received.flatMap(({ event, payload }) =>
       event === "staff_leave_chat_for_supervisor" ? [(payload as ServerPayload<typeof event>).room.id] : [],
     );
     expect(rooms.sort()).toEqual([one.room, other.room].sort());
@@ -114,7 +114,7 @@ describe.each(topologies)("on %s", (topology) => {
     await admin.next("staff_goes_offline");
     await visitorBack.ok("visitor_msg", { text: "still here" });
     expect((await agentBack.next("visitor_send")).content).toEqual({ text: "still here" });
-    const concerning = admin.heard.filter(
+    const concerning = admin.received.filter(
       ({ payload }) => (payload as { user: { id: string } }).user.id === organisation.agent.id,
     );
     expect(concerning).toEqual([]);
@@ -130,7 +130,7 @@ describe.each(topologies)("on %s", (topology) => {
     expect(names).toContain("agent");
     expect((await client.next("staff_leave")).room.id).toBe(room);
     await settled();
-    const offline = admin.heard.filter(({ event }) => event === "staff_goes_offline").map(({ payload }) => payload);
+    const offline = admin.received.filter(({ event }) => event === "staff_goes_offline").map(({ payload }) => payload);
     expect(offline).toContainEqual({ user: organisation.agent });
     expect(
       offline.filter((payload) => (payload as { user: { id: string } }).user.id === organisation.agent.id),

@@ -165,8 +165,8 @@ describe.each(topologies)("on %s", (topology) => {
       ...{ cast, rooms, organisation },
       async nothingHappened() {
         await settle(world, organisation, cast);
-        const heard = Object.entries(cast).map(([name, client]) => [name, client.names()]);
-        expect(heard).toEqual(heard.map(([name]) => [name, []]));
+        const received = Object.entries(cast).map(([name, client]) => [name, client.names()]);
+        expect(received).toEqual(received.map(([name]) => [name, []]));
         expect(await stored()).toEqual(before);
         for (const client of Object.values(cast)) expect(client.socket.connected).toBe(true);
       },
@@ -336,8 +336,8 @@ describe.each(topologies)("on %s", (topology) => {
     ]) {
       cast.admin.forget();
       await cast.agent.ok("change_chat_priority", ...flag(sent));
-      const heard = await cast.admin.next("chat_has_changed_priority_for_supervisor");
-      expect(heard).toMatchObject({ room: { id: rooms.served, severity_level: kept } });
+      const received = await cast.admin.next("chat_has_changed_priority_for_supervisor");
+      expect(received).toMatchObject({ room: { id: rooms.served, severity_level: kept } });
     }
   });
 
@@ -432,13 +432,13 @@ describe.each(topologies)("on %s", (topology) => {
       for (const client of Object.values(cast)) client.forget();
       await cast.visitor.ok("visitor_msg", content);
       await cast.agent.ok("staff_msg", { room: rooms.served, content });
-      const heard = await Promise.all([
+      const received = await Promise.all([
         cast.agent.next("visitor_send"),
         cast.admin.next("new_visitor_msg_for_supervisor"),
         cast.visitor.next("staff_send"),
         cast.supervisor.next("new_staff_msg_for_supervisor"),
       ]);
-      for (const payload of heard) {
+      for (const payload of received) {
         expect(JSON.stringify(payload.content)).toBe(text);
         expect(JSON.stringify(payload.message.content)).toBe(text);
       }

@@ -28,7 +28,7 @@ async function openSession(token: string) {
   return {
     /** Answers the status: 400 when there is no such session any more. */
     say: async (packets: string) => (await ask({ method: "POST", body: packets })).status,
-    async hear(what: string) {
+    async receive(what: string) {
       for (;;) {
         const { status, text } = await ask({});
         if (status !== 200 || text.includes(what)) return text;
@@ -89,13 +89,13 @@ test("a token that has expired lets nobody in again on a connection that it has 
   const { agent } = await world.organisation();
   const sign = createSigner({ key: JWT_SECRET, algorithm: "HS256" });
   const exp = Math.floor(Date.now() / 1000) + 3;
-  const { say, hear } = await openSession(sign({ sub: agent.id, type: "staff", exp }));
+  const { say, receive } = await openSession(sign({ sub: agent.id, type: "staff", exp }));
   await say("40");
-  await hear("staff_init");
+  await receive("staff_init");
   await say("41");
   await delay(exp * 1000 - Date.now());
   await say("40");
-  expect(await hear("44")).toContain(refusals.invalidToken.sentence);
+  expect(await receive("44")).toContain(refusals.invalidToken.sentence);
 });
 
 test.each([

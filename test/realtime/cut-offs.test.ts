@@ -116,7 +116,7 @@ async function pollAs(token: string) {
   const poll = async () => (await fetch(`${address}&sid=${sid}`)).text();
   const say = (body: string) => fetch(`${address}&sid=${sid}`, { method: "POST", body });
   await say("40");
-  for (let heard = ""; !heard.includes("staff_init"); ) heard = await poll();
+  for (let received = ""; !received.includes("staff_init"); ) received = await poll();
   return { poll, say };
 }
 
@@ -245,9 +245,9 @@ describe("a connection that has become old", { timeout: 40_000 }, () => {
       const send = () => visitor.socket.timeout(2_000).emitWithAck("visitor_msg", { n: written }, { id });
       while (!(await send().catch(() => false))) {}
     }
-    const heard = () => agent.heard.flatMap(({ event, payload }) => (event === "visitor_send" ? [payload] : []));
-    await expect.poll(() => heard().length, { timeout: 10_000 }).toBeGreaterThanOrEqual(written);
-    const numbers = heard().map((payload) => (payload as ServerPayload<"visitor_send">).content as { n: number });
+    const received = () => agent.received.flatMap(({ event, payload }) => (event === "visitor_send" ? [payload] : []));
+    await expect.poll(() => received().length, { timeout: 10_000 }).toBeGreaterThanOrEqual(written);
+    const numbers = received().map((payload) => (payload as ServerPayload<"visitor_send">).content as { n: number });
     expect(numbers.map(({ n }) => n)).toEqual(Array.from({ length: written }, (_, n) => n));
     expect(await cutOffs(pod, "max_age")).toBe(reasons.length);
     // At this one the client library would stay away.

@@ -369,14 +369,15 @@ test("whoever leaves while his snapshot is read, and comes again on the same con
   const address = `${slow.url}${handshakePath("polling")}`;
   const { sid } = JSON.parse((await (await fetch(address, { headers })).text()).slice(1));
   const say = (packet: string) => fetch(`${address}&sid=${sid}`, { method: "POST", body: packet });
-  const hear = async (packet: string) => {
-    for (let heard = ""; !heard.includes(packet); ) heard = await (await fetch(`${address}&sid=${sid}`)).text();
+  const receive = async (packet: string) => {
+    for (let received = ""; !received.includes(packet); )
+      received = await (await fetch(`${address}&sid=${sid}`)).text();
   };
   await say("40");
-  await hear("40{");
+  await receive("40{");
   await say("41");
   await say("40");
-  await hear("visitor_init");
+  await receive("visitor_init");
   await slow.stop();
   await way.close();
 });

@@ -42,8 +42,8 @@ describe.each(topologies)("on %s", (topology) => {
     (await world.store.lists.messages({ organisationId: organisation.id }, room, { take: 1000 }))?.messages ?? [];
   const numbers = (messages: ChatMessage[]) => messages.map(({ sequence_num }) => sequence_num);
   const upTo = (last: number) => Array.from({ length: last }, (_, n) => n + 1);
-  const messagesHeard = (client: TestClient, event: string) =>
-    client.heard
+  const messagesReceived = (client: TestClient, event: string) =>
+    client.received
       .filter((one) => one.event === event)
       .map(({ payload }) => (payload as { message: ChatMessage }).message);
 
@@ -56,7 +56,7 @@ describe.each(topologies)("on %s", (topology) => {
       expect(numbers(messages)).toEqual(upTo(22));
       expect(messages.slice(2).map(({ content }) => content)).toEqual(upTo(20).map((n) => ({ n })));
       await settled();
-      expect(messagesHeard(agent, "visitor_send")).toEqual(messages.slice(2));
+      expect(messagesReceived(agent, "visitor_send")).toEqual(messages.slice(2));
     });
 
     test("events sent at once, before the snapshot even, are done one after the other", async () => {
@@ -74,13 +74,13 @@ describe.each(topologies)("on %s", (topology) => {
       const closed = [false, refusals.roomClosed.sentence];
       expect(await Promise.all(sent)).toEqual([fine, fine, fine, closed, fine, fine]);
       await settled();
-      const heard = [
+      const received = [
         "append_unclaimed_chats",
         "visitor_unclaimed_msg",
         "visitor_leave_queue",
         "append_unclaimed_chats",
       ];
-      expect(agent.names()).toEqual([...heard, "visitor_unclaimed_msg"]);
+      expect(agent.names()).toEqual([...received, "visitor_unclaimed_msg"]);
     });
 
     test("visitor and staff writing at once, from different pods, leave no gap and no duplicate", async () => {
@@ -96,8 +96,8 @@ describe.each(topologies)("on %s", (topology) => {
       expect(by("visitor")).toEqual(upTo(50));
       expect(by("staff")).toEqual(upTo(50));
       await settled();
-      const heard = [...messagesHeard(agent, "visitor_send"), ...messagesHeard(writer, "staff_send")];
-      expect(numbers(heard).sort((a, b) => a - b)).toEqual(numbers(messages).slice(2));
+      const received = [...messagesReceived(agent, "visitor_send"), ...messagesReceived(writer, "staff_send")];
+      expect(numbers(received).sort((a, b) => a - b)).toEqual(numbers(messages).slice(2));
     });
 
     test("a message is never acked true and lost while the chat is claimed, taken over or closed", async () => {
@@ -116,12 +116,12 @@ describe.each(topologies)("on %s", (topology) => {
       expect(messages.filter(({ type_id }) => type_id === 1).map(({ content }) => content.n)).toEqual([0, ...acked]);
       expect(refused).toEqual(refused.map(() => refusals.roomClosed.sentence));
       await settled();
-      const heard = [
-        ...messagesHeard(admin, "visitor_unclaimed_msg"),
-        ...messagesHeard(admin, "new_visitor_msg_for_supervisor"),
-        ...messagesHeard(admin, "visitor_send"),
+      const received = [
+        ...messagesReceived(admin, "visitor_unclaimed_msg"),
+        ...messagesReceived(admin, "new_visitor_msg_for_supervisor"),
+        ...messagesReceived(admin, "visitor_send"),
       ];
-      expect(heard.map(({ content }) => content.n).sort((a, b) => Number(a) - Number(b))).toEqual(acked);
+      expect(received.map(({ content }) => content.n).sort((a, b) => Number(a) - Number(b))).toEqual(acked);
     });
 
     test("two tabs that open a chat at once open one", async () => {
@@ -176,7 +176,7 @@ describe.each(topologies)("on %s", (topology) => {
       await writer.ok("visitor_leave_room");
       expect(await writer.send("visitor_first_msg", again, { id: visitorId })).toEqual(reopened);
       await settled();
-      expect(agent.heard.filter(({ event }) => event === "append_unclaimed_chats")).toHaveLength(2);
+      expect(agent.received.filter(({ event }) => event === "append_unclaimed_chats")).toHaveLength(2);
     });
 
     test("an id that a staff has used is refused in another chat, and stays a resend in its own", async () => {
@@ -211,8 +211,8 @@ describe.each(topologies)("on %s", (topology) => {
         expect(await writer.send(event, { text: "Hello" }, { id })).toEqual(first);
       }
       await settled();
-      const heard = ["append_unclaimed_chats", "visitor_leave_queue", "append_unclaimed_chats"];
-      expect(agent.names()).toEqual(heard);
+      const received = ["append_unclaimed_chats", "visitor_leave_queue", "append_unclaimed_chats"];
+      expect(agent.names()).toEqual(received);
     });
 
     test("the id counts per sender", async () => {
@@ -236,7 +236,7 @@ describe.each(topologies)("on %s", (topology) => {
       }
       expect(numbers(await stored(room))).toEqual(upTo(12));
       await settled();
-      expect(messagesHeard(agent, "visitor_send").map(({ content }) => content.n)).toEqual(upTo(10));
+      expect(messagesReceived(agent, "visitor_send").map(({ content }) => content.n)).toEqual(upTo(10));
     });
 
     test("the same first message from two connections at once opens one chat with one message", async () => {

@@ -194,7 +194,7 @@ test("database connections that are killed in the middle are an outage to those 
     await vi.waitFor(() => Promise.all(visitors.map((visitor) => visitor.ok("visitor_first_msg", { round }))), 10_000);
     // After a fault each may be heard twice.
     const opened = () => {
-      const all = agent.heard.filter(({ event }) => event === "append_unclaimed_chats");
+      const all = agent.received.filter(({ event }) => event === "append_unclaimed_chats");
       return new Set(all.map(({ payload }) => (payload as ServerPayload<"append_unclaimed_chats">).room.id));
     };
     await vi.waitFor(() => expect(opened().size).toBe(visitors.length), 10_000);

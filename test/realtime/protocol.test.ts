@@ -49,11 +49,11 @@ describe.each(topologies)("on %s", (topology) => {
   }
 
   /** Asserts who heard what since `forgetAll`, nobody else having heard anything. */
-  async function expectHeard(expected: Record<string, string[]>, others: Record<string, TestClient> = {}) {
+  async function expectReceived(expected: Record<string, string[]>, others: Record<string, TestClient> = {}) {
     const everybody = { ...cast, ...others };
     await settle(world, organisation, everybody);
-    const heard = Object.entries(everybody).map(([name, client]) => [name, client.names()] as const);
-    expect(Object.fromEntries(heard.filter(([, names]) => names.length > 0))).toEqual(expected);
+    const received = Object.entries(everybody).map(([name, client]) => [name, client.names()] as const);
+    expect(Object.fromEntries(received.filter(([, names]) => names.length > 0))).toEqual(expected);
   }
 
   const second = (user: Parameters<typeof tokenOf>[0], n = 1) => enter(world.url(n), tokenOf(user));
@@ -63,7 +63,7 @@ describe.each(topologies)("on %s", (topology) => {
       await begin();
       await cast.visitor.ok("visitor_first_msg", { text: "Hello", z: 1, a: 2 });
       const everyStaff = ["append_unclaimed_chats"];
-      await expectHeard({
+      await expectReceived({
         ...{
           admin: everyStaff,
           supervisor: everyStaff,
@@ -120,7 +120,7 @@ describe.each(topologies)("on %s", (topology) => {
       await cast.agent.ok("staff_leave_room", { room });
       await forgetAll();
       expect(await cast.visitor.send(event, { text: "?" })).toEqual(closed);
-      await expectHeard({});
+      await expectReceived({});
     });
 
     test("reaches all staff while the chat is queued", async () => {
@@ -128,8 +128,14 @@ describe.each(topologies)("on %s", (topology) => {
       await openChat();
       await forgetAll();
       await cast.visitor.ok(event, { text: "more" });
-      const heard = ["visitor_unclaimed_msg"];
-      await expectHeard({ admin: heard, supervisor: heard, otherSupervisor: heard, agent: heard, otherAgent: heard });
+      const received = ["visitor_unclaimed_msg"];
+      await expectReceived({
+        admin: received,
+        supervisor: received,
+        otherSupervisor: received,
+        agent: received,
+        otherAgent: received,
+      });
       expect(await cast.agent.next("visitor_unclaimed_msg")).toMatchObject({
         content: { text: "more" },
         message: { sequence_num: 2, content: { text: "more" }, sender: null },
@@ -142,10 +148,15 @@ describe.each(topologies)("on %s", (topology) => {
       await claimedChat();
       await cast.visitor.ok(event, { text: "more" });
       const watching = ["new_visitor_msg_for_supervisor"];
-      await expectHeard({ agent: ["visitor_send"], admin: watching, supervisor: watching, otherSupervisor: watching });
-      const heard = await cast.agent.next("visitor_send");
-      expect(heard).toMatchObject({ content: { text: "more" }, message: { sequence_num: 3 } });
-      expect(await cast.admin.next("new_visitor_msg_for_supervisor")).toEqual(heard);
+      await expectReceived({
+        agent: ["visitor_send"],
+        admin: watching,
+        supervisor: watching,
+        otherSupervisor: watching,
+      });
+      const received = await cast.agent.next("visitor_send");
+      expect(received).toMatchObject({ content: { text: "more" }, message: { sequence_num: 3 } });
+      expect(await cast.admin.next("new_visitor_msg_for_supervisor")).toEqual(received);
     });
 
     test("reaches a monitor who serves the chat himself only once", async () => {
@@ -153,7 +164,7 @@ describe.each(topologies)("on %s", (topology) => {
       await claimedChat(cast.supervisor);
       await cast.visitor.ok(event, { text: "more" });
       const watching = ["new_visitor_msg_for_supervisor"];
-      await expectHeard({ supervisor: ["visitor_send"], admin: watching, otherSupervisor: watching });
+      await expectReceived({ supervisor: ["visitor_send"], admin: watching, otherSupervisor: watching });
     });
   });
 
@@ -165,7 +176,7 @@ describe.each(topologies)("on %s", (topology) => {
       const again = await second(organisation.agent);
       await cast.agent.ok("staff_join", { room });
       const monitor = ["staff_claim_chat", "agent_new_chat"];
-      await expectHeard(
+      await expectReceived(
         {
           ...{ visitor: ["staff_join_room"], otherAgent: ["staff_claim_chat"], again: ["staff_claim_chat"] },
           ...{ admin: monitor, supervisor: monitor, otherSupervisor: monitor },
@@ -187,7 +198,7 @@ describe.each(topologies)("on %s", (topology) => {
       await forgetAll();
       await cast.supervisor.ok("staff_join", { room });
       const monitor = ["staff_claim_chat", "agent_new_chat"];
-      await expectHeard({
+      await expectReceived({
         ...{ visitor: ["staff_join_room"], agent: ["staff_claim_chat"], otherAgent: ["staff_claim_chat"] },
         ...{ admin: monitor, otherSupervisor: monitor },
       });
@@ -203,7 +214,7 @@ describe.each(topologies)("on %s", (topology) => {
       await forgetAll();
       expect(await cast.otherAgent.send("staff_join", { room })).toEqual(closed);
       expect(await cast.otherAgent.send("staff_join", { room: organisation.agent.id })).toEqual(closed);
-      await expectHeard({});
+      await expectReceived({});
     });
 
     test("of everybody at once has one winner", async () => {
@@ -231,7 +242,7 @@ describe.each(topologies)("on %s", (topology) => {
       await forgetAll();
       await cast.agent.ok("staff_msg", { room, content: { text: "Yes?" }, unknown: "ignored" });
       const watching = ["new_staff_msg_for_supervisor"];
-      await expectHeard(
+      await expectReceived(
         {
           ...{ visitor: ["staff_send"], again: ["staff_send"], visitorAgain: ["staff_send"] },
           ...{ admin: watching, supervisor: watching, otherSupervisor: watching },
@@ -253,7 +264,7 @@ describe.each(topologies)("on %s", (topology) => {
       await forgetAll();
       await cast.admin.ok("staff_msg", { room, content: { text: "Yes?" } });
       const watching = ["new_staff_msg_for_supervisor"];
-      await expectHeard(
+      await expectReceived(
         { visitor: ["staff_send"], again: ["staff_send"], supervisor: watching, otherSupervisor: watching },
         { again },
       );
@@ -273,7 +284,7 @@ describe.each(topologies)("on %s", (topology) => {
       await cast.agent.ok("staff_leave_room", { room });
       await forgetAll();
       expect(await cast.agent.send("staff_msg", { room, content })).toEqual(closed);
-      await expectHeard({});
+      await expectReceived({});
     });
   });
 
@@ -285,7 +296,7 @@ describe.each(topologies)("on %s", (topology) => {
       await forgetAll();
       await cast.agent.ok("staff_leave_room", { room });
       const watching = ["staff_leave_chat_for_supervisor"];
-      await expectHeard(
+      await expectReceived(
         {
           ...{ visitor: ["staff_leave"], again: ["staff_leave"] },
           ...{ admin: watching, supervisor: watching, otherSupervisor: watching },
@@ -312,7 +323,7 @@ describe.each(topologies)("on %s", (topology) => {
       await cast.agent.ok("staff_join", { room });
       await forgetAll();
       expect(await cast.admin.send("staff_leave_room", { room })).toEqual(notServing);
-      await expectHeard({});
+      await expectReceived({});
     });
   });
 
@@ -322,8 +333,14 @@ describe.each(topologies)("on %s", (topology) => {
       const room = await openChat();
       await forgetAll();
       await cast.visitor.ok("visitor_leave_room");
-      const heard = ["visitor_leave_queue"];
-      await expectHeard({ admin: heard, supervisor: heard, otherSupervisor: heard, agent: heard, otherAgent: heard });
+      const received = ["visitor_leave_queue"];
+      await expectReceived({
+        admin: received,
+        supervisor: received,
+        otherSupervisor: received,
+        agent: received,
+        otherAgent: received,
+      });
       expect(await cast.agent.next("visitor_leave_queue")).toMatchObject({
         user: { name: "visitor" },
         room: { id: room },
@@ -338,7 +355,7 @@ describe.each(topologies)("on %s", (topology) => {
       await forgetAll();
       await cast.visitor.ok("visitor_leave_room");
       const watching = ["visitor_leave_chat_for_supervisor"];
-      await expectHeard(
+      await expectReceived(
         {
           ...{ agent: ["visitor_leave"], again: ["visitor_leave"] },
           ...{ admin: watching, supervisor: watching, otherSupervisor: watching },
@@ -352,7 +369,7 @@ describe.each(topologies)("on %s", (topology) => {
       await begin();
       await cast.visitor.ok("visitor_leave_room");
       await cast.visitor.ok("visitor_leave_room", null);
-      await expectHeard({});
+      await expectReceived({});
     });
   });
 
@@ -364,7 +381,7 @@ describe.each(topologies)("on %s", (topology) => {
       await forgetAll();
       await cast.supervisor.ok("take_over_chat", { room });
       const watching = ["staff_take_over_chat"];
-      await expectHeard(
+      await expectReceived(
         {
           ...{ visitor: ["staff_being_taken_over_chat"], agent: ["staff_being_taken_over_chat"] },
           ...{ admin: watching, otherSupervisor: watching, again: watching },
@@ -384,7 +401,7 @@ describe.each(topologies)("on %s", (topology) => {
 
       await forgetAll();
       await cast.admin.ok("take_over_chat", { room });
-      await expectHeard({
+      await expectReceived({
         ...{ visitor: ["staff_being_taken_over_chat"], supervisor: ["staff_being_taken_over_chat"] },
         ...{ otherSupervisor: ["staff_take_over_chat"] },
       });
@@ -404,7 +421,7 @@ describe.each(topologies)("on %s", (topology) => {
       await cast.visitor.ok("visitor_leave_room");
       await forgetAll();
       expect(await cast.admin.send("take_over_chat", { room })).toEqual(closed);
-      await expectHeard({});
+      await expectReceived({});
     });
 
     test("by two supervisors at once has one winner, and an admin still wins against him", async () => {
@@ -425,9 +442,9 @@ describe.each(topologies)("on %s", (topology) => {
       await forgetAll();
       await cast.agent.ok("change_chat_priority", { room, severity_level: 7 });
       const watching = ["chat_has_changed_priority_for_supervisor"];
-      await expectHeard({ admin: watching, supervisor: watching, otherSupervisor: watching });
-      const heard = await cast.admin.next("chat_has_changed_priority_for_supervisor");
-      expect(heard).toMatchObject({ user: organisation.agent, room: { id: room, severity_level: 7 } });
+      await expectReceived({ admin: watching, supervisor: watching, otherSupervisor: watching });
+      const received = await cast.admin.next("chat_has_changed_priority_for_supervisor");
+      expect(received).toMatchObject({ user: organisation.agent, room: { id: room, severity_level: 7 } });
       const { init } = await second(organisation.otherAgent);
       expect((init as ServerPayload<"staff_init">).unclaimed_chats[0]?.room.severity_level).toBe(7);
     });
@@ -449,7 +466,7 @@ describe.each(topologies)("on %s", (topology) => {
       await forgetAll();
       await cast.supervisor.ok("change_chat_priority", { room, severity_level: 1 });
       const watching = ["chat_has_changed_priority_for_supervisor"];
-      await expectHeard({ admin: watching, otherSupervisor: watching, again: watching }, { again });
+      await expectReceived({ admin: watching, otherSupervisor: watching, again: watching }, { again });
     });
 
     test("keeps the 15 flagged last, the newest first, open or closed; absent is 0", async () => {

@@ -4,10 +4,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { role, type Staff } from "../../src/contract/models.ts";
 import { enter, within } from "../support/client.ts";
 import { connectV2 } from "../support/client-v2.ts";
-import { connectDeaf } from "../support/deaf-client.ts";
 import { request } from "../support/http.ts";
 import { startPod } from "../support/pod.ts";
 import { handshakePath, transports } from "../support/raw.ts";
+import { connectStalled } from "../support/stalled-client.ts";
 import { type Organisation, startWorld, tokenOf, type World } from "../support/world.ts";
 
 let world: World;
@@ -50,7 +50,7 @@ describe("a client that is sent away comes back", () => {
 
   test("which reads nothing after a close frame, as Java's", async () => {
     const { agent, token } = await begin();
-    const client = await connectDeaf(world.url(0), token);
+    const client = await connectStalled(world.url(0), token);
     await sendAway(agent);
     await client.lost;
   });
@@ -58,7 +58,7 @@ describe("a client that is sent away comes back", () => {
   test("which reads nothing after a close frame, also from a process that stops without another one", async () => {
     const { token } = await begin();
     const pod = await startPod({ DATABASE_URL: world.databaseUrl });
-    const client = await connectDeaf(pod.url, token);
+    const client = await connectStalled(pod.url, token);
     await Promise.all([client.lost, pod.stop()]);
   });
 });
@@ -74,7 +74,7 @@ async function beginPolling(token: string) {
   const say = async (body: string) =>
     expect(await (await fetch(`${address}&sid=${sid}`, { method: "POST", body })).text()).toBe("ok");
   await say("40");
-  for (let heard = ""; !heard.includes("staff_init"); ) heard = (await poll()).body;
+  for (let received = ""; !received.includes("staff_init"); ) received = (await poll()).body;
   /** Begins to go over to websocket. */
   const probe = async () => {
     const url = `${world.url(0).replace("http", "ws")}${handshakePath("websocket")}&sid=${sid}`;

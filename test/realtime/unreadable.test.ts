@@ -28,7 +28,7 @@ test("staff who are disabled are out, and staff who leave are told offline, what
   poisoned.close();
   leaving.close();
   const offline = () =>
-    watching.heard
+    watching.received
       .filter(({ event }) => event === "staff_goes_offline")
       .map(({ payload }) => (payload as { user: { id: string } }).user.id);
   await expect.poll(offline, { timeout: 10_000 }).toContain(supervisor.id);

@@ -81,7 +81,7 @@ async function liveOn(world: World, url: string): Promise<{ told: unknown[]; org
     ...["visitor_unclaimed_msg", "staff_join_room", "staff_send", "visitor_send"],
     ...["staff_being_taken_over_chat", "staff_leave"],
   ]);
-  told.push(...visitor.heard);
+  told.push(...visitor.received);
 
   await open();
   await visitor.ok("visitor_leave_room");
@@ -91,7 +91,7 @@ async function liveOn(world: World, url: string): Promise<{ told: unknown[]; org
   await visitor.ok("visitor_leave_room");
   await otherTab.next("visitor_leave");
   expect(new Set(otherTab.names())).toEqual(new Set(visitorEvents));
-  told.push(...visitor.heard, ...otherTab.heard);
+  told.push(...visitor.received, ...otherTab.received);
   return { told, organisation };
 }
 

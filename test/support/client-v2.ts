@@ -30,11 +30,11 @@ export async function connectV2(
     extraHeaders: token === undefined ? {} : { Authorization: token },
   });
   open.add(socket);
-  const heard: { event: string; payload: unknown }[] = [];
+  const received: { event: string; payload: unknown }[] = [];
   const waiting = new Map<string, () => void>();
   for (const event of Object.keys(serverEvents)) {
     socket.on(event, (payload: unknown) => {
-      heard.push({ event, payload });
+      received.push({ event, payload });
       waiting.get(event)?.();
     });
   }
@@ -47,9 +47,9 @@ export async function connectV2(
     send: (event, ...args) =>
       within(5_000, `an ack of ${event}`, (resolve) => socket.emit(event, ...args, (...ack: Ack) => resolve(ack))),
     async next(event) {
-      const index = () => heard.findIndex((one) => one.event === event);
+      const index = () => received.findIndex((one) => one.event === event);
       if (index() < 0) await within<void>(5_000, event, (resolve) => void waiting.set(event, resolve));
-      return heard.splice(index(), 1)[0]?.payload as never;
+      return received.splice(index(), 1)[0]?.payload as never;
     },
   };
 }

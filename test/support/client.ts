@@ -8,7 +8,7 @@ import { whatIsUndocumented } from "./documented.ts";
 const WITHIN_MS = 15_000;
 
 export type Ack = [result: boolean, error: string | null, message?: ChatMessage];
-type Heard = { event: string; payload: unknown };
+type Received = { event: string; payload: unknown };
 
 /** Staff of this name only mark a point in time: see `settle`. */
 export const SENTINEL = "sentinel";
@@ -30,7 +30,7 @@ export type TestClient = {
   socket: Socket;
   isStaff: boolean;
   /** What it has heard since the last `forget`, in order, snapshots excluded. */
-  heard: Heard[];
+  received: Received[];
   /** The names of it. */
   names(): string[];
   forget(): void;
@@ -40,7 +40,7 @@ export type TestClient = {
   ok(event: ClientEventName, ...args: unknown[]): Promise<ChatMessage | undefined>;
   /** Resolves to the first of these events that it hears, or has heard since the last `forget`. */
   next<E extends ServerEventName>(event: E): Promise<ServerPayload<E>>;
-  /** Resolves when it hears that this sentinel (a staff of that name) came online; `heard` leaves sentinels out. */
+  /** Resolves when it hears that this sentinel (a staff of that name) came online; `received` leaves sentinels out. */
   nextSentinel(id: string): Promise<void>;
   /** Ends the connection by choice. */
   close(): void;
@@ -58,8 +58,8 @@ export async function connect(
 ): Promise<TestClient> {
   const { headers = token === undefined ? {} : { Authorization: token }, ...others } = options;
   const socket = io(url, { extraHeaders: headers, forceNew: true, reconnection: false, ...others });
-  const heard: Heard[] = [];
-  const sentinels: Heard[] = [];
+  const received: Received[] = [];
+  const sentinels: Received[] = [];
   const waiting: { event: string; resolve: (payload: never) => void }[] = [];
   socket.onAny((name: string, ...args: unknown[]) => {
     const [payload] = args;
@@ -68,7 +68,7 @@ export async function connect(
     const sentinel = (payload as { user?: { full_name?: string; id: string } } | null)?.user;
     const isSentinel = sentinel?.full_name === SENTINEL;
     const event = isSentinel ? `${name} ${sentinel.id}` : name;
-    (isSentinel ? sentinels : heard).push({ event, payload });
+    (isSentinel ? sentinels : received).push({ event, payload });
     for (const one of waiting.filter((candidate) => candidate.event === event)) {
       waiting.splice(waiting.indexOf(one), 1);
       one.resolve(payload as never);
@@ -77,9 +77,9 @@ export async function connect(
   const client: TestClient = {
     socket,
     isStaff: false,
-    heard,
-    names: () => heard.map(({ event }) => event),
-    forget: () => void heard.splice(0),
+    received,
+    names: () => received.map(({ event }) => event),
+    forget: () => void received.splice(0),
     send: (event, ...args) =>
       within(WITHIN_MS, `an ack of ${event}`, (resolve, reject) => {
         const fail = (reason: string) => reject(new Error(`Closed (${reason}) before an ack of ${event}`));
@@ -99,7 +99,7 @@ export async function connect(
         WITHIN_MS,
         () => `${event} (heard: ${client.names()})`,
         (resolve) => {
-          const already = [...heard, ...sentinels].find((one) => one.event === event);
+          const already = [...received, ...sentinels].find((one) => one.event === event);
           if (already) resolve(already.payload as never);
           else waiting.push({ event, resolve });
         },

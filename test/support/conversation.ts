@@ -50,17 +50,18 @@ export async function startConversation(
   const stopVisitor = writesOn((n, id) => visitor.send("visitor_msg", { n }, { id }));
   const stopAgent = writesOn((n, id) => agent.send("staff_msg", { room: room.id, id, content: { n } }));
   // The message before the first one that counts may be in a snapshot.
-  const heard = () => [heardBy(agent, "visitor"), heardBy(visitor, "staff")].map((all) => all.filter((n) => n > 0));
+  const received = () =>
+    [receivedBy(agent, "visitor"), receivedBy(visitor, "staff")].map((all) => all.filter((n) => n > 0));
 
   return {
     async goesOn() {
-      const before = heard().map(({ length }) => length);
-      const more = () => Math.min(...heard().map(({ length }, n) => length - (before[n] as number)));
+      const before = received().map(({ length }) => length);
+      const more = () => Math.min(...received().map(({ length }, n) => length - (before[n] as number)));
       await expect.poll(more, WAIT).toBeGreaterThan(MORE);
     },
     async end() {
       const written = await Promise.all([stopVisitor(), stopAgent()]);
-      await expect.poll(heard, WAIT).toEqual(written.map(upTo));
+      await expect.poll(received, WAIT).toEqual(written.map(upTo));
       const partings = /leave|offline|taken_over/;
       for (const client of everybody) expect(client.names().filter((name) => partings.test(name))).toEqual([]);
       const chats = await runSql(world.databaseUrl, `SELECT status FROM chats WHERE id = '${room.id}'`);
@@ -96,8 +97,8 @@ function writesOn(send: (n: number, id: string) => Promise<[stored: boolean, ...
 }
 
 /** The `n` of all messages of the other side that it has heard, live or in a snapshot, in the order of their numbers. */
-function heardBy({ heard }: TestClient, from: "staff" | "visitor"): number[] {
-  const messages = heard.flatMap(({ event, payload }) => {
+function receivedBy({ received }: TestClient, from: "staff" | "visitor"): number[] {
+  const messages = received.flatMap(({ event, payload }) => {
     if (event === "visitor_send" || event === "staff_send") return [(payload as ServerPayload<"visitor_send">).message];
     if (event === "visitor_init") return (payload as ServerPayload<"visitor_init">).messages;
     if (event === "staff_init")

@@ -1,12 +1,12 @@
-/** Where Redis is, as REDIS_URL says. */
+/** The content of REDIS_URL. */
 export type RedisAddress = {
-  /** The one node; some of a cluster's nodes, when there are several; or some of the Sentinels. */
+  /** One node, several nodes of a cluster, or some of the Sentinels. */
   hosts: Host[];
   isTls: boolean;
-  /** Of Redis itself. */
+  /** For Redis itself, not for the Sentinels. */
   user: Credentials;
   database: number;
-  /** The Sentinels' name for the master that they watch, and who is known to them. */
+  /** The Sentinels' name for the master, and their own credentials. */
   sentinel: { master: string; user: Credentials } | undefined;
 };
 type Host = { host: string; port: number };
@@ -17,7 +17,7 @@ const SENTINELS = "redis+sentinel://host:port,host:port/master, or rediss+sentin
 const REDIS_PORT = 6379;
 const SENTINEL_PORT = 26379;
 
-/** Says what is wrong with an address. Nothing of the address itself is in it: there are passwords in there. */
+/** A fault in an address. The message never quotes the address, because addresses contain passwords. */
 export class BadAddress extends Error {
   constructor(found: string, expected: string) {
     super(`found ${found}, expected ${expected}`);
@@ -25,9 +25,11 @@ export class BadAddress extends Error {
 }
 
 /**
- * The forms are those of Lettuce, redis-py's relatives and others: redis[s]://[user:password@]host[:port][/database], a comma
- * list of them, and redis[s]+sentinel://[user:password@]host[:port],host[:port]/master[/database][?sentinel_username=…
- * &sentinel_password=…], where what stands before the hosts is for Redis, not for the Sentinels.
+ * Reads the forms that Lettuce and other clients know:
+ * - redis[s]://[user:password@]host[:port][/database], or a comma list of these;
+ * - redis[s]+sentinel://[user:password@]host[:port],host[:port]/master[/database][?sentinel_username=…&sentinel_password=…].
+ *
+ * The credentials before the hosts are for Redis, not for the Sentinels.
  * @throws BadAddress
  */
 export function readRedisUrl(text: string): RedisAddress {
@@ -64,11 +66,12 @@ function readSentinels(text: string): RedisAddress {
   const parts = /^(rediss?)\+sentinel:\/\/(?:([^@]*)@)?([^@/?#]*)(?:\/([^/?#]*))?(?:\/([^/?#]*))?(?:\?([^#]*))?$/.exec(
     text,
   );
-  if (!parts) throw new BadAddress("a Sentinel address in another form", `${SENTINELS}, with %… for what is special`);
+  if (!parts)
+    throw new BadAddress("a Sentinel address in another form", `${SENTINELS}, with %… for special characters`);
   const [, scheme, userinfo = "", hosts = "", master = "", database = "", query = ""] = parts;
   if (!master) throw new BadAddress("no master's name behind the Sentinels", SENTINELS);
   const [username = "", password = ""] = userinfo.split(/:(.*)/s);
-  // A plus is a plus, as in the rest of the address, and no space.
+  // A plus stays a plus, as in the rest of the address; URLSearchParams would read a space.
   const parameters = new URLSearchParams(query.replaceAll("+", "%2B"));
   const unknown = [...parameters.keys()].filter((name) => !["sentinel_username", "sentinel_password"].includes(name));
   if (unknown.length > 0) throw new BadAddress("an unknown parameter", "sentinel_username and sentinel_password only");
@@ -86,7 +89,7 @@ function readSentinels(text: string): RedisAddress {
 
 function readUrl(text: string, expected: string): URL {
   if (URL.canParse(text)) return new URL(text);
-  throw new BadAddress("an address that can't be read", `${expected}, with %… for what is special in a password`);
+  throw new BadAddress("an address that can't be read", `${expected}, with %… for special characters in a password`);
 }
 
 /** @param text a name, an IPv4 address, or an IPv6 address in brackets, with or without a port */

@@ -8,67 +8,67 @@ import { ANSWER_WITHIN_MS, connect, listenForRestored } from "./clients.ts";
 import { createExplain } from "./explain.ts";
 import { followMaster } from "./sentinels.ts";
 
-/** Fan-out between processes. It is a hint, not the truth: what it loses, the database still has. */
+/** Fan-out between processes. It may lose messages: the database has them all. */
 export type Bus = {
-  /** This process's own, without spaces or line breaks. */
+  /** The id of this process, without spaces or line breaks. */
   id: string;
   /**
-   * Sends to the processes that have subscribed to a channel, this one too. What it can't send is lost. Resolves when
-   * Redis has answered, or isn't waited for any more.
+   * Publishes to all processes that have subscribed to a channel, including this one. A message that can't be sent is
+   * lost. Resolves after Redis's answer, or after a second without one. Never rejects.
    */
   publish(channel: string, message: string): Promise<void>;
   subscribe(channel: string): void;
   unsubscribe(channel: string): void;
   /** Calls the one `listener` with each message of a subscribed channel. */
   onMessage(listener: (channel: string, message: Buffer) => void): void;
-  /** For what is for connections rather than for people: closing them, wherever they are. */
+  /** For requests to connections rather than to people: closing them on any process. */
   adapter: AdapterOption;
-  /** For presence and limits: commands fail after a second rather than wait. */
+  /** For presence and limits. Commands fail after a second without an answer. */
   redis: Redis | Cluster;
-  /** The same for the lease alone: a renewal stands behind no other command. */
+  /** The same for the lease alone, so that a renewal waits behind no other command. */
   leaseRedis: Redis | Cluster;
-  /** Resolves when every subscription asked for so far is in force, or after a second without an answer. */
+  /** Resolves when all subscriptions so far are active, or after a second without an answer. */
   subscribed(): Promise<void>;
-  /** Whether messages get through at the moment. */
+  /** Whether messages come through at the moment. */
   isUp(): boolean;
-  /** How long the last message took that this process sent itself; 0 while none gets through. */
+  /** How long this process's last message to itself took; 0 while none comes through. */
   lagMs(): number;
-  /** Calls the one `listener` each time the bus is back: what was sent meanwhile didn't come in here, or didn't go out. */
+  /** Calls the one `listener` each time the bus is back. Messages in both directions were lost meanwhile. */
   onRestored(listener: () => unknown): void;
   close(): Promise<void>;
 };
 
-/** How long a start waits for Redis; it then goes on without, until Redis is there. */
+/** How long a start waits for Redis. Afterwards the process starts without it. */
 const READY_WITHIN_MS = 5_000;
-/** When what Redis has refused is asked for again. */
+/** The pause before a refused subscription is tried again. */
 const RETRY_MS = 1_000;
-/** Commands learn by themselves when slots have moved to another node. Who only listens has to ask. */
+/** Commands notice when slots move to another node. A subscriber sends none, so it has to look. */
 const SUBSCRIBING = { shardedSubscribers: true, slotsRefreshInterval: 2_000 };
 
 type BusOptions = {
   onFault: (error: unknown) => void;
-  /** Called for each message that could not be sent, beside `onFault`. */
+  /** Called for each message that couldn't be sent, together with `onFault`. */
   onLost: () => void;
   onLag: (seconds: number) => void;
 };
 
-/** Connects to Redis (>= 7). Never fails: it goes on trying. */
+/** Connects to Redis (>= 7). Never rejects: it goes on trying. */
 export async function connectBus(address: RedisAddress, { onFault, onLost, onLag }: BusOptions): Promise<Bus> {
-  // The publisher and the commands fail at once while Redis is away: ioredis would otherwise queue them, and the
-  // adapter, which drops its promises, would end the process by an unhandled rejection.
+  // Without the offline queue, commands fail at once while Redis is away. The adapter ignores its promises, so a later
+  // rejection of a queued command would be unhandled and end the process.
   const [commands, leaseRedis] = [0, 1].map(() =>
     connect(
       address,
       {
         ...{ enableOfflineQueue: false, enableAutoPipelining: true, commandTimeout: ANSWER_WITHIN_MS },
-        // A Redis that answers nothing is then like one that isn't there: commands fail at once.
+        // Closes a connection without answers, so that commands fail at once.
         socketTimeout: 2 * ANSWER_WITHIN_MS,
       },
-      // A few tries, for a slot that has moved or a connection that is being made: not for a cluster that is down.
+      // A few attempts cover a moved slot or a new connection. They shouldn't cover a cluster that is down.
       { maxRedirections: 5, retryDelayOnClusterDown: 0 },
     ),
   ) as [Redis | Cluster, Redis | Cluster];
-  // The subscriber never gives up, and subscribes again by itself.
+  // The subscriber never gives up, and renews its subscriptions by itself.
   const subscriber = connect(address, { maxRetriesPerRequest: null }, SUBSCRIBING);
   const stopFollowing = followMaster(
     address,
@@ -84,23 +84,23 @@ export async function connectBus(address: RedisAddress, { onFault, onLost, onLag
   );
   await within(READY_WITHIN_MS, Promise.all(ready));
 
-  const isUp = () => commands.status === "ready" && canary.isHeard();
+  const isUp = () => commands.status === "ready" && canary.isReceiving();
   let restored: () => unknown = () => {};
-  /** Something may have been lost since the last time that `restored` was called. */
+  /** Messages may have been lost since the last call of `restored`. */
   let isStale = false;
   const canary = startCanary({
     ...{ commands, subscriber, onFault },
     onBeat() {
       if (!isUp()) isStale = true;
     },
-    onHeard(lagSeconds) {
+    onReceived(lagSeconds) {
       onLag(lagSeconds);
       if (!isStale || !isUp()) return;
       isStale = false;
-      // In a turn of its own: what it throws or rejects with is no fault of what came in.
+      // In a promise, so that an error of the listener doesn't count as an error of this message.
       Promise.resolve().then(restored).catch(onFault);
     },
-    onSilent: () => onFault(new Error("Nothing comes in through Redis: its subscriptions are made anew")),
+    onSilent: () => onFault(new Error("Redis delivers nothing: connecting and subscribing again")),
   });
   listenForRestored(subscriber, () => {
     isStale = true;
@@ -111,21 +111,21 @@ export async function connectBus(address: RedisAddress, { onFault, onLost, onLag
     onFault(error);
   };
   const wanted = new Set<string>();
-  /** ioredis subscribes again by itself to what it has subscribed to once, but not to what was refused. */
-  async function ask(channel: string, isFirst = true): Promise<void> {
+  /** ioredis renews successful subscriptions by itself, but doesn't retry refused ones. */
+  async function request(channel: string, isFirst = true): Promise<void> {
     try {
       await subscriber.ssubscribe(channel);
-      // What was sent until now didn't come in.
+      // Messages before this were lost.
       if (!isFirst) isStale = true;
     } catch (error) {
       onFault(error);
-      after(RETRY_MS, () => wanted.has(channel) && ask(channel, false), onFault);
+      after(RETRY_MS, () => wanted.has(channel) && request(channel, false), onFault);
     }
   }
   let subscriptions = Promise.resolve();
   function subscribe(channel: string): void {
     wanted.add(channel);
-    const subscription = ask(channel);
+    const subscription = request(channel);
     const before = subscriptions;
     subscriptions = subscription.then(() => before);
   }
@@ -133,23 +133,24 @@ export async function connectBus(address: RedisAddress, { onFault, onLost, onLag
     wanted.delete(channel);
     subscriber.sunsubscribe(channel).catch(onFault);
   }
+
   return {
     id: randomUUID(),
     publish: (channel, message) => commands.spublish(channel, message).then(() => {}, lose),
     ...{ subscribe, unsubscribe },
     onMessage(listener) {
-      // As buffers: for a listener of texts ioredis would decode all that comes in.
+      // As buffers, because for a listener of strings ioredis would decode every message.
       subscriber.on("smessageBuffer", (channel: Buffer, message: Buffer) => listener(channel.toString(), message));
     },
     adapter: createRedisAdapter({
-      // Delivery on this process doesn't wait for Redis, and goes on without it.
+      // Not awaited, because delivery on this process must not wait for Redis.
       publish: (channel, message) => void commands.spublish(channel, message).catch(lose),
       ...{ subscribe, unsubscribe },
       onMessage: (listener) => void subscriber.on("smessageBuffer", listener),
     }),
     redis: commands,
     leaseRedis,
-    // Nobody waits for a bus that is down: what it would have brought comes from the database.
+    // Doesn't wait while the bus is down, because its messages come from the database then.
     async subscribed() {
       if (isUp()) await within(ANSWER_WITHIN_MS, subscriptions);
     },

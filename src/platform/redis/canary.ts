@@ -3,57 +3,57 @@ import { type Cluster, Command, Redis } from "ioredis";
 import { after, every } from "../time.ts";
 
 const BEAT_MS = 1_000;
-/** Nothing heard for so long: what other processes publish doesn't come in either. */
+/** After this time without a message, other processes' messages don't arrive either. */
 const SILENT_MS = 4_000;
-/** After so many beats it is looked at whether a cluster has other masters now. One that takes over a place has its channel. */
-const LOOK_AFTER_BEATS = 10;
-/** So many names are tried to find one that each master is responsible for. */
+/** The number of beats between two checks for new masters of a cluster. A replica that took over keeps the channel. */
+const CHECK_AFTER_BEATS = 10;
+/** The most channel names that are tried to find one for each master's slots. */
 const MAX_NAMES = 300;
 
 type Options = {
   commands: Redis | Cluster;
   subscriber: Redis | Cluster;
-  /** Called before each message. */
+  /** Called before each beat. */
   onBeat: () => void;
-  /** Called with how long a message took from this process through Redis to itself, in seconds. */
-  onHeard: (lagSeconds: number) => void;
-  /** Called when the subscriptions are made anew, because nothing came in. */
+  /** Called with the seconds that a message took from this process through Redis back to it. */
+  onReceived: (lagSeconds: number) => void;
+  /** Called before the subscriber connects again because of silence. */
   onSilent: () => void;
   onFault: (error: unknown) => void;
 };
 
-/** `unheardSince`: when something was published on it that should have been heard, first after the last that was. */
-type Canary = { channel: string; heardAt: number; lagMs: number; unheardSince: number | null };
+/** `silentSince`: when the first message was published that hasn't arrived; null if all have. */
+type Canary = { channel: string; receivedAt: number; lagMs: number; silentSince: number | null };
 
 const PREFIX = Buffer.from("canary:");
 
 /**
- * Sends this process a message through the bus every second, in a cluster through each of its masters: a subscription can
- * be dead while its connection looks fine. When Redis takes what is published, and 4 s later nothing has come in, the
- * connection is made anew, with all its subscriptions.
+ * Sends this process a message through the bus every second, in a cluster through each master. Reason: a subscription can
+ * be dead while its connection looks fine. When Redis accepts a message and nothing arrives for 4 s, the subscriber
+ * connects and subscribes again.
  */
-export function startCanary({ commands, subscriber, onBeat, onHeard, onSilent, onFault }: Options) {
+export function startCanary({ commands, subscriber, onBeat, onReceived, onSilent, onFault }: Options) {
   const name = `${PREFIX}${randomUUID()}`;
   let canaries: Canary[] = [];
   let repairedAt = performance.now();
   let beatAt = repairedAt;
   let beats = 0;
   keepOneForEachMaster();
-  // As buffers: for a listener of texts ioredis would decode all that comes in.
+  // As buffers, because for a listener of strings ioredis would decode every message.
   subscriber.on("smessageBuffer", (from: Buffer, sentAt: Buffer) => {
-    // Most messages are others'.
+    // Most messages are on other channels.
     if (from.length < PREFIX.length || PREFIX.compare(from, 0, PREFIX.length) !== 0) return;
     const canary = canaries.find(({ channel }) => channel === from.toString());
     if (!canary) return;
-    canary.heardAt = performance.now();
-    canary.unheardSince = null;
-    canary.lagMs = canary.heardAt - Number(sentAt);
-    onHeard(canary.lagMs / 1_000);
+    canary.receivedAt = performance.now();
+    canary.silentSince = null;
+    canary.lagMs = canary.receivedAt - Number(sentAt);
+    onReceived(canary.lagMs / 1_000);
   });
 
   function keepOneForEachMaster(): void {
     const wanted = channelsOf(commands, name);
-    // A cluster that can't be reached has no masters.
+    // No masters are known while the cluster can't be reached.
     if (wanted.length === 0) return;
     for (const { channel } of canaries.filter(({ channel }) => !wanted.includes(channel)))
       subscriber.sunsubscribe(channel).catch(() => {});
@@ -61,8 +61,8 @@ export function startCanary({ commands, subscriber, onBeat, onHeard, onSilent, o
   }
 
   function begin(channel: string): Canary {
-    const canary: Canary = { channel, heardAt: performance.now(), lagMs: 0, unheardSince: null };
-    // Of a cluster, the node may be away.
+    const canary: Canary = { channel, receivedAt: performance.now(), lagMs: 0, silentSince: null };
+    // Fails while a cluster's node is away.
     const subscribe = (): Promise<void> =>
       subscriber.ssubscribe(channel).then(
         () => send(canary),
@@ -74,22 +74,22 @@ export function startCanary({ commands, subscriber, onBeat, onHeard, onSilent, o
 
   function send(canary: Canary): void {
     const sentAt = performance.now();
-    const isTaken = () => {
-      if (canary.heardAt < sentAt) canary.unheardSince ??= sentAt;
+    const onAccepted = () => {
+      if (canary.receivedAt < sentAt) canary.silentSince ??= sentAt;
     };
-    commands.spublish(canary.channel, String(sentAt)).then(isTaken, () => {});
+    commands.spublish(canary.channel, String(sentAt)).then(onAccepted, () => {});
   }
 
   function beat(): void {
     const now = performance.now();
-    // A process that stood still has itself to blame for hearing nothing.
+    // After a pause of this process itself, silence doesn't mean that Redis is at fault.
     if (now - beatAt > 2 * BEAT_MS)
-      for (const one of canaries) Object.assign(one, { heardAt: now, unheardSince: null });
+      for (const one of canaries) Object.assign(one, { receivedAt: now, silentSince: null });
     beatAt = now;
-    if (canaries.length === 0 || ++beats % LOOK_AFTER_BEATS === 0) keepOneForEachMaster();
-    const isDeaf = canaries.some(({ unheardSince }) => now - Math.max(unheardSince ?? now, repairedAt) > SILENT_MS);
-    // A Redis that is frozen takes connections, and doesn't answer on them.
-    if (isDeaf && (subscriber.status === "ready" || subscriber.status === "connect")) {
+    if (canaries.length === 0 || ++beats % CHECK_AFTER_BEATS === 0) keepOneForEachMaster();
+    const isSilent = canaries.some(({ silentSince }) => now - Math.max(silentSince ?? now, repairedAt) > SILENT_MS);
+    // "connect": a frozen Redis accepts connections and doesn't answer on them.
+    if (isSilent && (subscriber.status === "ready" || subscriber.status === "connect")) {
       repairedAt = now;
       onSilent();
       subscriber.disconnect(true);
@@ -98,12 +98,12 @@ export function startCanary({ commands, subscriber, onBeat, onHeard, onSilent, o
     for (const canary of canaries) send(canary);
   }
   const stop = every(BEAT_MS, beat, onFault);
-  const isHeard = () =>
-    canaries.length > 0 && canaries.every(({ heardAt }) => performance.now() - heardAt <= SILENT_MS);
+  const isReceiving = () =>
+    canaries.length > 0 && canaries.every(({ receivedAt }) => performance.now() - receivedAt <= SILENT_MS);
   return {
     stop,
-    isHeard,
-    lagMs: () => (isHeard() ? Math.max(...canaries.map(({ lagMs }) => lagMs)) : 0),
+    isReceiving,
+    lagMs: () => (isReceiving() ? Math.max(...canaries.map(({ lagMs }) => lagMs)) : 0),
   };
 }
 

@@ -12,24 +12,24 @@ const CONNECT_WITHIN_MS = 2_000;
 /** A Redis that takes longer counts as away. */
 export const ANSWER_WITHIN_MS = 1_000;
 
-/** How long a client waits before it tries to connect again. */
+/** The pause before the next attempt to connect. */
 const retry = (times: number) => Math.min(times * 100, 1_000);
 
-/** Connects to one Redis, to a cluster, or to the master that Sentinels tell; goes on trying for ever. */
+/** Connects to one Redis, to a cluster, or to the master that Sentinels name. Retries for ever. */
 export function connect(
   address: RedisAddress,
   options: ClientOptions,
   clusterOptions: ClusterOptions,
 ): Redis | Cluster {
   const { hosts, isTls, user, database, sentinel } = address;
-  // Host names are verified, as Node.js does by itself.
+  // By default Node.js verifies host names.
   const tls = isTls ? { tls: {} } : {};
   const nodeOptions = {
     ...options,
     ...user,
     ...tls,
     connectTimeout: CONNECT_WITHIN_MS,
-    // What it would tell needs rights of its own, and a Redis >= 7.2.
+    // CLIENT SETINFO needs an extra right, and Redis >= 7.2.
     disableClientInfo: true,
   };
   if (hosts.length > 1 && !sentinel) {
@@ -37,7 +37,7 @@ export function connect(
     return new Client(hosts, {
       clusterRetryStrategy: retry,
       enableOfflineQueue: options.enableOfflineQueue ?? true,
-      // ioredis would connect to the addresses behind the names, which are in no certificate.
+      // ioredis would connect to the resolved addresses, which certificates don't contain.
       ...(isTls && { dnsLookup: (host, callback) => callback(null, host) }),
       ...clusterOptions,
       redisOptions: nodeOptions,
@@ -53,25 +53,25 @@ export function connect(
     sentinelRetryStrategy: retry,
     db: database,
     retryStrategy: retry,
-    // Another one is the master now, behind the same name: who connects again gets there.
+    // After a fail-over behind the same name, a new connection reaches the new master.
     reconnectOnError: (error) => error.message.startsWith("READONLY"),
   });
 }
 
-/** A Cluster whose subscriptions come back whatever happens. */
+/** A Cluster whose subscriptions always come back. It works around faults of ioredis. */
 class SubscriberCluster extends Cluster {
   #nextRefreshAt = 0;
 
-  /** In the middle of connecting, ioredis would end that, and then not connect again. */
+  /** During a connect, ioredis would cancel it and never connect again. */
   override disconnect(reconnect = false): void {
     if (reconnect && this.status !== "ready" && this.status !== "connect") return;
     super.disconnect(reconnect);
-    // It would also wait for ever for a connection that was being made to one of the masters.
+    // Otherwise it would wait for ever for an unfinished connection to one of the masters.
     const { shardedSubscribers } = this as unknown as { shardedSubscribers?: { isResetting: boolean } };
     if (shardedSubscribers) shardedSubscribers.isResetting = false;
   }
 
-  /** While a node is away, ioredis would look for it a hundred times a second. */
+  /** While a node is away, ioredis would refresh a hundred times a second. */
   override refreshSlotsCache(callback?: (error?: Error | null) => void): void {
     const waitMs = this.#nextRefreshAt - performance.now();
     if (waitMs > 0) {
@@ -87,14 +87,14 @@ class SubscriberCluster extends Cluster {
   }
 }
 
-/** Calls `listener` each time a subscriber is back after it, or a node of its cluster, was away. */
+/** Calls `listener` each time a subscriber is back after an outage of itself, or of a node of its cluster. */
 export function listenForRestored(subscriber: Redis | Cluster, listener: () => void): void {
   if (subscriber instanceof Redis) {
-    // The first "ready" is over; ioredis asks for its subscriptions before it says the next ones.
+    // The first "ready" is over. ioredis renews the subscriptions before each later one.
     subscriber.on("ready", listener);
     return;
   }
-  // A cluster stays "ready" while one of its nodes is away: its connections tell.
+  // A cluster stays "ready" while a node is away, so watch the connections.
   let isBroken = false;
   let hasFailed = false;
   subscriber.on("-node", () => {
@@ -103,13 +103,13 @@ export function listenForRestored(subscriber: Redis | Cluster, listener: () => v
   subscriber.on("error", () => {
     hasFailed = true;
   });
-  // After every try to connect to all nodes, whether it failed or not.
+  // Emitted after every attempt to connect to all nodes, even a failed one.
   subscriber.on("subscribersReady", async () => {
     const isConnected = isBroken && !hasFailed;
     hasFailed = false;
     if (!isConnected) return;
     isBroken = false;
-    // A node that comes back passes messages on at once, but answers commands only after some seconds.
+    // A node that comes back forwards messages at once, but answers commands only after some seconds.
     while (!(await isUp(subscriber))) await delay(200);
     listener();
   });

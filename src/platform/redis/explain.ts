@@ -4,9 +4,9 @@ import type { RedisAddress } from "./address.ts";
 const WITHIN_MS = 2_000;
 
 /**
- * That no node of a cluster, or no Sentinel, can be reached ioredis says without the reason, which may be a password or a
- * certificate: makes what tries one of them, and adds what comes of it. It is said several times a second, and tried once
- * at a time.
+ * Creates a function that adds the cause to an error of ioredis. ioredis reports unreachable nodes or Sentinels without a
+ * reason, which may be a password or a certificate. The function connects to one of them to find it. Errors come several
+ * times a second, but only one attempt runs at a time.
  */
 export function createExplain(address: RedisAddress): (error: Error) => Promise<Error> {
   let isTrying = false;
@@ -20,7 +20,7 @@ export function createExplain(address: RedisAddress): (error: Error) => Promise<
   };
 }
 
-/** Why one of the nodes can't be reached; null when it can. */
+/** Why the first node can't be reached; null when it can. */
 async function reasonOf({ hosts, isTls, user, sentinel }: RedisAddress): Promise<Error | null> {
   const client = new Redis({
     ...(hosts[0] as RedisAddress["hosts"][0]),
@@ -29,7 +29,7 @@ async function reasonOf({ hosts, isTls, user, sentinel }: RedisAddress): Promise
     ...{ lazyConnect: true, retryStrategy: () => null, connectTimeout: WITHIN_MS, commandTimeout: WITHIN_MS },
     ...{ disableClientInfo: true, enableReadyCheck: false },
   });
-  // The promise says only that the connection is closed.
+  // The promise rejects with "closed" only; the event has the reason.
   let reason: Error | undefined;
   client.on("error", (error) => {
     reason ??= error;

@@ -4,11 +4,10 @@ import type { RedisAddress } from "./address.ts";
 const RETRY_MS = 2_000;
 
 /**
- * Makes clients ask for the master anew when a Sentinel says that it is another one now. The connection to the old one
- * needn't end by itself: it may be frozen, or cut off from the Sentinels only, and then still take what is written to it.
- * ioredis' own watching for it prints what goes wrong to the console, and a client that is told while it connects gives
- * up for ever.
- * @returns what ends the watching
+ * Makes clients connect again when a Sentinel reports a new master. The connection to the old master may stay open: a
+ * frozen or cut-off master may even accept writes. The watcher of ioredis isn't used for two reasons. It prints errors to
+ * the console, and a client that it notifies during a connect gives up for ever.
+ * @returns a function that ends the watch
  */
 export function followMaster({ hosts, isTls, sentinel }: RedisAddress, clients: Redis[]): () => void {
   if (!sentinel) return () => {};
@@ -24,7 +23,7 @@ export function followMaster({ hosts, isTls, sentinel }: RedisAddress, clients: 
         enableReadyCheck: false,
       },
     });
-    // The others tell, too.
+    // The other Sentinels report the change, too.
     watcher.on("error", () => {});
     watcher.subscribe("+switch-master").catch(() => {});
     watcher.on("message", (_channel: string, text: string) => {
@@ -32,7 +31,7 @@ export function followMaster({ hosts, isTls, sentinel }: RedisAddress, clients: 
       if (master !== sentinel.master) return;
       for (const client of clients) {
         const isThere = client.stream?.remoteAddress === newHost && client.stream?.remotePort === Number(newPort);
-        // Whoever is still looking for it finds the new one by himself.
+        // A client that is still connecting finds the new master by itself.
         if (!isThere && (client.status === "ready" || client.status === "connect")) client.disconnect(true);
       }
     });

@@ -19,15 +19,15 @@ async function open(transport: "websocket" | "polling") {
   const connected = once(io, "connection");
   const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
   const client = connect(url, { transports: [transport], forceNew: true, reconnection: false });
-  const heard: number[] = [];
-  client.on("n", (n: number) => heard.push(n));
+  const received: number[] = [];
+  client.on("n", (n: number) => received.push(n));
   await once(client as never, "connect");
   const [socket] = (await connected) as [Socket];
-  return { client, socket, heard };
+  return { client, socket, received };
 }
 
 test("what goes to a websocket in one turn is handed over with one call, in order", async () => {
-  const { client, socket, heard } = await open("websocket");
+  const { client, socket, received } = await open("websocket");
   const { socket: websocket } = socket.conn.transport as never as { socket: { _socket: Record<string, () => void> } };
   const tcp = websocket._socket;
   let calls = 0;
@@ -39,15 +39,15 @@ test("what goes to a websocket in one turn is handed over with one call, in orde
     };
   }
   for (const n of NUMBERS) socket.emit("n", n);
-  await expect.poll(() => heard).toEqual(NUMBERS);
+  await expect.poll(() => received).toEqual(NUMBERS);
   expect(calls).toBe(1);
   client.close();
 });
 
 test.each(["websocket", "polling"] as const)("what is sent just before the end arrives by %s", async (transport) => {
-  const { client, socket, heard } = await open(transport);
+  const { client, socket, received } = await open(transport);
   for (const n of NUMBERS) socket.emit("n", n);
   socket.disconnect(true);
   await expect.poll(() => client.connected).toBe(false);
-  expect(heard).toEqual(NUMBERS);
+  expect(received).toEqual(NUMBERS);
 });

@@ -27,24 +27,24 @@ async function pair(transport: string) {
 
 test.each(["websocket", "polling"])("a packet of any length arrives as it is, by %s", async (transport) => {
   const { client, socket } = await pair(transport);
-  const heard: unknown[] = [];
-  client.on("text", (text) => heard.push(text));
+  const received: unknown[] = [];
+  client.on("text", (text) => received.push(text));
   // Their frames give the length in one, three and nine bytes.
   const texts = ["ü", "ü".repeat(100), "ü".repeat(40_000), ""];
   for (const text of texts) send(socket, packetOf("text", JSON.stringify(text)));
-  await expect.poll(() => heard).toEqual(texts);
+  await expect.poll(() => received).toEqual(texts);
   client.disconnect();
 });
 
 test.each(["websocket", "polling"])("a packet with shared fields arrives as one object, by %s", async (transport) => {
   const { client, socket } = await pair(transport);
-  const heard: unknown[] = [];
-  client.on("two parts", (payload) => heard.push(payload));
+  const received: unknown[] = [];
+  client.on("two parts", (payload) => received.push(payload));
   const sent = ["", "ü", "ü".repeat(100), "ü".repeat(40_000)].map((text) => ({ own: text, shared: [text], also: "ü" }));
   for (const { own, shared, also } of sent) {
     send(socket, packetWith("two parts", JSON.stringify({ own }), sharedFields({ shared, also })));
   }
-  await expect.poll(() => heard).toEqual(sent);
+  await expect.poll(() => received).toEqual(sent);
   client.disconnect();
 });
 

@@ -16,7 +16,7 @@ test("a subscription to any one master of a cluster that is dead is noticed, and
   const subscriber = connect(address, { maxRetriesPerRequest: null }, { shardedSubscribers: true });
   await Promise.all([commands, subscriber].map((client) => new Promise((resolve) => client.once("ready", resolve))));
   const onSilent = vi.fn();
-  const canary = startCanary({ commands, subscriber, onBeat() {}, onHeard() {}, onSilent, onFault() {} });
+  const canary = startCanary({ commands, subscriber, onBeat() {}, onReceived() {}, onSilent, onFault() {} });
   try {
     const channels = () => Promise.all(set.nodes.map((node) => node.call("PUBSUB", "SHARDCHANNELS", "canary:*")));
     await vi.waitFor(
@@ -25,19 +25,19 @@ test("a subscription to any one master of a cluster that is dead is noticed, and
         timeout: 10_000,
       },
     );
-    const heard: string[] = [];
-    subscriber.on("smessageBuffer", (channel: Buffer) => heard.push(String(channel)));
+    const received: string[] = [];
+    subscriber.on("smessageBuffer", (channel: Buffer) => received.push(String(channel)));
     const others = ["chat:a", "chat:b", "chat:c", "chat:d"];
     for (const channel of others) await subscriber.ssubscribe(channel);
     // The canary isn't told: for it, this subscription is just silent.
-    const [, , deaf] = (await channels()) as string[][];
-    await subscriber.sunsubscribe(deaf?.[0] as string);
+    const [, , stalled] = (await channels()) as string[][];
+    await subscriber.sunsubscribe(stalled?.[0] as string);
     await vi.waitFor(() => expect(onSilent).toHaveBeenCalled(), { timeout: 15_000 });
-    expect(canary.isHeard()).toBe(false);
+    expect(canary.isReceiving()).toBe(false);
     await vi.waitFor(
       async () => {
         for (const channel of others) await commands.spublish(channel, "x");
-        expect(heard).toEqual(expect.arrayContaining(others));
+        expect(received).toEqual(expect.arrayContaining(others));
       },
       { timeout: 10_000, interval: 200 },
     );
@@ -55,11 +55,11 @@ test("a master that is away isn't taken for a dead subscription", async () => {
   for (const client of [commands, subscriber]) client.on("error", () => {});
   await Promise.all([commands, subscriber].map((client) => new Promise((resolve) => client.once("ready", resolve))));
   const [onSilent, onBeat] = [vi.fn(), vi.fn()];
-  const canary = startCanary({ commands, subscriber, onBeat, onHeard() {}, onSilent, onFault() {} });
+  const canary = startCanary({ commands, subscriber, onBeat, onReceived() {}, onSilent, onFault() {} });
   try {
-    await vi.waitFor(() => expect(canary.isHeard()).toBe(true), 10_000);
+    await vi.waitFor(() => expect(canary.isReceiving()).toBe(true), 10_000);
     await set.nodes[1]?.kill();
-    await vi.waitFor(() => expect(canary.isHeard()).toBe(false), 15_000);
+    await vi.waitFor(() => expect(canary.isReceiving()).toBe(false), 15_000);
     onBeat.mockClear();
     await vi.waitFor(() => expect(onBeat.mock.calls.length).toBeGreaterThan(3), 15_000);
     expect(onSilent).not.toHaveBeenCalled();

@@ -60,8 +60,8 @@ async function whoIsOnline(pod: number, { admin }: Organisation): Promise<string
   return [...online_users.map(({ full_name }) => full_name), ...online_visitors.map(({ name }) => name)].sort();
 }
 
-const hearsOffline = (client: TestClient, user: Staff) =>
-  vi.waitFor(() => expect(client.heard).toContainEqual({ event: "staff_goes_offline", payload: { user } }));
+const receivesOffline = (client: TestClient, user: Staff) =>
+  vi.waitFor(() => expect(client.received).toContainEqual({ event: "staff_goes_offline", payload: { user } }));
 
 test("a conversation between two pods, from the first message to the leave", async () => {
   await inEach(async (organisation) => {
@@ -90,7 +90,7 @@ test("who is online is known on both pods", async () => {
     agents[0]?.close();
     expect(await whoIsOnline(1, organisation)).toContain("agent");
     agents[1]?.close();
-    await hearsOffline(watcher, organisation.agent);
+    await receivesOffline(watcher, organisation.agent);
     expect(await whoIsOnline(0, organisation)).not.toContain("agent");
   });
 });
@@ -150,7 +150,7 @@ test("the users of a pod that is killed leave", async () => {
   await Promise.all(
     chats.map(async ({ organisation, supervisor, visitor }) => {
       await vi.waitFor(() => expect(visitor.names()).toContain("staff_leave"), { timeout: 15_000, interval: 100 });
-      await hearsOffline(supervisor, organisation.agent);
+      await receivesOffline(supervisor, organisation.agent);
     }),
   );
 });

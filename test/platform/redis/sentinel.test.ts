@@ -39,8 +39,8 @@ async function begin() {
   const talk = async (n: number) => {
     await visitor.ok("visitor_msg", { n });
     await vi.waitFor(() => {
-      const heard = agent.heard.map(({ payload }) => (payload as { content?: unknown }).content);
-      expect(heard).toContainEqual({ n });
+      const received = agent.received.map(({ payload }) => (payload as { content?: unknown }).content);
+      expect(received).toContainEqual({ n });
     }, 15_000);
   };
   return { agent, visitor, talk };

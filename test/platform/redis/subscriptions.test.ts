@@ -11,8 +11,8 @@ const quietly = { onFault() {}, onLost() {}, onLag() {} };
 test("a subscription that was refused is asked for again", async () => {
   const server = await startRedis();
   const bus = await connectBus(readRedisUrl(server.url), quietly);
-  const heard = new Set<string>();
-  bus.onMessage((channel) => channel.startsWith("chat:") && heard.add(channel));
+  const received = new Set<string>();
+  bus.onMessage((channel) => channel.startsWith("chat:") && received.add(channel));
   const admin = new Redis(server.url);
   try {
     bus.subscribe("chat:a");
@@ -25,7 +25,7 @@ test("a subscription that was refused is asked for again", async () => {
     await admin.config("SET", "maxclients", "1000");
     const both = async () => {
       for (const channel of ["chat:a", "chat:b"]) bus.publish(channel, "x");
-      return [...heard].sort();
+      return [...received].sort();
     };
     await expect.poll(both, { timeout: 15_000, interval: 200 }).toEqual(["chat:a", "chat:b"]);
   } finally {

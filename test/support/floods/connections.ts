@@ -5,7 +5,7 @@ import { within } from "../client.ts";
 import { handshakePath, upgradeHeaders } from "../raw.ts";
 
 /** Connects by websocket, enters, and reads nothing from then on. */
-export async function connectDeaf(url: string, token: string): Promise<Socket> {
+export async function connectStalled(url: string, token: string): Promise<Socket> {
   const { hostname, port, host } = new URL(url);
   const socket = connect(Number(port), hostname).on("error", () => {});
   const headers = { Host: host, Authorization: token, ...upgradeHeaders };
@@ -27,7 +27,7 @@ export async function connectUnpolled(url: string, token: string): Promise<void>
 }
 
 /** Connects by polling, enters, asks for what there is, and reads nothing of the answer. */
-export async function connectDeafPolling(url: string, token: string): Promise<Socket> {
+export async function connectStalledPolling(url: string, token: string): Promise<Socket> {
   const headers = { Authorization: token };
   const address = `${url}${handshakePath("polling")}`;
   const { sid } = JSON.parse((await (await fetch(address, { headers })).text()).slice(1)) as { sid: string };

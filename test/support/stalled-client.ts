@@ -16,14 +16,14 @@ afterEach(() => {
  * A websocket such as OkHttp's, which Socket.IO's Java client uses: after a close frame it reads nothing more, and tells
  * its user nothing before he closes his side as well.
  */
-export type DeafClient = {
+export type StalledClient = {
   /** Resolves when something is heard that has this in it. */
-  hears(text: string): Promise<void>;
+  receives(text: string): Promise<void>;
   /** Resolves when it notices that it is connected no more. */
   lost: Promise<void>;
 };
 
-export async function connectDeaf(url: string, token: string): Promise<DeafClient> {
+export async function connectStalled(url: string, token: string): Promise<StalledClient> {
   const { hostname, port } = new URL(url);
   const socket = connect({ host: hostname, port: Number(port) });
   open.add(socket);
@@ -31,13 +31,13 @@ export async function connectDeaf(url: string, token: string): Promise<DeafClien
   socket.write(
     `GET ${handshakePath("websocket")} HTTP/1.1\r\n${headers.map((one) => one.join(": ")).join("\r\n")}\r\n\r\n`,
   );
-  let heard = "";
-  let isDeaf = false;
+  let received = "";
+  let isStalled = false;
   let rest = Buffer.alloc(0);
   let isOpen = false;
   const noticed = Promise.withResolvers<void>();
   socket.on("data", (chunk: Buffer) => {
-    if (isDeaf) return;
+    if (isStalled) return;
     rest = Buffer.concat([rest, chunk]);
     if (!isOpen) {
       const end = rest.indexOf("\r\n\r\n");
@@ -49,25 +49,25 @@ export async function connectDeaf(url: string, token: string): Promise<DeafClien
     }
     for (let frame = readFrame(rest); frame; frame = readFrame(rest)) {
       rest = rest.subarray(frame.size);
-      if (frame.opcode === CLOSE) isDeaf = true;
-      if (isDeaf) return;
-      heard += frame.text;
-      socket.emit("heard");
+      if (frame.opcode === CLOSE) isStalled = true;
+      if (isStalled) return;
+      received += frame.text;
+      socket.emit("received");
     }
   });
   socket.on("error", () => {});
   socket.on("end", () => {
-    if (!isDeaf) noticed.resolve();
+    if (!isStalled) noticed.resolve();
   });
-  const hears = (text: string) =>
+  const receives = (text: string) =>
     within<void>(10_000, text, (resolve) => {
-      const look = () => heard.includes(text) && resolve();
-      socket.on("heard", look);
+      const look = () => received.includes(text) && resolve();
+      socket.on("received", look);
       look();
     });
   await once(socket, "connect");
-  await hears("_init");
-  return { hears, lost: within(10_000, "the end of the connection", (resolve) => noticed.promise.then(resolve)) };
+  await receives("_init");
+  return { receives, lost: within(10_000, "the end of the connection", (resolve) => noticed.promise.then(resolve)) };
 }
 
 /** Of a server, and so unmasked (RFC 6455, 5.2). */
