@@ -5,7 +5,7 @@ import type { Server, Socket } from "socket.io";
 
 /**
  * All that this service uses inside Socket.IO, Engine.IO and ws, beyond what they document. Only this folder uses it.
- * package.json pins the versions; test/platform/engine/insides.test.ts has a case for each entry.
+ * package.json pins the versions; test/platform/engine/insides has a test for each entry.
  */
 export type Insides = {
   /** socket.io 4.8.4, dist/client.js: one for each connection, whatever namespaces the connection is in. */
@@ -90,20 +90,20 @@ export type Insides = {
     /** Makes Engine.IO pass on what it has kept. */
     emit(event: "ready"): void;
   };
-  "engine.io Transport event": {
-    /** A packet comes in, also when the connection is closed. */
-    packet: [packet: Packet];
-  };
+  /** `packet`: one comes in, also when the connection is closed. */
+  "engine.io Transport event": { packet: [packet: Packet] };
   /** build/transports/polling.js. */
   "engine.io Polling": {
     /** The poll that waits for its answer. */
-    req?: (IncomingMessage & { cleanup(): void }) | null;
+    req?: (IncomingMessage & Insides["engine.io poll"]) | null;
     res?: ServerResponse | null;
     /** The request with packets whose body isn't whole yet. */
     dataReq?: IncomingMessage | null;
     /** Takes a whole body. An own property replaces it. */
     onData(body: string | Buffer): void;
   };
+  /** `cleanup` takes the poll and its response from the transport. */
+  "engine.io poll": { cleanup(): void };
   /** build/transports/websocket.js. */
   "engine.io WebSocket": { socket: Websocket };
   /** ws 8.21.3, lib/websocket.js. */
