@@ -32,8 +32,13 @@ upToDate("client", ["package-lock.json", "prisma/schema.prisma"], () =>
   }),
 );
 
-// The devDependency `node` is the version the project runs on, whatever the machine has: first on the PATH.
-const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}` };
+const env = {
+  // Node keeps the code that it has compiled there: a process starts with a third less CPU.
+  NODE_COMPILE_CACHE: join(root, "node_modules", ".cache", "compiled"),
+  ...process.env,
+  // The devDependency `node` is the version the project runs on, whatever the machine has: first on the PATH.
+  PATH: `${bin}${delimiter}${process.env.PATH}`,
+};
 const envFile = existsSync(join(root, ".env")) ? ["--env-file=.env"] : [];
 const command = program.endsWith(".ts") ? ["node", [...options, ...envFile, program, ...args]] : [program, args];
 const child = spawn(...command, { cwd: root, env, stdio: "inherit", shell: process.platform === "win32" });

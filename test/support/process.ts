@@ -10,6 +10,10 @@ export const JWT_SECRET = "a key that only the tests know: 32+ bytes";
 
 const root = join(import.meta.dirname, "../..");
 
+/** What each process of the product inherits, as from `npm start`. */
+const { PATH, NODE_COMPILE_CACHE = "" } = process.env;
+const inherited = { PATH, NODE_COMPILE_CACHE };
+
 export type Main = {
   child: ChildProcessByStdio<null, Readable, Readable>;
   /** Everything it has printed so far. */
@@ -25,7 +29,7 @@ export function runMain(env: Record<string, string>, folder = root): Main {
   const child = spawn(process.execPath, ["src/main.ts"], {
     cwd: folder,
     env: {
-      ...{ PATH: process.env.PATH, HOST: "127.0.0.1", PORT: "0", JWT_SECRET },
+      ...{ ...inherited, HOST: "127.0.0.1", PORT: "0", JWT_SECRET },
       // What takes its time, or says no, only where it is tested.
       ...{ RATE_LIMIT_PER_SECOND: "0", CONNECT_RATE_PER_SECOND: "0", DRAIN_MS: "0" },
       // Never the developer's own data.
@@ -57,7 +61,7 @@ export function runMain(env: Record<string, string>, folder = root): Main {
 export async function runAdmin(args: string[], env: Record<string, string>) {
   const child = spawn(process.execPath, ["src/admin.ts", ...args], {
     cwd: root,
-    env: { PATH: process.env.PATH, ...env },
+    env: { ...inherited, ...env },
   });
   let stdout = "";
   let stderr = "";
