@@ -5,10 +5,10 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { ServerPayload } from "../src/contract/events.ts";
 import { demoPassword, demoStaff, demoVisitor } from "../src/identity/demo.ts";
 import { enter } from "./support/client.ts";
+import { newDataDir } from "./support/data-dir.ts";
 import { type Pod, runUntilExit, startPod } from "./support/pod.ts";
 import { runAdmin } from "./support/process.ts";
 
-const newDataDir = () => join(mkdtempSync(join(tmpdir(), "embedded-")), "data");
 /** No JWT_SECRET: the generated one is used. */
 const embedded = (dataDir: string) => ({ DATA_DIR: dataDir, JWT_SECRET: "" });
 
@@ -31,7 +31,8 @@ async function logIn({ url }: Pod, path: string, email: string, password = demoP
 
 describe("the embedded default", { timeout: 60_000 }, () => {
   test("prints demo accounts that work, keeps its data over a restart, and belongs to one process", async () => {
-    const dataDir = newDataDir();
+    // Missing, as on the very first start.
+    const dataDir = join(mkdtempSync(join(tmpdir(), "embedded-")), "data");
     // As a version before has left it on a full disk.
     mkdirSync(dataDir);
     writeFileSync(join(dataDir, "jwt-secret"), "");
@@ -71,7 +72,7 @@ describe("the embedded default", { timeout: 60_000 }, () => {
   });
 
   test("closes the chats of those who don't come back after a restart", async () => {
-    const dataDir = newDataDir();
+    const dataDir = await newDataDir();
     const first = await start(embedded(dataDir));
     const token = (await logIn(first, "/visitor/login", demoVisitor.email)).access_token;
     const visitor = await enter(first.url, token);
@@ -86,14 +87,14 @@ describe("the embedded default", { timeout: 60_000 }, () => {
 
   test("with ADMIN_EMAIL starts with that organisation instead of the demo one", async () => {
     const env = { ADMIN_EMAIL: "boss@shop.example", ADMIN_PASSWORD: "secret-123", ORGANISATION_NAME: "The shop" };
-    const pod = await start({ ...embedded(newDataDir()), ...env });
+    const pod = await start({ ...embedded(await newDataDir()), ...env });
     expect(pod.output()).not.toContain("Demo accounts");
     expect((await logIn(pod, "/login", "boss@shop.example", "secret-123")).status).toBe(200);
     expect((await logIn(pod, "/login", "admin@demo.example")).status).toBe(401);
   });
 
   test("is administered while the service is stopped", async () => {
-    const env = embedded(newDataDir());
+    const env = embedded(await newDataDir());
     const options = ["--name", "Second", "--admin-email", "second@shop.example", "--admin-password", "secret-123"];
     const created = await runAdmin(["organisation", "create", ...options], env);
     expect(created.code).toBe(0);
@@ -112,7 +113,7 @@ describe("the embedded default", { timeout: 60_000 }, () => {
   });
 
   test("issues tokens for visitors, of the organisation that is named where several have the email", async () => {
-    const env = embedded(newDataDir());
+    const env = embedded(await newDataDir());
     const create = async (name: string) => {
       const options = ["--name", name, "--admin-email", `${name}@shop.example`, "--admin-password", "secret-123"];
       return JSON.parse((await runAdmin(["organisation", "create", ...options], env)).stdout).organisation.id as string;

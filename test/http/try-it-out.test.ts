@@ -1,7 +1,4 @@
 // What "Try it out" on /docs sends, on a database as the first start makes it.
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { request } from "../support/http.ts";
 import { type Pod, startPod } from "../support/pod.ts";
@@ -17,7 +14,7 @@ type Document = { paths: Record<string, Record<string, Operation>> };
 
 let pod: Pod;
 beforeAll(async () => {
-  pod = await startPod({ DATA_DIR: join(mkdtempSync(join(tmpdir(), "examples-")), "data"), JWT_SECRET: "" });
+  pod = await startPod({ JWT_SECRET: "" });
 });
 afterAll(() => pod?.stop());
 

@@ -1,4 +1,5 @@
 import { afterAll, afterEach } from "vitest";
+import { newDataDir } from "./data-dir.ts";
 import { type Main, runMain } from "./process.ts";
 
 export type Pod = {
@@ -35,7 +36,7 @@ afterAll(() => {
  * @param folder where another version of it is
  */
 export async function startPod(env: Record<string, string> = {}, folder?: string): Promise<Pod> {
-  const main = run(env, folder);
+  const main = await run(env, folder);
   const { child, output, ended, listening } = main;
   return {
     url: await listening,
@@ -51,12 +52,13 @@ export async function startPod(env: Record<string, string> = {}, folder?: string
 
 /** Starts the product where it is expected to refuse: resolves to what it printed and its exit code. */
 export async function runUntilExit(env: Record<string, string>): Promise<{ code: number | null; output: string }> {
-  const { ended, output } = run(env);
+  const { ended, output } = await run(env);
   return { code: await ended, output: output() };
 }
 
-function run(env: Record<string, string>, folder?: string): Main {
-  const main = runMain(env, folder);
+async function run(env: Record<string, string>, folder?: string): Promise<Main> {
+  const isEmbedded = !env.DATABASE_URL && !env.DATA_DIR;
+  const main = runMain(isEmbedded ? { ...env, DATA_DIR: await newDataDir() } : env, folder);
   running.add(main);
   seen.add(main);
   void main.ended.then(() => running.delete(main));
