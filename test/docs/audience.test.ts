@@ -1,6 +1,7 @@
-// The tables of recipients and of followers in the documents, against the audience table and the AsyncAPI document.
+// The tables of recipients, followers and kinds in the documents, against the code.
 import { expect, test } from "vitest";
 import { followers, type Group, receivers } from "../../src/chat/audience.ts";
+import { kinds } from "../../src/chat/kinds.ts";
 import { serverEvents } from "../../src/contract/events.ts";
 import { tableOf } from "../support/pages.ts";
 
@@ -47,6 +48,23 @@ test("docs/PROTOCOL.md names the recipients of each event as the audience table 
   ]);
   expect(rows.length).toBe(Object.keys(serverEvents).length);
   expect(Object.fromEntries(rows)).toEqual(expected);
+});
+
+test("docs/ARCHITECTURE.md names the followers of each log as the audience table does", () => {
+  const stated = Object.entries(followers).map(([log, of]) => [
+    log,
+    ...(["unclaimed", "claimed", "closed"] as const).map((status) => inWords(of[status])),
+  ]);
+  expect(tableOf("docs/ARCHITECTURE.md", "The audience table")).toEqual(stated);
+});
+
+test("docs/ARCHITECTURE.md lists each kind of entry once, with its log and the fields of its data", () => {
+  const stated = Object.entries(kinds).map(([kind, { log, data }]) => {
+    const fields = Object.keys(data.properties).map((field) => `\`${field}\``);
+    return [`\`${kind}\``, log, fields.join(", ") || "–"];
+  });
+  const listed = tableOf("docs/ARCHITECTURE.md", "The log of a chat").map((cells) => cells.slice(0, 3));
+  expect(listed).toEqual(stated);
 });
 
 test("the AsyncAPI document names the same recipients", () => {
