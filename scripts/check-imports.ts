@@ -26,6 +26,17 @@ const rules: IForbiddenRuleType[] = [
     to: { path: "^src/(realtime|http|delivery|store|metrics|config)/" },
   },
   {
+    name: "insides-in-engine",
+    comment: "only src/platform/engine uses the insides of Socket.IO, Engine.IO and ws: use a function of that folder",
+    from: { path: "^src/(?!platform/engine/)" },
+    to: {
+      path: [
+        "^src/platform/engine/insides[.]ts$",
+        "(^|/)node_modules/(engine[.]io|engine[.]io-parser|ws|socket[.]io-adapter|socket[.]io-parser|@socket[.]io/[^/]+)/",
+      ],
+    },
+  },
+  {
     name: "programs-on-top",
     comment: "src/main.ts, src/admin.ts and what they put together are imported by no folder",
     from: { path: "^src/[^/]+/" },

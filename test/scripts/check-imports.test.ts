@@ -44,6 +44,7 @@ test.each([
   ["contract-alone", { "contract/models.ts": ["platform/time.ts"] }],
   ["contract-alone", { "contract/models.ts": ["node:crypto"] }],
   ["chat-without-carriers", { "chat/steps.ts": ["delivery/delivery.ts"] }],
+  ["insides-in-engine", { "platform/redis/bus.ts": ["platform/engine/insides.ts"] }],
   ["programs-on-top", { "http/users.ts": ["app.ts"] }],
 ])("an import of a type that breaks %s is named with its rule: %j", async (name, files) => {
   write(files as Record<string, string[]>);
