@@ -6,6 +6,19 @@ import { findingsIn } from "./words/findings.ts";
 
 /** The folders and files that are checked. */
 const CLEAN = [
+  "CHANGELOG.md",
+  "CONTRIBUTING.md",
+  "README.md",
+  "docs/ARCHITECTURE.md",
+  "docs/CLIENTS.md",
+  "docs/CONFIGURATION.md",
+  "docs/HTTP.md",
+  "docs/LOAD-BALANCING.md",
+  "docs/OPERATIONS.md",
+  "docs/PERFORMANCE.md",
+  "docs/REDIS.md",
+  "docs/RELIABILITY.md",
+  "k8s/README.md",
   "scripts/check-words.ts",
   "scripts/words",
   "src/platform/redis",
