@@ -20,7 +20,7 @@ import { OUTBOX } from "./outbox.ts";
 import { createRoster, isRosterEvent, type Roster, type RosterEvent } from "./roster.ts";
 import type { EntryMark } from "./watermarks.ts";
 
-type Parts = {
+export type DeliveryParts = {
   /** None for a single process. */
   bus: Bus | undefined;
   chats: ChatStore;
@@ -61,7 +61,7 @@ const fieldOf = { conversation: "step", internal: "internal" } as const satisfie
 /** Brings events to their receivers: through the bus, and what the bus loses from the database or presence. */
 export function createDelivery(
   io: Server,
-  { bus, chats, people, presence, show, metrics, clock, log, onFault }: Parts,
+  { bus, chats, people, presence, show, metrics, clock, log, onFault }: DeliveryParts,
 ): Delivery {
   const here = localRooms(io);
   const observe = (way: "local" | "bus" | "healed", storedAt: number | undefined) => {

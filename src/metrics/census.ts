@@ -1,3 +1,4 @@
+import type { Part } from "../platform/part.ts";
 import type { Presence } from "../presence/presence.ts";
 import type { Census } from "../store/statistics.ts";
 import type { Store } from "../store/store.ts";
@@ -5,21 +6,21 @@ import type { DatabaseClock } from "./clock.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** How often PostgreSQL and presence are asked for what is true of all processes together. */
-export const CENSUS_INTERVAL_MS = 15_000;
+const CENSUS_INTERVAL_MS = 15_000;
 
 type Parts = {
   statistics: Pick<Store["statistics"], "census">;
   presence: Pick<Presence, "count">;
   clock: DatabaseClock;
   metrics: Metrics;
+  onFault: (error: unknown) => void;
 };
 
 /**
- * Makes the function that takes the census: how many chats are open and users online, in all processes. Each process asks
- * for itself, and shows what it was told last; what it wasn't told it doesn't show. It costs one statement that looks at
- * the open chats, and one command to Redis.
+ * Counts the open chats and the online users of all processes. Each process asks for itself, and shows its latest answers;
+ * it doesn't show what it has no answer to. A census costs one statement over the open chats, and one command to Redis.
  */
-export function createCensus({ statistics, presence, clock, metrics }: Parts): () => Promise<void> {
+export function createCensus({ statistics, presence, clock, metrics, onFault }: Parts): Part {
   let chats: Census | null = null;
   let users: Awaited<ReturnType<Presence["count"]>> = null;
   let isDatabaseUp: boolean | null = null;
@@ -43,7 +44,7 @@ export function createCensus({ statistics, presence, clock, metrics }: Parts): (
     ),
   );
 
-  return async () => {
+  async function take(): Promise<void> {
     users = await presence.count();
     const sentAt = Date.now();
     try {
@@ -55,5 +56,10 @@ export function createCensus({ statistics, presence, clock, metrics }: Parts): (
       isDatabaseUp = false;
       throw error;
     }
+  }
+
+  return {
+    timers: [{ everyMs: CENSUS_INTERVAL_MS, work: take, onError: onFault }],
+    start: () => take().catch(onFault),
   };
 }

@@ -26,7 +26,7 @@ export const partMetrics = (registers: [Registry]) => ({
     buckets: [0.0025, 0.01, 0.05, 0.25, 1, 5, 20],
     registers,
   }),
-  gone: countFromZero(
+  evictions: countFromZero(
     new Counter({
       name: "chat_presence_gone_total",
       help: "Users who were gone, and whom this process has let leave: they had lost their last connection, or their process its lease",

@@ -1,4 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { FastifyBaseLogger } from "fastify";
+import type { LiveGauge } from "../platform/live-gauge.ts";
 import { toLastLine } from "../platform/time.ts";
 import type { Connection } from "./connection.ts";
 
@@ -17,12 +19,38 @@ const ANSWER_AT_END_MS = 1_500;
 /** When the time is over, those that still aren't gone are left to themselves after this. */
 const GIVE_UP_MS = 3_500;
 
+/** Makes the function that drains the connections: it shows how many remain, and logs the beginning and the end. */
+export function createDrain(
+  connections: ReadonlySet<Connection>,
+  { overMs, metrics, log }: { overMs: number; metrics: { drainRemaining: LiveGauge }; log: FastifyBaseLogger },
+): () => Promise<void> {
+  let remaining = 0;
+  metrics.drainRemaining.from(() => [{ labels: {}, value: remaining }]);
+  return async () => {
+    const startedAt = performance.now();
+    log.info({ event: "drain", connections: connections.size, overMs }, "drain begins: connections are sent away");
+    const left = await drain(connections, {
+      overMs,
+      onRemaining(count) {
+        remaining = count;
+      },
+    });
+    const seconds = Math.round(performance.now() - startedAt) / 1_000;
+    if (left > 0)
+      log.warn(
+        { event: "drain", connections: left, seconds },
+        "drain ends with connections given up: their last work takes too long",
+      );
+    else log.info({ event: "drain", connections: 0, seconds }, "drain ends: no connection is left");
+  };
+}
+
 /**
  * Sends all connections away, evenly over the time, so that no crowd comes to the other processes: of N the n-th goes
  * after (n - 1)/N of it. Each goes when what it has sent is answered. Ends as soon as nobody is there; answers how many
  * it has given up, at the latest 3.5 s after the time.
  */
-export async function drain(connections: ReadonlySet<Connection>, { overMs, onRemaining }: Options): Promise<number> {
+async function drain(connections: ReadonlySet<Connection>, { overMs, onRemaining }: Options): Promise<number> {
   const startedAt = performance.now();
   const sentAway = new WeakSet<Connection>();
   let count = 0;

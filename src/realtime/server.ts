@@ -4,7 +4,7 @@ import { Server } from "socket.io";
 import { userRoom } from "../chat/rooms.ts";
 import type { Config } from "../config/config.ts";
 import { Refusal } from "../contract/errors.ts";
-import type { Account, People } from "../identity/accounts.ts";
+import type { People } from "../identity/accounts.ts";
 import type { Tokens } from "../identity/tokens.ts";
 import type { UserRef } from "../identity/user-ref.ts";
 import type { Metrics } from "../metrics/metrics.ts";
@@ -14,31 +14,27 @@ import { corkWebsockets } from "../platform/engine/cork.ts";
 import { listenForGoodbyes, sendAway } from "../platform/engine/goodbye.ts";
 import { hangUpAll, watchUpgrades } from "../platform/engine/hang-up.ts";
 import { createIncoming } from "../platform/engine/incoming.ts";
-import { watchReading } from "../platform/engine/reading.ts";
+import { outgoing, relieve } from "../platform/engine/outgoing.ts";
+import { READING_INTERVAL_MS, watchReading } from "../platform/engine/reading.ts";
 import { localRooms } from "../platform/engine/rooms.ts";
 import { nameSessions, sessionOf } from "../platform/engine/session-ids.ts";
 import { addMissingSlash, answerStrayUpgrades } from "../platform/engine/stray-requests.ts";
 import { limitPackets } from "../platform/engine/too-many-packets.ts";
 import type { OriginCheck } from "../platform/net/origin-check.ts";
 import { corsOrigin } from "../platform/net/origins.ts";
+import type { Part } from "../platform/part.ts";
 import type { Bus } from "../platform/redis/bus.ts";
 import { type Admission, accountOf, authenticateHandshakes } from "./handshake.ts";
 import { createRecheck } from "./recheck.ts";
 
 export type SocketServer = {
   io: Server;
-  /** Limits the bytes of packets that aren't whole. To be called every `READING_INTERVAL_MS`. */
-  inspectIncoming(): void;
   /** Closes a user's connections on every process, for good. */
   disconnectUser(user: UserRef): void;
   /** Closes a user's connections on every process, in the way that makes clients connect again. */
   reconnectUser(user: UserRef): void;
   /** The name of a connection's session in the log; undefined when the connection is over. */
   sessionOf(connectionId: string): string | undefined;
-  /** Closes the connections here whose users are disabled or have another role now: the bus may have lost that. */
-  recheck(people: People, kinds: readonly Account["kind"][]): Promise<void>;
-  /** Ends the connections that are left, in the way that makes clients connect again. */
-  close(): void;
 };
 
 type Options = {
@@ -47,6 +43,7 @@ type Options = {
     "corsOrigins" | "rateLimit" | "byteRateLimit" | "allowAuthPayload" | "allowEio3" | "maxConnectionsPerUser"
   >;
   tokens: Tokens;
+  people: People;
   mayAsk: OriginCheck;
   bus: Bus | undefined;
   admission: Admission;
@@ -56,12 +53,21 @@ type Options = {
 };
 
 const RECONNECT_USER = "reconnect_user";
+/** How often the process looks in the database for users who were disabled, or have another role. */
+const RECHECK_MS = {
+  visitor: 15_000,
+  // Disabled staff members are disconnected within 5 s also when Redis is away.
+  staff: 3_000,
+};
 
-/** Puts Socket.IO with authentication on the HTTP server's port. */
+/**
+ * Puts Socket.IO with authentication on the HTTP server's port. At the stop its connections end in the way that makes
+ * clients connect again.
+ */
 export function createSocketServer(
   http: HttpServer,
-  { config, tokens, mayAsk, bus, admission, metrics, log, onFault }: Options,
-): SocketServer {
+  { config, tokens, people, mayAsk, bus, admission, metrics, log, onFault }: Options,
+): Part & SocketServer {
   const io = new Server(http, {
     serveClient: false,
     transports: ["polling", "websocket"],
@@ -108,15 +114,24 @@ export function createSocketServer(
     report("unfinished", "connection cut off: it doesn't finish what it sends, and others have no room"),
   );
   metrics.budget("incoming", incoming);
+  metrics.budget("outgoing", outgoing);
   metrics.connections.from(() => countConnections(io));
 
   const local = localRooms(io);
   const closeHere = (room: string) => local.each([room], [], sendAway);
   io.on(RECONNECT_USER, closeHere);
 
+  const countRefusals = (budget: "incoming" | "outgoing", count: number) =>
+    metrics.budgetRefusals.inc({ budget, of: "process" }, count);
+  const recheck = createRecheck(io, onFault);
   return {
     io,
-    inspectIncoming: () => metrics.budgetRefusals.inc({ budget: "incoming", of: "process" }, incoming.relieve()),
+    timers: [
+      { everyMs: RECHECK_MS.visitor, work: () => recheck(people, ["visitor"]), onError: onFault },
+      { everyMs: RECHECK_MS.staff, work: () => recheck(people, ["staff"]), onError: onFault },
+      { everyMs: READING_INTERVAL_MS, work: () => countRefusals("outgoing", relieve()), onError: onFault },
+      { everyMs: READING_INTERVAL_MS, work: () => countRefusals("incoming", incoming.relieve()), onError: onFault },
+    ],
     sessionOf(connectionId) {
       const socket = io.sockets.sockets.get(connectionId);
       return socket && sessionOf(socket);
@@ -126,8 +141,9 @@ export function createSocketServer(
       closeHere(userRoom(user));
       if (bus) io.serverSideEmit(RECONNECT_USER, userRoom(user));
     },
-    recheck: createRecheck(io, onFault),
-    close: () => hangUpAll(io),
+    async stop() {
+      hangUpAll(io);
+    },
   };
 }
 

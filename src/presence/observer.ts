@@ -1,13 +1,15 @@
 import type { FastifyBaseLogger } from "fastify";
-import type { PresenceObserver } from "../presence/presence.ts";
-import type { Metrics } from "./metrics.ts";
+import type { Counter, Histogram } from "prom-client";
+import type { PresenceObserver } from "./presence.ts";
+
+type PresenceMetrics = { sweeps: Histogram; evictions: Counter<"reason">; heldSweeps: Counter };
 
 /** Creates an observer that counts and logs the work of presence. */
-export function observePresence(metrics: Metrics, log: FastifyBaseLogger): PresenceObserver {
+export function observePresence(metrics: PresenceMetrics, log: FastifyBaseLogger): PresenceObserver {
   let isHeld = false;
   return {
     swept: (seconds) => metrics.sweeps.observe(seconds),
-    evicted: (reason) => metrics.gone.inc({ reason }),
+    evicted: (reason) => metrics.evictions.inc({ reason }),
     held(wait) {
       if (wait) metrics.heldSweeps.inc();
       if (wait && !isHeld)

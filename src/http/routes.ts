@@ -1,0 +1,69 @@
+import type { FastifyBaseLogger } from "fastify";
+import type { Attendance } from "../chat/attendance.ts";
+import type { ShowToVisitor } from "../chat/visitors-view.ts";
+import type { Config } from "../config/config.ts";
+import type { Staff } from "../contract/models.ts";
+import type { Tokens } from "../identity/tokens.ts";
+import type { UserRef } from "../identity/user-ref.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import type { Part } from "../platform/part.ts";
+import type { Bus } from "../platform/redis/bus.ts";
+import type { Store } from "../store/store.ts";
+import { createAudit } from "./audit.ts";
+import { chatRoutes } from "./chats.ts";
+import { registerDocuments } from "./documents.ts";
+import { createLoginLimits } from "./login-limits.ts";
+import { loginRoutes } from "./logins.ts";
+import { watchMethods } from "./other-methods.ts";
+import { createReadiness, metricsRoute, probeRoutes, READY_INTERVAL_MS } from "./probes.ts";
+import type { HttpServers } from "./servers.ts";
+import { userRoutes } from "./users.ts";
+import { visitorRoutes } from "./visitors.ts";
+
+type Options = {
+  config: Config;
+  store: Store;
+  tokens: Tokens;
+  bus: Bus | undefined;
+  show: ShowToVisitor;
+  attendance: Pick<Attendance, "dismiss">;
+  sockets: { disconnectUser(user: UserRef): void; reconnectUser(user: UserRef): void };
+  isDraining: () => boolean;
+  metrics: Metrics;
+  log: FastifyBaseLogger;
+  /** Called when a disabled user can't leave now. */
+  onLeaveFault: (error: unknown) => void;
+};
+
+/** Adds all routes to the HTTP servers. After the start there can be no more. */
+export async function addRoutes({ http, inside, clients }: HttpServers, options: Options): Promise<Part> {
+  const { config, store, tokens, bus, show, attendance, sockets, isDraining, metrics, log, onLeaveFault } = options;
+  const { accounts, lists } = store;
+  const refuseOtherMethods = watchMethods(http);
+  await registerDocuments(http);
+  loginRoutes(http, { config, accounts, tokens, clients, metrics, limits: createLoginLimits(bus?.redis) });
+  const audit = createAudit(clients);
+  visitorRoutes(http, { config, accounts, audit });
+  userRoutes(http, {
+    ...{ accounts, tokens, audit },
+    async onDisabled(staff) {
+      sockets.disconnectUser(refOf(staff));
+      await attendance.dismiss(refOf(staff)).catch(onLeaveFault);
+    },
+    onNewRole: (staff) => sockets.reconnectUser(refOf(staff)),
+  });
+  chatRoutes(http, { lists, tokens, show });
+  const readiness = createReadiness({ store, metrics, log, isDraining, isRedisUp: bus?.isUp });
+  for (const server of inside ? [http, inside] : [http]) probeRoutes(server, readiness);
+  metricsRoute(inside ?? http, metrics);
+  refuseOtherMethods();
+  return {
+    // A check logs its own failure; `chat_ready` shows it.
+    timers: [{ everyMs: READY_INTERVAL_MS, work: readiness.check, onError: () => {} }],
+    async start() {
+      await Promise.all([http.ready(), inside?.ready()]);
+    },
+  };
+}
+
+const refOf = (staff: Staff): UserRef => ({ kind: "staff", id: staff.id, organisationId: staff.organisation_id });
