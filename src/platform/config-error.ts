@@ -1,2 +1,2 @@
-/** The service can't run with what it was given: the message is for the operator, one line per problem. */
+/** The service can't run with its configuration. The message is for the operator: one line per problem. */
 export class ConfigError extends Error {}

@@ -12,9 +12,9 @@ export class DataDirInUse extends Error {
 }
 
 /**
- * Makes the folder, and keeps it for this process until the returned lock is closed or the process ends. A socket that
- * nobody talks to is the lock: the system takes it away from a process that dies, however it dies. On Linux its name is
- * an abstract one, on Windows a pipe; elsewhere it is a file, which a killed process leaves behind.
+ * Creates the folder, and locks it for this process until the returned server is closed or the process ends. The lock is
+ * a listening socket, because the system always closes the sockets of a dead process. On Linux the socket has an abstract
+ * name, on Windows it is a pipe. Elsewhere it is a file, which stays after a killed process.
  * @throws DataDirInUse, ConfigError
  */
 export async function lockDataDir(dataDir: string): Promise<Server> {

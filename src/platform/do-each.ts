@@ -1,6 +1,6 @@
 /**
- * Does `work` for each item. An item for which it fails keeps none of the others from it.
- * @returns the items for which it failed
+ * Calls `work` for each item, also after it has failed for one of them.
+ * @returns the items that it failed for
  */
 export function doEach<T>(items: Iterable<T>, work: (item: T) => void, onError: (error: unknown) => void): T[] {
   const failed: T[] = [];

@@ -1,14 +1,14 @@
 import { Gauge, type GaugeConfiguration } from "prom-client";
 
-/** The present value of a gauge. The gauge shows nothing while it isn't known. */
+/** A present value of a gauge. Without one the gauge shows nothing. */
 export type Reading<L extends string> = { labels: Record<L, string | number>; value: number };
 
 export type LiveGauge<L extends string = never> = {
-  /** From now on the gauge is read there, each time that the metrics are read. */
+  /** Sets the source of the values. The gauge calls it each time that the metrics are read. */
   from(read: () => Reading<L>[]): void;
 };
 
-/** A gauge that is defined before its source exists: prom-client takes the source with the definition only. */
+/** Defines a gauge before its source exists. prom-client itself takes the source only with the definition. */
 export function liveGauge<L extends string = never>(definition: GaugeConfiguration<L>): LiveGauge<L> {
   let read: () => Reading<L>[] = () => [];
   const hasLabels = (definition.labelNames ?? []).length > 0;

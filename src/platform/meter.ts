@@ -1,4 +1,4 @@
-/** Counts the bytes that are in use, beside how many may be. It refuses nothing: its owner decides what happens then. */
+/** Counts used bytes against a total. It refuses nothing: the caller decides. */
 export class Meter {
   readonly total: number;
   #used = 0;
@@ -19,7 +19,7 @@ export class Meter {
     return this.#used;
   }
 
-  /** While nothing is in use there is room for anything: something larger than the total would otherwise never have room. */
+  /** An empty meter has room for any size. Otherwise an item larger than the total would never have room. */
   hasRoomFor(bytes: number): boolean {
     return this.#used === 0 || this.#used + bytes <= this.total;
   }

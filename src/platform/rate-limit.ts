@@ -1,6 +1,6 @@
 /**
- * A token bucket, of events or of bytes: `burst` at once, `perSecond` in the long run; 0 a second is no limit. Refusing
- * takes nothing: a client that sends the same again after a second would otherwise be refused for ever.
+ * Creates a token bucket for events or bytes: `burst` at once, `perSecond` in the long run. `perSecond` 0 is no limit. A
+ * refusal takes nothing. Otherwise a client that repeats its request every second would be refused for ever.
  * @param now milliseconds
  */
 export function createRateLimit(
@@ -9,7 +9,7 @@ export function createRateLimit(
 ) {
   let left = burst;
   let countedAt = now();
-  /** Takes so many; false when there are too few left. A full bucket lets through more than it holds. */
+  /** Takes `amount`; false when there isn't enough. A full bucket accepts even more than it holds. */
   return (amount = 1): boolean => {
     if (perSecond === 0) return true;
     const time = now();

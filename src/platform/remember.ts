@@ -1,4 +1,4 @@
-/** Puts an entry at the end of a map that keeps its `max` newest ones. */
+/** Appends an entry to a map, and keeps the `max` newest entries. */
 export function remember<K, V>(map: Map<K, V>, max: number, key: K, value: V): void {
   map.delete(key);
   map.set(key, value);

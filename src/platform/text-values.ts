@@ -1,8 +1,8 @@
 import type { TObject, TSchema } from "typebox";
 
 /**
- * Texts, as environment and query strings have them, to what the schema asks for: "15" becomes an integer, "true" a
- * boolean. Whatever is no such text stays as it is, and is then refused by the schema.
+ * Converts the texts of an environment or a query string to the types of the schema: "15" to an integer, "true" to a
+ * boolean. All other texts stay unchanged, so that the schema refuses them.
  */
 export function readTexts(schema: TObject, texts: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(

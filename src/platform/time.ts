@@ -1,4 +1,4 @@
-/** Waits for `work`, but not longer than `ms`. Answers whether it was in time; what it rejects with is passed on. */
+/** Waits for `work`, at most `ms`. Answers whether it finished in time. Rejects when `work` rejects. */
 export async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const tooLong = new Promise<false>((resolve) => {
@@ -12,8 +12,8 @@ export async function within(ms: number, work: Promise<unknown>): Promise<boolea
 }
 
 /**
- * Runs `work` again and again, never twice at once. What it throws or rejects with goes to `onError`: it would end the process
- * otherwise. Returns what stops it.
+ * Runs `work` at an interval, never twice at once. Errors go to `onError`; otherwise they would end the process.
+ * @returns a function that stops it
  */
 export function every(intervalMs: number, work: () => unknown, onError: (error: unknown) => void): () => void {
   let running = false;
@@ -31,7 +31,7 @@ export function every(intervalMs: number, work: () => unknown, onError: (error: 
   return () => clearInterval(timer);
 }
 
-/** Runs `work` once, after `ms`; a process that has nothing else to do doesn't wait for it. For `onError` see `every`. */
+/** Runs `work` once, after `ms`. The timer doesn't keep the process alive. For `onError` see `every`. */
 export function after(ms: number, work: () => unknown, onError: (error: unknown) => void): NodeJS.Timeout {
   const run = async () => {
     try {
@@ -44,8 +44,8 @@ export function after(ms: number, work: () => unknown, onError: (error: unknown)
 }
 
 /**
- * For an error that nobody near can handle, and that is no reason to end the process: it becomes a rejection, and those
- * are logged and counted by ./last-line.ts.
+ * Turns an error into an unhandled rejection, which ./last-line.ts logs and counts. For errors that no caller can handle,
+ * and that need not end the process.
  */
 export function toLastLine(error: unknown): void {
   void Promise.reject(error);

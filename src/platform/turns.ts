@@ -1,19 +1,19 @@
 type Options = {
-  /** So many works run at once. */
+  /** The most works that run at once. */
   atOnce: number;
-  /** So many works of one key run at once. */
+  /** The most works of one key that run at once. */
   perKey?: number;
-  /** So many works of one key may wait. */
+  /** The most works of one key that wait. */
   waiting: number;
-  /** Makes the error for a work that may not wait any more. */
+  /** Creates the error for a work beyond `waiting`. */
   refusal: () => Error;
 };
 
-/** Runs the works of each key in order. The keys take turns: a key with many works doesn't hold up the others. */
+/** Runs the works of each key in order. The keys take turns, so that a key with many works doesn't delay the others. */
 export function createTurns({ atOnce, perKey = 1, waiting, refusal }: Options) {
-  /** In the order in which it is their turn. */
+  /** The waiting works by key, in the order of the keys' turns. */
   const queues = new Map<string, (() => Promise<void>)[]>();
-  /** How many works of a key run. */
+  /** The number of running works by key. */
   const running = new Map<string, number>();
   let count = 0;
 
@@ -43,7 +43,7 @@ export function createTurns({ atOnce, perKey = 1, waiting, refusal }: Options) {
     new Promise<T>((resolve, reject) => {
       const queue = queues.get(key) ?? [];
       if (queue.length >= waiting) throw refusal();
-      // Its place is free before its caller goes on.
+      // Frees the place before the caller goes on.
       const run = () => work().finally(() => end(key));
       queue.push(() => run().then(resolve, reject));
       queues.set(key, queue);

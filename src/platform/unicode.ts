@@ -1,4 +1,4 @@
-/** Whether texts and keys in there are free of lone surrogates: halves of a character, which are in no UTF-8. */
+/** Whether no text and no key in the value has a lone surrogate: half of a character, which UTF-8 can't encode. */
 export function isUnicode(value: unknown): boolean {
   if (typeof value === "string") return value.isWellFormed();
   if (typeof value !== "object" || value === null) return true;
@@ -6,10 +6,10 @@ export function isUnicode(value: unknown): boolean {
   return Object.entries(value).every(([key, inner]) => key.isWellFormed() && isUnicode(inner));
 }
 
-/** JSON with U+FFFD in place of each lone surrogate; what has none is the very same object. */
+/** Replaces each lone surrogate in a JSON value by U+FFFD. Answers the same object if there is none. */
 export function toUnicode<T>(value: T): T {
   if (isUnicode(value)) return value;
-  // Only lone surrogates are escaped by their number. A text may also have a backslash before a "u".
+  // JSON.stringify escapes only lone surrogates as \ud…. A text itself may contain a backslash before a "u".
   const text = JSON.stringify(value).replace(/\\\\|\\ud[89a-f]../g, (found) => (found === "\\\\" ? found : "\ufffd"));
   return JSON.parse(text) as T;
 }

@@ -224,7 +224,7 @@ describe("a bad value is one line that names the variable, what was found and wh
     ["CORS_ORIGINS", "shop.example", "an origin such as https://shop.example or capacitor://localhost"],
     [
       ...["CORS_ORIGINS", "https://shop.example/"],
-      "scheme, host and port only, without a slash or anything else behind them",
+      "scheme, host and port only, without a slash or anything else after them",
     ],
     ["CORS_ORIGINS", "null", "an origin of its own: every sandboxed frame and local file has this one"],
     ...["all", "10.0.0.0/33", "10.0.0.0/x", "10.0.0.1,", "none, 10.0.0.1", "0.0.0.0/0"].map(
@@ -291,14 +291,14 @@ describe("a bad value is one line that names the variable, what was found and wh
   test.for([
     ["postgresql://chat:s3#cret@db/chat", "a # in the address", escaped],
     ["postgresql://chat:12#3@db/chat", "a # in the address", escaped],
-    ["postgresql://chat:s3/cret@db/chat", "an address that can't be read, or a port above 65535", escaped],
+    ["postgresql://chat:s3/cret@db/chat", "an unreadable address, or a port above 65535", escaped],
     ["postgresql://chat:12/3@db/chat", "a / or @ in the database's name", escaped],
-    ["postgresql://chat:s3?cret@db/chat", "an address that can't be read, or a port above 65535", escaped],
+    ["postgresql://chat:s3?cret@db/chat", "an unreadable address, or a port above 65535", escaped],
     ["postgresql://chat:12?3@db/chat", "no database behind the host", escaped],
     ["postgresql://chat:%E4@db/chat", "a % that isn't followed by a character's code", escaped],
-    ["postgresql://chat:s3cret@db:99999/chat", "an address that can't be read, or a port above 65535", escaped],
-    ["postgresql://chat:s3cret@db:port/chat", "an address that can't be read, or a port above 65535", escaped],
-    ["postgresql://chat:s3cret@a:5432,b:5432/chat", "an address that can't be read, or a port above 65535", escaped],
+    ["postgresql://chat:s3cret@db:99999/chat", "an unreadable address, or a port above 65535", escaped],
+    ["postgresql://chat:s3cret@db:port/chat", "an unreadable address, or a port above 65535", escaped],
+    ["postgresql://chat:s3cret@a:5432,b:5432/chat", "an unreadable address, or a port above 65535", escaped],
     ["postgresql://chat:s3cret@db:0/chat", "the port 0", form],
     ["postgresql://chat:s3cret@/chat", "no host", form],
     ["postgresql:///chat", "no host", form],
@@ -308,7 +308,7 @@ describe("a bad value is one line that names the variable, what was found and wh
     ["postgresql://chat:s3cret@db/chat?schema=pg_chat", "no schema's name in ?schema=", "such as public"],
     [
       "postgresql://chat:s3cret@db/chat?sslrootcert=/no/such.crt",
-      "a certificate or key that can't be read (ENOENT)",
+      "an unreadable certificate or key (ENOENT)",
       "a readable file",
     ],
   ] as const)("DATABASE_URL=%s: one line, without the password", ([url, found, expected]) => {

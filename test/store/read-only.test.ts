@@ -59,7 +59,7 @@ test("the primary becomes a standby whose connections stay open: unready, then a
   const written = await Promise.all(Array.from({ length: 20 }, newVisitor));
   expect(new Set(written.map(({ status }) => status))).toEqual(new Set([200]));
   await agent.ok("staff_join", { room: room.id });
-  expect(pod.output()).toMatch(/not ready: PostgreSQL: it can only be read/);
+  expect(pod.output()).toMatch(/not ready: PostgreSQL: the database is read-only/);
   await setServer("off");
   await setDatabase("RESET ALL");
 });

@@ -3,15 +3,15 @@ import { explain } from "./explain.ts";
 import type { PartCounter } from "./part-counter.ts";
 import { createSeldom, type Seldom } from "./seldom.ts";
 
-/** A part that fails again and again, such as presence while Redis is away, is logged once in so long. */
+/** A part that fails again and again is logged once in this time. Example: presence while Redis is away. */
 const QUIET_MS = 10_000;
 
-/** `about` is whose connection it was, if it was anybody's. */
+/** `about` identifies the connection, if the error concerns one. */
 export type Fault = (error: unknown, about?: object) => void;
 
 /**
- * Makes the function that counts and logs the failures of one part of the process. Its line names part and cause. Each
- * failed work is tried again.
+ * Creates the function that counts and logs the failures of one part of the process. The log line names part and cause.
+ * Nothing is lost: every failed work is tried again.
  */
 export function createFaults(metrics: { faults: PartCounter }, log: FastifyBaseLogger): (part: string) => Fault {
   const quiet = new Map<string, Seldom>();

@@ -4,17 +4,17 @@ import type { PartCounter } from "./part-counter.ts";
 type Parts = {
   metrics: { faults: PartCounter };
   log: FastifyBaseLogger;
-  /** Sends all connections away, and ends the process with this code. */
+  /** Disconnects all clients so that they reconnect elsewhere, and ends the process with this code. */
   stop: (code: number) => void;
 };
 
 /**
- * Handles an error that nothing else has caught. Such an error is a defect: it is logged as one, counted as
- * `chat_faults_total{part="process"}`, and alerts.
+ * Handles errors that nothing else catches. Each one is a defect: it is logged as an error, counted as
+ * `chat_faults_total{part="process"}`, and raises an alert.
  *
- * - A rejected promise has left only its own work half done: the process goes on. Ending the process would disconnect
- *   thousands for the fault of one.
- * - A throw in a callback may have left anything half done: the process sends its connections to others, and ends.
+ * - After an unhandled rejection the process goes on. Only that promise's work is half done, and an exit would disconnect
+ *   thousands of clients.
+ * - After an uncaught exception any state may be half changed. The process moves its connections to others, and ends.
  */
 export function guardProcess({ metrics, log, stop }: Parts): void {
   const report = (what: string, error: unknown) => {
@@ -23,9 +23,9 @@ export function guardProcess({ metrics, log, stop }: Parts): void {
     log.error({ event: "fault", part: "process", err }, `${what}: ${err.name}: ${err.message}`);
   };
   metrics.faults.inc({ part: "process" }, 0);
-  process.on("unhandledRejection", (reason) => report("nobody has handled a rejection", reason));
+  process.on("unhandledRejection", (reason) => report("unhandled rejection", reason));
   process.on("uncaughtException", (error) => {
-    report("nobody has caught an exception, and this process ends", error);
+    report("uncaught exception, this process ends", error);
     stop(1);
   });
 }

@@ -5,16 +5,16 @@ const FLUSH_MS = 1_000;
 
 export type Log = {
   log: Logger;
-  /** Resolves when all that was logged is written; without a reader that takes it, after a second. */
+  /** Resolves when all lines are written, or after a second if nobody reads them. */
   flush(): Promise<void>;
 };
 
-/** How deep, and how broad, the causes of an error are told. */
+/** The most nested causes, and the most causes of one error, that are logged. */
 const MAX_CAUSES = 3;
 
 /**
- * Of an error only what was meant for people, and its code. Whatever else libraries hang on theirs may hold what must not
- * be logged: ioredis the whole command that failed, with the messages that were to be sent; Prisma a statement's values.
+ * Keeps an error's type, message, stack, code and causes. Other fields may contain secrets. ioredis adds the failed
+ * command with its messages, and Prisma adds the values of the statement.
  */
 export function describeError(error: unknown, depth = 0): unknown {
   if (!(error instanceof Error)) return { type: typeof error, message: "not an error" };
@@ -22,7 +22,7 @@ export function describeError(error: unknown, depth = 0): unknown {
   const causes = [...(Array.isArray(errors) ? errors : []), ...(cause === undefined ? [] : [cause])];
   return {
     type: error.name,
-    // Prisma's has five lines.
+    // Prisma's messages have five lines.
     message: error.message.trim().replace(/\s*\n\s*/g, " "),
     stack: error.stack,
     ...(code !== undefined && { code: String(code) }),
@@ -36,22 +36,22 @@ const options: LoggerOptions = {
   serializers: { err: describeError },
   formatters: { level: (level) => ({ level }) },
   timestamp: pino.stdTimeFunctions.isoTime,
-  // Nobody logs them. Should somebody do so one day, by logging more than he thought, they still aren't seen.
+  // No code logs these fields. This hides them if a later change does so by mistake.
   redact: { paths: secrets.flatMap((name) => [name, `*.${name}`]), censor: "[removed]" },
 };
 
-/** JSON lines on stdout; for a developer at a terminal, readable ones. */
+/** Creates a log of JSON lines on stdout. A developer at a terminal gets readable lines instead. */
 export function createLog({ logLevel: level, production }: { logLevel: string; production: boolean }): Log {
   if (process.stdout.isTTY && !production) {
     const transport = { target: "pino-pretty", options: { ignore: "pid,hostname,settings" } };
-    // With a transport the level has to stay a number.
+    // A transport needs the level as a number.
     return { log: pino({ ...options, formatters: {}, level, transport }), flush: async () => {} };
   }
   const stdout = pino.destination({ fd: 1, sync: false });
-  // At exit pino calls it, and sonic-boom's own tries again for ever, whatever the error: a process whose stdout had lost
-  // its reader would never end. Nothing is lost by it: `flush` comes before an orderly exit.
+  // pino calls `flushSync` at exit, and sonic-boom's own version retries for ever after any error. A process whose stdout
+  // has no reader would never end. Nothing is lost, because `flush` comes before an orderly exit.
   stdout.flushSync = () => {};
-  // A full disk is no reason to hang up on everybody: what can't be written isn't.
+  // Drops lines that can't be written. A full disk must not disconnect all clients.
   stdout.on("error", () => {});
   return {
     log: pino({ ...options, level }, stdout),

@@ -1,9 +1,9 @@
-/** Answers null while the key has to wait, else how often the key came since it was let through last. */
+/** Answers null if the key has to wait, otherwise how often it had to wait since it passed last. */
 export type Seldom = (key: string, now?: number) => number | null;
 
 /**
- * Lets each key through once in a window, and at most `most` keys in a window. For log lines: a stranger may choose a new
- * key each time.
+ * Passes each key once in a window, and at most `most` keys in a window. For log lines with keys from outside: an
+ * attacker may send a new key each time.
  */
 export function createSeldom({ windowMs, most }: { windowMs: number; most: number }): Seldom {
   let counts = new Map<string, number>();

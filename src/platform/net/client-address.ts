@@ -3,22 +3,22 @@ import { isIP } from "node:net";
 import proxyAddr from "@fastify/proxy-addr";
 import ipaddr from "ipaddr.js";
 
-/** Who asks, as the proxies in front of the service tell it, as far as they are believed. */
+/** Identifies clients by the headers of trusted proxies. */
 export type Clients = {
   /**
-   * The address that limits count: the last one on the way that no trusted proxy stands for. Of IPv6 it is the /64, which
-   * is what one customer gets: of single addresses he has as many as he likes.
+   * The address that limits count: the nearest one that isn't a trusted proxy's. For IPv6 it is the /64, because one
+   * customer gets a whole /64 and can use any address in it.
    */
   addressOf(request: IncomingMessage): string;
-  /** Host and port that the client asked for, as it wrote them; "" when it named none. */
+  /** The host and port of the client's request, unchanged; "" without them. */
   hostOf(request: IncomingMessage): string;
-  /** Whether this address is a proxy's, for Fastify. */
+  /** Whether an address is a trusted proxy's. For Fastify. */
   isTrusted: (address: string) => boolean;
 };
 
 /**
- * @param trusted addresses, CIDRs, or the names loopback, linklocal and uniquelocal; none: nobody is believed
- * @throws TypeError when one of them is something else
+ * @param trusted addresses, CIDRs, or the names loopback, linklocal and uniquelocal; none: no proxy is trusted
+ * @throws TypeError for any other entry
  */
 export function createClients(trusted: readonly string[]): Clients {
   const isInList = proxyAddr.compile([...trusted]);
@@ -26,7 +26,7 @@ export function createClients(trusted: readonly string[]): Clients {
   return {
     isTrusted,
     addressOf(request) {
-      // Nearest first. What isn't an address, such as "unknown", leaves it at the proxy that wrote it.
+      // Nearest first. If an entry isn't an address, such as "unknown", the proxy that wrote it counts as the client.
       const way = proxyAddr
         .all(request, isTrusted)
         .map(withoutPort)
@@ -41,11 +41,11 @@ export function createClients(trusted: readonly string[]): Clients {
   };
 }
 
-/** Some proxies write `203.0.113.1:4711` or `[2001:db8::1]:4711`. */
+/** Some proxies add the port: `203.0.113.1:4711` or `[2001:db8::1]:4711`. */
 const withoutPort = (address = ""): string =>
   address.replace(/^\[(.*)\](:\d+)?$/, "$1").replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, "$1");
 
-/** The unspecified address stands for a client that hung up before it could be asked for its own. */
+/** The unspecified address stands for a client whose socket closed before its address could be read. */
 function groupOf(address = "0.0.0.0"): string {
   const parsed = ipaddr.process(address);
   if (parsed instanceof ipaddr.IPv4) return parsed.toString();

@@ -1,14 +1,14 @@
-/** Says which entry of a list can't be an origin, and what is expected in its place. */
+/** An entry that can't be an origin. The message says what is expected in its place. */
 export class BadOrigin extends Error {}
 
-/** URL parsers know these schemes; no page and no app has one of them in its origin. */
+/** Schemes that URL parsers know, but that no page's or app's origin has. */
 const neverOrigins = new Set(["ws", "wss", "ftp", "file", "data", "blob", "about", "javascript"]);
 
 /**
- * Reads `CORS_ORIGINS` into the form that browsers send: lower case, host names in punycode, no default port. An entry
- * may be `https://*.shop.example`, for all sub-domains, or an app's own origin such as `capacitor://localhost`.
+ * Reads `CORS_ORIGINS` into the form that browsers send: lower case, host names in punycode, no default port. The entry
+ * `https://*.shop.example` stands for all sub-domains. An app's own origin such as `capacitor://localhost` is allowed.
  * @returns true for `*`, which is every origin
- * @throws BadOrigin for an entry that no browser's origin could ever equal
+ * @throws BadOrigin for an entry that can't equal any browser's origin
  */
 export function readOrigins(text: string): string[] | true {
   if (text.trim() === "*") return true;
@@ -22,7 +22,7 @@ function readOrigin(entry: string): string {
   if (entry === "null") throw expected("an origin of its own: every sandboxed frame and local file has this one");
   const [, scheme, authority, rest] = /^([a-z][a-z\d+.-]*):\/\/([^/\\?#@\s]+)(.*)$/i.exec(entry) ?? [];
   if (!scheme || !authority) throw expected("an origin such as https://shop.example or capacitor://localhost");
-  if (rest) throw expected("scheme, host and port only, without a slash or anything else behind them");
+  if (rest) throw expected("scheme, host and port only, without a slash or anything else after them");
   if (neverOrigins.has(scheme.toLowerCase())) throw expected("the origin of a page, such as https://shop.example");
   if (!/^https?$/i.test(scheme)) return appOrigin(scheme, authority) ?? fail(expected);
 
@@ -36,19 +36,19 @@ function readOrigin(entry: string): string {
   return `${protocol}//${isWildcard ? "*." : ""}${normalised}`;
 }
 
-/** Apps' origins are compared as texts: for their schemes URL parsers normalise nothing but the scheme. */
+/** Compares apps' origins as text, because URL parsers normalise only the scheme for them. */
 function appOrigin(scheme: string, authority: string): string | null {
   const origin = `${scheme.toLowerCase()}://${authority}`;
   return !authority.includes("*") && URL.canParse(origin) ? origin : null;
 }
 
 function fail(expected: (what: string) => BadOrigin): never {
-  throw expected("an app's origin to the letter, such as capacitor://localhost");
+  throw expected("an app's exact origin, such as capacitor://localhost");
 }
 
 /**
- * What both CORS middlewares and `isListed` compare a request's origin with. `*.` stands for one label or more, so the
- * domain itself isn't in it.
+ * The patterns for both CORS middlewares and `isListed`. `*.` stands for one label or more, so it doesn't include the
+ * domain itself.
  */
 export function compileOrigins(origins: readonly string[]): (string | RegExp)[] {
   return origins.map((origin) => {
@@ -61,6 +61,6 @@ export function compileOrigins(origins: readonly string[]): (string | RegExp)[] 
 export const isListed = (origins: readonly (string | RegExp)[], origin: string): boolean =>
   origins.some((one) => (typeof one === "string" ? one === origin : one.test(origin)));
 
-/** The option `origin` of the HTTP server's and of Socket.IO's CORS middleware. */
+/** The option `origin` of both CORS middlewares: the HTTP server's and Socket.IO's. */
 export const corsOrigin = (origins: string[] | boolean): (string | RegExp)[] | boolean =>
   Array.isArray(origins) ? compileOrigins(origins) : origins;

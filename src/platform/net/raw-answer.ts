@@ -4,9 +4,9 @@ import { after, every, toLastLine } from "../time.ts";
 import { takenBySystem } from "./taken.ts";
 
 /**
- * What every answer carries, also an error. Nothing here is a page, but for /docs, which has a policy of its own, and
- * nothing is for a cache: answers have tokens and people's messages. Strict-Transport-Security is for whoever speaks TLS
- * in front of the service: it binds the whole host, and browsers ignore it over HTTP.
+ * The headers of every answer, including errors. Answers aren't pages; only /docs is one, and has its own policy. Answers
+ * must not be cached, because they contain tokens and people's messages. Strict-Transport-Security is missing on purpose:
+ * it binds the whole host, and browsers ignore it over HTTP. The proxy that terminates TLS sets it.
  */
 const securityHeaders: Readonly<Record<string, string>> = {
   "Cache-Control": "no-store",
@@ -17,7 +17,7 @@ const securityHeaders: Readonly<Record<string, string>> = {
   "X-Frame-Options": "DENY",
 };
 
-/** What Node's server makes its responses of, so that Fastify's and Socket.IO's have the headers alike. */
+/** The response class of Node's server, so that Fastify's and Socket.IO's answers both have the headers. */
 export class SecureResponse<Request extends IncomingMessage> extends ServerResponse<Request> {
   constructor(...given: ConstructorParameters<typeof ServerResponse<Request>>) {
     super(...given);
@@ -26,11 +26,11 @@ export class SecureResponse<Request extends IncomingMessage> extends ServerRespo
   }
 }
 
-/** A client that takes nothing of an answer for so long is cut off. */
+/** A client that reads nothing of an answer for this time is cut off. */
 const STALLED_MS = 10_000;
-/** To be called when all of an answer is written. Node's own timeout waits longer for a client that still sends. */
+/** Call it when the whole answer is written. Node's own timeout waits longer while the client still sends. */
 function hangUpWhenStalled(this: ServerResponse): void {
-  // An answer to a client that has already disconnected never emits "close": the timer below would run for ever.
+  // After the client has disconnected, "close" is never emitted, and the timer below would run for ever.
   if (this.destroyed || this.closed) return;
   let before = takenBySystem(this.socket);
   const look = () => {
@@ -41,17 +41,17 @@ function hangUpWhenStalled(this: ServerResponse): void {
   this.once("close", every(STALLED_MS, look, toLastLine));
 }
 
-/** How long a client has to read an answer by hand before it is cut off. */
+/** How long a client may take to read a raw answer before it is cut off. */
 const READ_WITHIN_MS = 2_000;
 
-/** Answers by hand, and hangs up, where Node has no response to write on: an upgrade, or a request that can't be read. */
+/** Writes an answer on a socket and closes it. For requests without a response object: upgrades and unreadable ones. */
 export function answerRaw(
   socket: Duplex,
   status: number,
   body: object,
   headers: Record<string, string | number> = {},
 ): void {
-  // Nobody else listens on a socket that Node has given away; a client that hangs up now would end the process.
+  // Without this listener a reset by the client would end the process: Node has removed its own listener.
   socket.on("error", () => {});
   if (!socket.writable) return void socket.destroy();
   const text = JSON.stringify(body);
@@ -63,7 +63,7 @@ export function answerRaw(
     ...headers,
   }).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join("")}\r\n${text}`);
-  // What still comes in is read, since a reset would take the answer from the client; but not for ever.
+  // Reads the rest of the request, for a limited time. Unread data would cause a reset, which destroys the answer.
   socket.resume();
   after(READ_WITHIN_MS, () => socket.destroy(), toLastLine);
 }

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 
-/** A proxy or the client names the request in this header. The answer and every log line have the same name. */
+/** A proxy or the client sets a request's id in this header. The answer and all log lines have the same id. */
 export const REQUEST_ID_HEADER = "X-Request-Id";
-/** Proxies make UUIDs, and other words without blanks. Any other text could imitate something in a log. */
+/** Ids of proxies are UUIDs or other words without spaces. Any other text could imitate parts of a log line. */
 const isRequestId = /^[\w.:@/+=-]{1,128}$/;
 
 export function requestIdOf({ headers }: Pick<IncomingMessage, "headers">): string {

@@ -1,9 +1,9 @@
 import type { Socket } from "node:net";
 
-/** Node's own timeouts look at these two as well: only they say how far a write that takes long has come. */
+/** Node's own timeouts use these two private fields. Only they show the progress of a long write. */
 type Handle = { bytesWritten: number; writeQueueSize: number };
 
-/** How many bytes of all that was written on a TCP socket the operating system has taken; null on a closed socket. */
+/** The number of written bytes that the operating system has accepted from a TCP socket; null when it is closed. */
 export function takenBySystem(socket: Socket | null | undefined): number | null {
   const { _handle: handle } = (socket ?? {}) as { _handle?: Handle | null };
   return handle ? handle.bytesWritten - handle.writeQueueSize : null;

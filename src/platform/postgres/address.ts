@@ -1,16 +1,16 @@
 import pg from "pg";
 
-/** Where PostgreSQL is, as DATABASE_URL says. */
+/** The content of DATABASE_URL. */
 export type PostgresAddress = {
   url: string;
-  /** Where the tables are: `?schema=`, as Prisma's own tools read it. */
+  /** The schema of the tables: `?schema=`, as for Prisma's own tools. */
   schema: string;
 };
 
 const FORM = "postgresql://user:password@host:port/database";
 const ESCAPED = `${FORM}, with %23 for #, %2F for /, %3F for ?, %40 for @ and %25 for % in a password`;
 
-/** Says what is wrong with an address, and prints nothing of the address: any part of it may be the password. */
+/** A fault in an address. The message never quotes the address, because any part may be the password. */
 export class BadPostgresUrl extends Error {
   constructor(found: string, expected = ESCAPED) {
     super(`found ${found}, expected ${expected}`);
@@ -18,16 +18,16 @@ export class BadPostgresUrl extends Error {
 }
 
 /**
- * Refuses what the driver would refuse later, or read as another address than the one meant: a password such as `12/ab`
- * ends the address early when its slash isn't escaped.
+ * Refuses addresses that the driver would refuse later, or misread. Example: in the password `12/ab` an unescaped slash
+ * ends the address early.
  * @throws BadPostgresUrl
  */
 export function readPostgresUrl(text: string): PostgresAddress {
   if (!/^postgres(ql)?:\/\//.test(text)) throw new BadPostgresUrl(`a text of ${Buffer.byteLength(text)} bytes`, FORM);
   if (text.includes("#")) throw new BadPostgresUrl("a # in the address");
-  // With a socket's folder in `?host=` there is no host between @ and /, which Node.js doesn't read.
+  // With a socket's folder in `?host=` the host before / is empty. Node.js can't parse that.
   const readable = [text, text.replace("@/", "@socket/")].find((one) => URL.canParse(one));
-  if (!readable) throw new BadPostgresUrl("an address that can't be read, or a port above 65535");
+  if (!readable) throw new BadPostgresUrl("an unreadable address, or a port above 65535");
   const { hostname, port, pathname, searchParams } = new URL(readable);
   if (port === "0") throw new BadPostgresUrl("the port 0", FORM);
   const database = pathname.slice(1);
@@ -41,7 +41,7 @@ export function readPostgresUrl(text: string): PostgresAddress {
     new pg.Client({ connectionString: text });
   } catch (error) {
     const { code, path } = error as NodeJS.ErrnoException;
-    if (path) throw new BadPostgresUrl(`a certificate or key that can't be read (${code})`, "a readable file");
+    if (path) throw new BadPostgresUrl(`an unreadable certificate or key (${code})`, "a readable file");
     throw new BadPostgresUrl("a % that isn't followed by a character's code");
   }
   return { url: text, schema };

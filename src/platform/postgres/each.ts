@@ -1,12 +1,11 @@
 import { isUnavailable } from "./faults.ts";
 
-/** When so many can't be read alone, and none can, none of them is to blame. */
+/** After so many failures of single items, and no success, the fault isn't the items'. */
 const GIVE_UP_AFTER = 3;
 
 /**
- * Reads many items by their ids at once. When that fails, it reads each half, and so finds the items that can't be read:
- * these are `unreadable`, and keep none of the others from being found. Rejects when all fail, and at once when the
- * database is away.
+ * Reads many items by their ids at once. When that fails, it reads each half, until it has found the unreadable items.
+ * All other items are found. Rejects when all items fail, and at once when the database is away.
  */
 export async function readEach<T>(
   read: (ids: string[]) => Promise<T[]>,
@@ -36,12 +35,12 @@ export async function readEach<T>(
   return { found, unreadable };
 }
 
-/** What was read of one item, or why it can't be read. */
+/** A found item, or the error of reading it. */
 export type Answer<T> = { found: T } | { error: unknown };
 
 /**
- * Reads the first of these items, as many as `read` answers at once. When that fails, it reads each half: an item that can't
- * be read keeps none of the others. A database that is away is the answer for all of them.
+ * Reads the first items, as many as `read` answers at once. When that fails, it reads each half, so that an unreadable
+ * item doesn't affect the others. When the database is away, all items have that error.
  */
 export async function readApart<I, T>(read: (items: I[]) => Promise<T[]>, items: I[]): Promise<Answer<T>[]> {
   try {
@@ -50,7 +49,7 @@ export async function readApart<I, T>(read: (items: I[]) => Promise<T[]>, items:
     if (items.length <= 1 || isUnavailable(error)) return items.map(() => ({ error }));
     const [first, second] = halvesOf(items);
     const answers = await readApart(read, first);
-    // Behind those that were left out nothing is answered.
+    // If `read` left out items of the first half, the second half isn't answered either.
     return answers.length < first.length ? answers : [...answers, ...(await readApart(read, second))];
   }
 }

@@ -1,5 +1,5 @@
 /**
- * What went wrong in the database, as Prisma's driver adapters report it: `meta.driverAdapterError.cause` with a `kind`
+ * The cause of a database error, as Prisma's driver adapters report it in `meta.driverAdapterError.cause`
  * (https://github.com/prisma/prisma/blob/main/packages/driver-adapter-utils/src/types.ts).
  */
 type Cause = { kind?: string; originalCode?: string; originalMessage?: string; host?: string; port?: number };
@@ -11,36 +11,36 @@ const unreachable = new Set([
   "TooManyConnections",
   "TlsConnectionError",
 ]);
-/** PostgreSQL's own: connection exceptions, too many connections, shutting down or starting up, read-only standby. */
+/** PostgreSQL's codes: connection exceptions, too many connections, shutdown or start, read-only standby. */
 const unreachableStates = /^(08...|53300|57P0[123]|57014|25006)$/;
-/** Prisma's own: can't reach the server, timed out, no connection from the pool. */
+/** Prisma's codes: server not reachable, timeout, no connection from the pool. */
 const unreachableCodes = new Set(["P1001", "P1002", "P1008", "P1017", "P2024", "P2028"]);
 
 function causeOf(error: unknown): Cause {
-  // At the begin of a transaction it comes as it is.
+  // At the beginning of a transaction the cause is not wrapped.
   const { cause, meta } = (error ?? {}) as { cause?: Cause; meta?: { driverAdapterError?: { cause?: Cause } } };
   return meta?.driverAdapterError?.cause ?? cause ?? {};
 }
 
-/** Somebody else keeps a row locked that was needed. Nothing has changed. */
+/** Another session keeps a needed row locked. Nothing has changed. */
 export class StillLocked extends Error {
   constructor() {
-    super("a row is still locked by somebody else");
+    super("a row is still locked by another session");
   }
 }
 
-/** The database doesn't write: it is a standby, or was one's primary, or an operator has frozen it. */
+/** The database refuses writes: it is a standby, or an operator has made it read-only. */
 export class ReadOnlyDatabase extends Error {
   constructor() {
-    super("it can only be read, as a standby, or as an operator has set it");
+    super("the database is read-only: a standby, or set so by an operator");
   }
 }
 
-/** PostgreSQL's lock_not_available: the statement gave up on a lock, and has changed nothing. */
+/** PostgreSQL's lock_not_available: the statement gave up on a lock and changed nothing. */
 export const LOCKED = "55P03";
 export const isLocked = (error: unknown): boolean => causeOf(error).originalCode === LOCKED;
 
-/** The database is away, or too busy to answer: nobody's fault, and worth another try later. */
+/** Whether the database is away or too busy to answer. Then a later attempt may succeed. */
 export function isUnavailable(error: unknown): boolean {
   const { code, message } = (error ?? {}) as { code?: string; message?: string };
   const { kind, originalCode } = causeOf(error);
@@ -50,7 +50,7 @@ export function isUnavailable(error: unknown): boolean {
     unreachableCodes.has(code ?? "") ||
     unreachable.has(kind ?? "") ||
     unreachableStates.test(originalCode ?? "") ||
-    // The driver's own words have no code (https://github.com/brianc/node-postgres/tree/master/packages).
+    // These errors of the driver have no code (https://github.com/brianc/node-postgres/tree/master/packages).
     /Connection terminated|timeout exceeded when trying to connect|Query read timeout|is not queryable/.test(
       message ?? "",
     )
@@ -63,14 +63,14 @@ const kinds: Record<string, string> = {
   TooManyConnections: "too many connections",
 };
 
-/** In one line what keeps the database from answering, for the log; null when the error is of another kind. */
+/** Explains in one line for the log why the database doesn't answer; null for errors of another kind. */
 export function whyUnavailable(error: unknown): string | null {
   if (!isUnavailable(error)) return null;
   const { message } = error as Error;
   if (error instanceof StillLocked || error instanceof ReadOnlyDatabase) return `PostgreSQL: ${message}`;
   const { kind = "", host, port, originalMessage } = causeOf(error);
   const isUnreachable = kind === "DatabaseNotReachable" && host !== undefined;
-  // Without a port it was the name that didn't lead anywhere.
+  // Without a port the host name wasn't found.
   const place = port === undefined ? `host not found ${host}` : `connection refused ${host}:${port}`;
   const words = originalMessage ?? message.trim().split("\n").at(-1)?.trim();
   return `PostgreSQL can't be reached: ${isUnreachable ? place : (kinds[kind] ?? words)}`;

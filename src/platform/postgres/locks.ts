@@ -2,30 +2,30 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Pool, QueryConfig, QueryResult } from "pg";
 import { isLocked, LOCKED, StillLocked } from "./faults.ts";
 
-/** How long a caller waits for a row that somebody else keeps locked: as long as for an answer of the database. */
+/** How long a caller waits for a locked row: as long as for any answer of the database. */
 export const GIVE_UP_MS = 15_000;
 
 /**
- * The setting for a statement: long enough to queue behind the locks of other statements, which last milliseconds. After
- * that the row is tried again and again without waiting in the database, because a waiting statement keeps a connection,
- * and a hundred commands on locked chats would keep all of them.
+ * The first timeout is long enough to queue behind locks of other statements, which last milliseconds. Later attempts
+ * don't wait in the database, because a waiting statement keeps a connection. A hundred commands on locked chats would
+ * keep all connections.
  */
 const FIRST_LOCK_TIMEOUT = "20ms";
 const LATER_LOCK_TIMEOUT = "1ms";
 
 const MAX_PAUSE_MS = 200;
 
-/** The pause before the next try: short while others hold a lock for milliseconds, and never the same for two rivals. */
+/** The pause before the next attempt: short at first, and random so that two rivals don't collide again. */
 export const pauseMs = (tries: number): number => Math.min(2 ** tries, MAX_PAUSE_MS) * (0.5 + Math.random() / 2);
 
 /**
- * The beginning of a statement that gives up on a lock after `$1`; its other parts have to read from `patience`, so that
- * the setting comes first. The setting ends with the statement.
+ * The beginning of a statement that gives up on a lock after `$1`. Its other parts must read from `patience`, so that
+ * PostgreSQL applies the setting first. The setting ends with the statement.
  */
 export const PATIENCE = "patience AS MATERIALIZED (SELECT set_config('lock_timeout', $1, true) AS lock_timeout)";
 
 /**
- * Runs a statement that begins with PATIENCE, again as long as it gives up on a lock.
+ * Runs a statement that begins with PATIENCE, and repeats it while a row is locked.
  * @throws StillLocked after `giveUpMs`, with nothing changed
  */
 export async function whileLocked<T>(attempt: (lockTimeout: string) => Promise<T>, giveUpMs = GIVE_UP_MS): Promise<T> {
@@ -42,15 +42,15 @@ export async function whileLocked<T>(attempt: (lockTimeout: string) => Promise<T
 }
 
 /**
- * A statement that gives up on a lock costs no connection. The pool closes any connection over which a statement fails, and
- * commands on a locked chat fail again and again.
+ * Keeps the connection of a statement that gave up on a lock. The pool would close it, as after any failed statement, but
+ * commands on a locked chat fail many times.
  */
 export function keepWhenLocked(pool: Pool): void {
   pool.query = ((statement: QueryConfig) =>
     new Promise<QueryResult>((resolve, reject) => {
       pool.connect((noConnection, client, release) => {
         if (!client) return reject(noConnection);
-        // By callback: the connection is free for the next one before anything else happens to it.
+        // By callback, because it releases the connection before any other code runs.
         client.query(statement, (error: (Error & { code?: string }) | null, result) => {
           release(error && error.code !== LOCKED ? error : undefined);
           if (error) reject(error);

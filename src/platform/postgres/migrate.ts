@@ -7,7 +7,7 @@ import { ConfigError } from "../config-error.ts";
 import { readPostgresUrl } from "./address.ts";
 import { sessionSettings } from "./session.ts";
 
-/** One connection to the database, which takes several statements at once (a pool or Prisma doesn't). */
+/** One connection to the database. `exec` takes several statements at once, which a pool or Prisma doesn't. */
 export type MigrationConnection = {
   exec(sql: string): Promise<unknown>;
   query<T>(sql: string, values?: unknown[]): Promise<T[]>;
@@ -15,10 +15,10 @@ export type MigrationConnection = {
 
 export class MigrationError extends Error {}
 
-/** PostgreSQL can't be reached, or refuses this user or this database: the message says which, in one line. */
+/** PostgreSQL can't be reached, or refuses this user or database. The message says why in one line. */
 export class NotConnected extends Error {
   constructor(error: unknown) {
-    // Of `localhost`, which has two addresses, there is one error for each.
+    // `localhost` has two addresses, and each has its own error.
     const { errors: [first = error] = [] } = error as { errors?: unknown[] };
     const { message, code } = first as NodeJS.ErrnoException;
     const why = code === "ECONNREFUSED" ? message.replace("connect ECONNREFUSED", "connection refused") : message;
@@ -27,16 +27,16 @@ export class NotConnected extends Error {
 }
 
 const FOLDER = join(import.meta.dirname, "../../../prisma/migrations");
-/** The advisory lock that Prisma's own `migrate deploy` takes, so that the two exclude each other. */
+/** The advisory lock of Prisma's own `migrate deploy`, so that both exclude each other. */
 const LOCK = 72707369;
-/** A migration that waits for a lock makes everybody else wait behind it: better to fail, and be tried again. */
+/** Other statements queue behind a migration that waits for a lock. So it gives up early, and is tried again. */
 const LOCK_TIMEOUT = "5s";
-/** So long another process may migrate. One whose machine is gone holds its lock for as long as PostgreSQL believes in it. */
+/** How long another process may migrate. After the crash of its machine its lock stays until PostgreSQL notices. */
 const TURN_TIMEOUT_MS = 600_000;
 const LOOK_AGAIN_MS = 200;
-/** An index that is made beside the work of others waits for the transactions that began before, and nobody waits for it. */
+/** CREATE INDEX CONCURRENTLY waits for earlier transactions, and no statement waits for it. */
 const CONCURRENT_LOCK_TIMEOUT = "10min";
-/** Prisma's own table, so that its command line tool can go on with the database. */
+/** The same table as Prisma's, so that its command line tool can go on with the database. */
 const TABLE = `CREATE TABLE _prisma_migrations (
   id VARCHAR(36) PRIMARY KEY NOT NULL,
   checksum VARCHAR(64) NOT NULL,
@@ -48,31 +48,32 @@ const TABLE = `CREATE TABLE _prisma_migrations (
   applied_steps_count INTEGER NOT NULL DEFAULT 0
 )`;
 
-/** A statement may take as long as its table is large, whatever the user's own limits are. `transaction_timeout` is PostgreSQL 17's. */
+/** Removes the user's time limits, because a migration of a large table takes long. PostgreSQL 17 added `transaction_timeout`. */
 const SETTINGS = `SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;
 SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout'`;
 
-/** A migration that begins so is one statement that commits by itself, and can be repeated after a failure. */
+/** A migration with this first line is one statement that commits by itself, and can be repeated after a failure. */
 const NO_TRANSACTION = "-- Runs outside a transaction";
 
-/** PostgreSQL's codes for what a user may not do, for a lock that it didn't get in time, and for a database that only reads. */
+/** PostgreSQL's codes: missing rights, lock timeout, read-only database. */
 const DENIED = "42501";
 const LOCKED = "55P03";
 const READ_ONLY = "25006";
 
 /**
- * Whether a migration, by its name, takes something away that the version before it still uses. Any other only adds, and
- * the version before goes on with the database: during a rolling update, and after a rollback.
+ * Whether the name marks a migration that removes something the previous version uses. All others only add, so that the
+ * previous version can still use the database: during a rolling update, and after a rollback.
  */
 export const isContraction = (name: string): boolean => /^\d+_contract_/.test(name);
 
 /**
- * Brings a PostgreSQL up to date with `prisma/migrations`; of several processes that start at once one does, the others
- * wait. Returns the names of the migrations it applied. Where none is missing, it waits for nobody, and the user needs no
- * right to change the schema.
- * @throws MigrationError when the database is too new for this code, a migration has failed half-way before, the user may
- * not apply what is missing, or another process takes too long; NotConnected; ConfigError when the database can't hold
- * every text
+ * Applies the missing migrations of `prisma/migrations`. If several processes start at once, one migrates and the others
+ * wait. If none is missing, it doesn't wait, and the user needs no right to change the schema.
+ * @returns the names of the applied migrations
+ * @throws MigrationError when the database is too new for this code, or an earlier migration failed half-way; also when
+ * the user lacks rights, or another process takes too long
+ * @throws NotConnected
+ * @throws ConfigError when the database's encoding isn't UTF8
  */
 export async function migrate(databaseUrl: string): Promise<string[]> {
   const { url, schema } = readPostgresUrl(databaseUrl);
@@ -87,7 +88,7 @@ export async function migrate(databaseUrl: string): Promise<string[]> {
   try {
     await client.query(`${SETTINGS};${sessionSettings(schema)}`);
     await requireUtf8(connection);
-    // What is wrong now may be right when it is its turn.
+    // Ignores errors here: another process may be migrating. They are checked again below.
     const missing = await findMissing(connection, FOLDER).catch(() => undefined);
     if (missing?.length === 0) return [];
     await waitForTurn(connection);
@@ -103,13 +104,13 @@ export async function migrate(databaseUrl: string): Promise<string[]> {
         "DATABASE_URL of its owner, and let this user read _prisma_migrations.",
     );
   } finally {
-    await client.end(); // which also gives the lock back
+    await client.end(); // This also releases the lock.
   }
 }
 
 /**
- * Asks again and again: a statement that waited for the lock would be one that CREATE INDEX CONCURRENTLY, in the process
- * that has the lock, waits for.
+ * Takes the lock by polling. A statement that waited for the lock would cause a deadlock: CREATE INDEX CONCURRENTLY, in
+ * the process that has the lock, waits for all such statements.
  */
 async function waitForTurn({ query }: MigrationConnection): Promise<void> {
   for (const deadline = performance.now() + TURN_TIMEOUT_MS; performance.now() < deadline; await delay(LOOK_AGAIN_MS)) {
@@ -122,7 +123,7 @@ async function waitForTurn({ query }: MigrationConnection): Promise<void> {
   );
 }
 
-/** In another encoding PostgreSQL would refuse texts such as an emoji, one message at a time. */
+/** With another encoding PostgreSQL would refuse single messages, for example with an emoji. */
 async function requireUtf8({ query }: MigrationConnection): Promise<void> {
   const [{ encoding } = {}] = await query<{ encoding: string }>(
     "SELECT current_setting('server_encoding') AS encoding",
@@ -134,13 +135,13 @@ async function requireUtf8({ query }: MigrationConnection): Promise<void> {
   );
 }
 
-/** CREATE SCHEMA IF NOT EXISTS wants the right to create it even where it exists. */
+/** Looks first, because CREATE SCHEMA IF NOT EXISTS needs the right to create it even when it exists. */
 async function createSchema({ exec, query }: MigrationConnection, schema: string): Promise<void> {
   const found = await query("SELECT 1 FROM pg_namespace WHERE nspname = $1", [schema]);
   if (found.length === 0) await exec(`CREATE SCHEMA ${pg.escapeIdentifier(schema)}`);
 }
 
-/** Null where there is no table of them yet. */
+/** Answers the missing migrations; null if the table of applied ones doesn't exist yet. */
 async function findMissing({ query }: Pick<MigrationConnection, "query">, folder: string): Promise<string[] | null> {
   const [{ exists } = {}] = await query<{ exists: boolean }>(
     "SELECT to_regclass('_prisma_migrations') IS NOT NULL AS exists",
@@ -166,11 +167,11 @@ async function findMissing({ query }: Pick<MigrationConnection, "query">, folder
   return known.filter((name) => !applied.some(({ migration_name }) => migration_name === name));
 }
 
-/** The same on a connection that nobody else can have. */
+/** The same without the lock: for a connection that only this process has. */
 export async function applyMigrations({ exec, query }: MigrationConnection, folder = FOLDER): Promise<string[]> {
   let missing = await findMissing({ query }, folder);
   if (missing === null) {
-    // CREATE TABLE IF NOT EXISTS wants the right to create it even where it exists.
+    // Not CREATE TABLE IF NOT EXISTS, because it needs the right to create even when the table exists.
     await exec(TABLE);
     missing = (await findMissing({ query }, folder)) ?? [];
   }
@@ -207,8 +208,8 @@ export async function applyMigrations({ exec, query }: MigrationConnection, fold
 }
 
 /**
- * Such a statement stands alone in its migration, can be repeated (IF NOT EXISTS), and has no transaction: what is left of
- * one that failed is an index that isn't valid.
+ * Applies a migration with CONCURRENTLY. Its statement must be the only one, repeatable (IF NOT EXISTS), and runs without
+ * a transaction. A failed attempt leaves an invalid index, which is dropped first.
  */
 async function applyConcurrently({ exec, query }: MigrationConnection, name: string, sql: string): Promise<void> {
   const [, index] = /CONCURRENTLY IF (?:NOT )?EXISTS "(\w+)"/.exec(sql) ?? [];

@@ -3,13 +3,13 @@ import type pg from "pg";
 
 /** PostgreSQL's read_only_sql_transaction. */
 const READ_ONLY = "25006";
-/** While there is no primary, every write fails: not each of them makes all connections anew. */
+/** Without a primary every write fails. Not each failure should renew all connections. */
 const AT_MOST_EVERY_MS = 1_000;
 
 /**
- * After a failover pools may be full of connections to what is a standby now, and which stay open. Whenever a statement is
- * refused because nothing can be written, all connections are made anew, so that they lead to the new primary.
- * @returns what does so when the caller has found it out by itself
+ * Renews all connections when a statement fails because the server is read-only. After a fail-over the pools' connections
+ * still lead to the old primary, which is a standby now. New ones lead to the new primary.
+ * @returns a function that renews them when the caller itself has noticed it
  */
 export function renewWhenReadOnly(...pools: pg.Pool[]): () => void {
   let generation = 0;
@@ -33,13 +33,13 @@ export function renewWhenReadOnly(...pools: pg.Pool[]): () => void {
   for (const pool of pools) {
     pool.on("connect", (client) => {
       generations.set(client, generation);
-      // The driver's own types leave it out; the client itself listens to it in the same way.
+      // The driver's types don't have `connection`; the client itself uses it in the same way.
       const { connection } = client as unknown as { connection: EventEmitter };
       connection.on("errorMessage", ({ code }: { code?: string }) => {
         if (code === READ_ONLY) renew();
       });
     });
-    // The pool removes what has ended.
+    // The pool removes ended clients.
     pool.on("release", (_error, client) => {
       if (generations.get(client) !== generation) void client.end();
     });

@@ -2,22 +2,22 @@ import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { ColumnTypeEnum, SqlResultSet } from "@prisma/driver-adapter-utils";
 
-/** A statement as PostgreSQL takes it, and the names of `$1`, `$2`, … */
+/** A statement with `$1`, `$2`, …, and the names of these parameters. */
 export type Statement = { sql: string; parameters: string[] };
 
-/** What may be given for a parameter: a list for an array, and JSON as its text. */
+/** The value of a parameter. A list stands for an array, and JSON is given as text. */
 export type Value = string | number | boolean | null | readonly (string | number | null)[];
 
-/** What statements take and return, by their names. It is generated, so that PostgreSQL vouches for it. */
+/** The parameter and row types of statements, by name. They are generated from PostgreSQL's own answers. */
 type Types = Record<string, { parameters: object; row: object }>;
 
-/** Runs a statement by its name, and returns its rows. */
+/** Runs a statement by name. Answers its rows. */
 export type Run<T extends Types> = <Name extends keyof T & string>(
   name: Name,
   parameters: T[Name]["parameters"],
 ) => Promise<T[Name]["row"][]>;
 
-/** A table's row after `to_json`: times are texts, and a JSON document may be anything. */
+/** A table's row after `to_json`: times are strings, and a JSON document may be anything. */
 export type Json<Row> = {
   [Column in keyof Row]: Row[Column] extends Date
     ? string
@@ -28,10 +28,10 @@ export type Json<Row> = {
         : Row[Column];
 };
 
-/** Strings, quoted names, comments and casts have colons that begin no parameter. `:name?` may be null. */
+/** Skips colons in strings, quoted names, comments and casts, which begin no parameter. `:name?` may be null. */
 const PARAMETER = /'(?:[^']|'')*'|"[^"]*"|--.*|::|:([a-z]\w*)\??/gi;
 
-/** Turns `:name` into `$1`, the same name into the same number. */
+/** Replaces `:name` by `$1`. The same name gets the same number. */
 export function readStatement(text: string): Statement {
   const parameters: string[] = [];
   const sql = text.replace(PARAMETER, (found, name?: string) => {
@@ -42,13 +42,13 @@ export function readStatement(text: string): Statement {
   return { sql, parameters };
 }
 
-/** The texts of all statements in a folder, one in each file, by the files' names. */
+/** Reads all statements of a folder: one per file, named after the file. */
 export function readStatements(folder: string): [name: string, text: string][] {
   const files = readdirSync(folder).filter((file) => file.endsWith(".sql"));
   return files.sort().map((file) => [basename(file, ".sql"), readFileSync(join(folder, file), "utf8")]);
 }
 
-/** Sends a statement. Arguments are texts, and PostgreSQL takes each for the type that it has there. */
+/** Sends a statement. PostgreSQL converts each argument from text to the type of its parameter. */
 export type Query = (sql: string, args: (string | null)[]) => Promise<SqlResultSet>;
 
 export function createRun<T extends Types>(query: Query, folder: string): Run<T> {
@@ -70,7 +70,7 @@ function toText(value: Value): string | null {
 
 const quoted = (text: string) => `"${/["\\]/.test(text) ? text.replace(/["\\]/g, "\\$&") : text}"`;
 
-/** Of the enum's package production needs only the types. */
+/** The enum's value, because its package is only a development dependency. */
 const JSON_COLUMN: typeof ColumnTypeEnum.Json = 11;
 
 function toRows({ columnNames, columnTypes, rows }: SqlResultSet): object[] {
@@ -86,11 +86,11 @@ function toRows({ columnNames, columnTypes, rows }: SqlResultSet): object[] {
   });
 }
 
-/** The row of a statement that always returns one. */
+/** The row of a statement that always returns exactly one. */
 export function one<Row>([row]: Row[]): Row {
   if (row === undefined) throw new Error("a statement returned no row");
   return row;
 }
 
-/** `AS "name!"` says that a column is never null where PostgreSQL can't know it. */
+/** Removes the `!` of `AS "name!"`, which marks a column as never null where PostgreSQL can't know it. */
 export const nameOf = (column: string): string => column.replace(/!$/, "");

@@ -29,7 +29,7 @@ test("a rejection that nobody handles is logged and counted, and the process ser
   const line = pod
     .output()
     .split("\n")
-    .find((one) => one.includes("nobody has handled a rejection"));
+    .find((one) => one.includes("unhandled rejection"));
   expect(JSON.parse(line ?? "{}")).toMatchObject({ level: "error", part: "process", err: { type: "RangeError" } });
   expect(await pod.stop()).toBe(0);
 });
@@ -45,5 +45,5 @@ test("after an exception that nobody has caught the process sends its connection
   await expect.poll(() => reasons.length).toBe(1);
   // Its client comes again by itself, to another process where there is one.
   expect(reasons[0]).toMatch(/^transport/);
-  expect(pod.output()).toContain("nobody has caught an exception, and this process ends: RangeError: a callback");
+  expect(pod.output()).toContain("uncaught exception, this process ends: RangeError: a callback");
 });
