@@ -20,6 +20,8 @@ const CLEAN = [
   "docs/RELIABILITY.md",
   "k8s/README.md",
   "scripts/check-words.ts",
+  "scripts/demo.ts",
+  "scripts/demo",
   "scripts/words",
   "src/platform/redis",
   "src/presence",

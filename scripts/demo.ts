@@ -28,7 +28,7 @@ try {
   process.exit(1);
 }
 
-/** The goodbyes are sent before the process ends. */
+/** Disconnects everybody, and waits until the packets have left. */
 async function leave(): Promise<void> {
   for (const person of people) person.exit();
   if (people.length > 0) await delay(100);

@@ -1,10 +1,10 @@
-// A person of the demo: a login over HTTP and a real socket.io-client, which prints whatever it sends and hears.
+// A person of the demo: a login over HTTP and a real socket.io-client, which prints all sent and received events.
 import { io, type Socket } from "socket.io-client";
 import type { ClientEventName, ServerEventName, ServerPayload } from "../../src/contract/events.ts";
 import type { ChatMessage } from "../../src/contract/models.ts";
 import { type Look, printAck, printReceived, printSent } from "./print.ts";
 
-/** What the user can mend: shown without a stack. */
+/** The user can repair this: it is shown without a stack. */
 export class DemoError extends Error {}
 
 const PATIENCE_MS = 5_000;
@@ -48,7 +48,7 @@ export function createPerson({ url, look, account, isOurs }: Options): Person {
   const received: Received[] = [];
   const waiting = new Set<() => void>();
   socket.onAny((event: string, payload: unknown) => {
-    // Somebody else may be trying the demo accounts at the same time: what is theirs isn't shown.
+    // Others may try the demo accounts at the same time: their events aren't shown.
     if (!event.endsWith("_init") && !isOurs(payload)) return;
     count.received += 1;
     printReceived(look, event, payload);
@@ -90,7 +90,7 @@ export function createPerson({ url, look, account, isOurs }: Options): Person {
       new Promise<ServerPayload<E>>((resolve, reject) => {
         const timer = setTimeout(() => {
           waiting.delete(take);
-          reject(new DemoError(`${look.name} should have heard ${event} within 5 s, and didn't.`));
+          reject(new DemoError(`${look.name} should have received ${event} within 5 s, and didn't.`));
         }, PATIENCE_MS);
         const take = () => {
           const index = received.findIndex((one) => one.event === event);
@@ -147,7 +147,7 @@ export async function logIn(
   );
 }
 
-/** What the client library tells of a refused handshake: the service's sentence when it has one. */
+/** Reads a refused handshake from the client library's error: the service's sentence when there is one. */
 function reasonOf(error: Error & { context?: { responseText?: string } }): string {
   try {
     return (JSON.parse(error.context?.responseText ?? "") as { error_message: string }).error_message;

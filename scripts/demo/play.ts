@@ -31,7 +31,7 @@ export async function play(url: string, people: Person[]): Promise<void> {
 
 async function logEverybodyIn(url: string, people: Person[]): Promise<Cast> {
   const ours = new Set<string>();
-  // A chat is the demo's when its visitor is; coming and going are, when it is one of the cast who does.
+  // An event of a chat belongs to the demo by its visitor, an online or offline event by its user.
   const isOurs = (payload: unknown) => {
     const { user, visitor } = payload as { user: { id: string }; visitor?: { id: string } };
     return ours.has((visitor ?? user).id);
@@ -53,19 +53,19 @@ async function logEverybodyIn(url: string, people: Person[]): Promise<Cast> {
 }
 
 async function visitorConnects({ vera }: Cast): Promise<void> {
-  printAct("A visitor opens the chat window", "She connects with her access token, and hears where she stands.");
+  printAct("A visitor opens the chat window", "Vera connects with an access token, and receives a snapshot.");
   const { room } = await vera.enter("visitor_init");
   if (room) {
-    printAside("She still has a chat from before: she leaves it first.");
+    printAside("Vera still has a chat from before, and leaves it first.");
     await vera.ok("visitor_leave_room");
   }
   await pause();
 }
 
 async function staffConnect({ sam, alex, robin }: Cast): Promise<void> {
-  printAct("The staff come to work", "Each starts from a snapshot. Those who are there already hear who comes.");
+  printAct("The staff come to work", "Each starts from a snapshot. Staff who are online see who comes.");
   const { online_users } = await sam.enter("staff_init");
-  // After an interrupted demo an agent may still count as online: then nobody is told.
+  // After an interrupted demo an agent may still count as online: then nobody receives an event.
   const isNew = (agent: Person) => !online_users.some(({ id }) => id === agent.id);
   await pause();
   await alex.enter("staff_init");
@@ -76,9 +76,9 @@ async function staffConnect({ sam, alex, robin }: Cast): Promise<void> {
   await pause();
 }
 
-/** @returns the id of the chat that she opens */
+/** @returns the id of the chat that the visitor opens */
 async function visitorWrites({ vera, sam, alex, robin }: Cast): Promise<string> {
-  printAct("The visitor writes, and waits", "Her first message opens a chat. It is queued, and all staff see it.");
+  printAct("The visitor writes, and waits", "The first message opens a chat. It is queued, and all staff see it.");
   await vera.ok("visitor_first_msg", text("Hello! Where is my parcel?"));
   const [{ room }] = await Promise.all([
     sam.receives("append_unclaimed_chats"),
@@ -94,7 +94,7 @@ async function visitorWrites({ vera, sam, alex, robin }: Cast): Promise<string> 
 
 /** @returns the agent who serves the chat now */
 async function agentsRace({ vera, sam, alex, robin }: Cast, room: string): Promise<Person> {
-  printAct("Two agents reach for it at once", "The database decides. One wins, the other is told why not.");
+  printAct("Two agents reach for it at once", "The database decides. One wins, the other gets the reason.");
   const [first, second] = Math.random() < 0.5 ? ([alex, robin] as const) : ([robin, alex] as const);
   const [[hasWon], [hasWonToo]] = await Promise.all([
     first.send("staff_join", { room }),
@@ -113,7 +113,10 @@ async function agentsRace({ vera, sam, alex, robin }: Cast, room: string): Promi
 }
 
 async function talk({ vera, sam, winner, room }: Claimed): Promise<void> {
-  printAct("They talk", "Each hears the other, and the supervisor hears both. The other agent hears nothing.");
+  printAct(
+    "They talk",
+    "Each receives the other's messages, and the supervisor receives both. The other agent receives nothing.",
+  );
   await winner.ok("staff_msg", { room, content: text(`Hi Vera, ${winner.name} here. I'll look.`) });
   await Promise.all([vera.receives("staff_send"), sam.receives("new_staff_msg_for_supervisor")]);
   await pause();
@@ -125,7 +128,7 @@ async function talk({ vera, sam, winner, room }: Claimed): Promise<void> {
 async function resend({ vera, sam, winner, room }: Claimed): Promise<void> {
   printAct(
     "A message is sent twice",
-    "With an id of the client's own that is safe: it is stored once, and heard once.",
+    "With an id of the client's own that is safe: it is stored once, and delivered once.",
   );
   const message = { room, content: text("It left us on Monday."), id: crypto.randomUUID() };
   await winner.ok("staff_msg", message);
@@ -137,7 +140,10 @@ async function resend({ vera, sam, winner, room }: Claimed): Promise<void> {
 }
 
 async function breakConnection({ vera, sam, winner, room }: Claimed): Promise<void> {
-  printAct("The visitor's connection breaks", "Back in time, so nobody is told. The new snapshot has what she missed.");
+  printAct(
+    "The visitor's connection breaks",
+    "Vera is back in time, so nobody notices. The new snapshot has the missed message.",
+  );
   vera.loseConnection();
   printAside("Vera is in a tunnel.");
   await winner.ok("staff_msg", { room, content: text("You should have it tomorrow.") });
@@ -182,7 +188,7 @@ async function lookBack(url: string, { sam, room, ...others }: Claimed): Promise
     throw new DemoError("The numbers have a gap, which should never be.");
   }
   console.log(`
-${count.sent} events sent, ${count.received} heard, ${messages.length} messages kept, numbered from 1 without a gap.
+${count.sent} events sent, ${count.received} received, ${messages.length} messages kept, numbered from 1 without a gap.
 
 What to try next:
   ${url}/docs            the HTTP calls, to try in the browser

@@ -1,5 +1,5 @@
-// How the demo looks: one line for each thing that a person sends or hears. Without colours when NO_COLOR is set or the
-// output is no terminal.
+// The look of the demo: one line for each event that a person sends or receives. Without colours when NO_COLOR is set or
+// the output is no terminal.
 import { styleText } from "node:util";
 import type { ServerEventName, ServerPayload } from "../../src/contract/events.ts";
 import type { ChatMessage } from "../../src/contract/models.ts";
@@ -22,7 +22,7 @@ export const printSent = (who: Look, event: string, data: unknown): void =>
   line(who, paint("bold", "→ sends"), event, dataOf(data));
 
 export const printReceived = (who: Look, event: string, payload: unknown): void =>
-  line(who, paint("dim", "← hears"), event, gistOf(event, payload));
+  line(who, paint("dim", "← gets "), event, gistOf(event, payload));
 
 export function printAck(who: Look, event: string, ack: [boolean, string | null, ChatMessage?]): void {
   const [result, why, message] = ack;
@@ -61,7 +61,7 @@ const names = (users: Parameters<typeof firstName>[0][]) => users.map(firstName)
 const numbered = ({ message, content }: { message: ChatMessage; content: Record<string, unknown> }) =>
   `number ${message.sequence_num}: ${quote(content)}`;
 
-/** What matters of each event, in a few words. */
+/** The gist of each event, in a few words. */
 const gists: { [E in ServerEventName]: (payload: ServerPayload<E>) => string } = {
   staff_init: ({ online_users, unclaimed_chats, active_chats }) =>
     `online: ${names(online_users)}; ${unclaimed_chats.length} in the queue; serves ${active_chats.length}`,
@@ -81,7 +81,7 @@ const gists: { [E in ServerEventName]: (payload: ServerPayload<E>) => string } =
   visitor_leave: ({ user }) => `${firstName(user)} has left: the chat is closed`,
   staff_being_taken_over_chat: ({ user }) => `${firstName(user)} serves the chat from now on`,
   staff_goes_online: ({ user }) => `${firstName(user)} is there`,
-  staff_goes_offline: ({ user }) => `${firstName(user)} is gone`,
+  staff_goes_offline: ({ user }) => `${firstName(user)} is offline`,
   visitor_goes_online: ({ user }) => `${firstName(user)} is there`,
   visitor_goes_offline: ({ user }) => `${firstName(user)} has no connection any more`,
   staff_take_over_chat: ({ user, room }) => `${firstName(user)} has taken chat ${short(room)} over`,
