@@ -236,7 +236,10 @@ describe.each(topologies)("on %s", (topology) => {
       }
       expect(numbers(await stored(room))).toEqual(upTo(12));
       await settled();
-      expect(messagesReceived(agent, "visitor_send").map(({ content }) => content.n)).toEqual(upTo(10));
+      const received = messagesReceived(agent, "visitor_send");
+      // Live events of two processes may overtake each other: only the numbers promise an order.
+      if (topology === "two pods") received.sort((a, b) => a.sequence_num - b.sequence_num);
+      expect(received.map(({ content }) => content.n)).toEqual(upTo(10));
     });
 
     test("the same first message from two connections at once opens one chat with one message", async () => {
