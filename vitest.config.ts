@@ -9,5 +9,7 @@ export default defineConfig({
     hookTimeout: 120_000,
     // Most of the time goes by in the pods and the database, not in the test files themselves.
     maxWorkers: 3,
+    isolate: false,
+    setupFiles: "test/support/fresh-modules.ts",
   },
 });
