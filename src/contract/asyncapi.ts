@@ -1,6 +1,7 @@
 import type { TSchema } from "typebox";
 import { refusals } from "./errors.ts";
-import { type ClientEvent, clientEvents, type ServerEvent, serverEvents } from "./events.ts";
+import type { ServerEvent } from "./event-parts.ts";
+import { type ClientEvent, clientEvents, serverEvents } from "./events.ts";
 import { exampleOf } from "./examples.ts";
 import { ChatMessage } from "./models.ts";
 import { createSchemaNames } from "./named-schemas.ts";
