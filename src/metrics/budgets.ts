@@ -2,23 +2,23 @@ import { Counter, type Registry } from "prom-client";
 import { liveGauge } from "../platform/live-gauge.ts";
 import { countFromZero } from "./known.ts";
 
-/** What memory is counted for. */
+/** The memory that is counted. */
 type BudgetName = "events" | "incoming" | "outgoing" | "bus";
 
-/** How much memory may wait, how much does, and what is refused because of it. */
+/** The memory that may wait, the memory that waits, and the refusals because of it. */
 export function budgetMetrics(registers: [Registry]) {
   const known = new Map<BudgetName, { used: () => number; total: number }>();
   const readings = (pick: (budget: { used: () => number; total: number }) => number) => () =>
     [...known].map(([budget, one]) => ({ labels: { budget }, value: pick(one) }));
   const used = liveGauge({
     name: "chat_budget_used_bytes",
-    help: "Memory that waits in this process: events for their answer (events), packets for their end (incoming) or their clients (outgoing), what was published for Redis' answer (bus)",
+    help: "Waiting bytes of this process: events without an ack (events), incomplete packets (incoming), packets for clients (outgoing), published bytes without Redis' answer (bus)",
     labelNames: ["budget"],
     registers,
   });
   const limits = liveGauge({
     name: "chat_budget_limit_bytes",
-    help: "How much of it there may be",
+    help: "The most bytes that may wait",
     labelNames: ["budget"],
     registers,
   });
@@ -30,7 +30,7 @@ export function budgetMetrics(registers: [Registry]) {
     budgetRefusals: countFromZero(
       new Counter({
         name: "chat_budget_refusals_total",
-        help: "What a budget had no room for, by whose part of it was used up: that of the connection, its organisation, or the process",
+        help: "Work that a full budget refused, by the part that was full: connection, organisation or process",
         labelNames: ["budget", "of"],
         registers,
       }),

@@ -2,8 +2,8 @@
 const DRIFT = 1e-4;
 
 export type DatabaseClock = {
-  /** PostgreSQL was asked at `sentAt` and has answered at `heardAt`, by this process's clock; its own said `itsTime`. In ms. */
-  compared(sentAt: number, itsTime: number, heardAt: number): void;
+  /** PostgreSQL was asked at `sentAt` and answered at `answeredAt`, by this process's clock. `itsTime` is its own. In ms. */
+  compared(sentAt: number, itsTime: number, answeredAt: number): void;
   /** By how many ms this process's clock is ahead; null before it was compared. */
   offsetMs(): number | null;
   /** How many seconds ago something was at `itsTime`; null before the clocks were compared. */
@@ -11,16 +11,16 @@ export type DatabaseClock = {
 };
 
 /**
- * Tells how long ago something was that PostgreSQL has the time of, whatever this process's own clock says. A comparison
- * is wrong by half of what it took at most, and replaces the one before unless that is still the better one.
+ * Measures times since something that PostgreSQL has dated, independent of this process's own clock. The error of a
+ * comparison is half of its duration at most. A comparison replaces the one before, unless that is still the better one.
  */
 export function createDatabaseClock(now: () => number = Date.now): DatabaseClock {
   let known: { offset: number; error: number; at: number } | null = null;
   return {
-    compared(sentAt, itsTime, heardAt) {
-      const error = (heardAt - sentAt) / 2;
-      const isBetter = known === null || error <= known.error + Math.abs(heardAt - known.at) * DRIFT;
-      if (isBetter) known = { offset: (sentAt + heardAt) / 2 - itsTime, error, at: heardAt };
+    compared(sentAt, itsTime, answeredAt) {
+      const error = (answeredAt - sentAt) / 2;
+      const isBetter = known === null || error <= known.error + Math.abs(answeredAt - known.at) * DRIFT;
+      if (isBetter) known = { offset: (sentAt + answeredAt) / 2 - itsTime, error, at: answeredAt };
     },
     offsetMs: () => known?.offset ?? null,
     secondsSince: (itsTime) => (known === null ? null : Math.max(0, now() - known.offset - itsTime) / 1_000),

@@ -3,18 +3,18 @@ import type { RefusalCode } from "../contract/errors.ts";
 import { liveGauge } from "../platform/live-gauge.ts";
 import { countFromZero } from "./known.ts";
 
-/** Who comes, who goes, and who isn't let in. */
+/** Connections that open, end, or are refused. */
 export const connectionMetrics = (registers: [Registry]) => ({
   connections: liveGauge({
     name: "chat_connections",
-    help: "Open connections of this process, by who has them and how",
+    help: "Open connections of this process, by their user's kind and transport",
     labelNames: ["kind", "transport"],
     registers,
   }),
   connects: countFromZero(
     new Counter({
       name: "chat_connects_total",
-      help: "Connections that were let in, by who it was and the transport they began with",
+      help: "Accepted connections, by their user's kind and their first transport",
       labelNames: ["kind", "transport"],
       registers,
     }),
@@ -22,7 +22,7 @@ export const connectionMetrics = (registers: [Registry]) => ({
   ),
   disconnects: new Counter({
     name: "chat_disconnects_total",
-    help: "Connections that have ended, by Socket.IO's reason",
+    help: "Ended connections, by Socket.IO's reason",
     labelNames: ["kind", "reason"],
     registers,
   }),
@@ -55,7 +55,7 @@ export const connectionMetrics = (registers: [Registry]) => ({
   rateLimited: countFromZero(
     new Counter({
       name: "chat_rate_limited_total",
-      help: "What came too fast: events (event), bytes of events (bytes), events that waited for the database (waiting), HTTP requests (http), new connections (connect), failed logins (login)",
+      help: "Refusals because of too high a rate: event, bytes (of events), waiting (events for the database), http (requests), connect (new connections), login (failed ones)",
       labelNames: ["what"],
       registers,
     }),
@@ -63,7 +63,7 @@ export const connectionMetrics = (registers: [Registry]) => ({
   ),
   drainRemaining: liveGauge({
     name: "chat_drain_remaining",
-    help: "While it shuts down: connections that are still to go, else 0",
+    help: "Connections that still have to end during a shutdown, else 0",
     registers,
   }),
   httpRequests: new Histogram({

@@ -7,16 +7,16 @@ const ACK_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
 const DELIVERY_BUCKETS = [0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15];
 const STATEMENT_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15];
 
-/** The way of a message: in, stored, and out to whom it concerns. */
+/** The way of a message: in, stored, and out to its receivers. */
 export function messageMetrics(registers: [Registry]) {
   const events = Object.keys(clientEvents) as ClientEventName[];
-  // What alerts look for, and each event's success.
+  // The results that alerts look for, and each event's success.
   const answers = ["internal", "unavailable", "ok"] satisfies (RefusalCode | "ok")[];
   return {
     events: countFromZero(
       new Counter({
         name: "chat_events_total",
-        help: "Events received, by what they were answered with: ok, or the refusal's name; what is no event is unknown",
+        help: "Received events, by their result: ok, or the refusal's name. An event that doesn't exist is unknown",
         labelNames: ["event", "result"],
         registers,
       }),
@@ -28,7 +28,7 @@ export function messageMetrics(registers: [Registry]) {
     acks: observeFromZero(
       new Histogram({
         name: "chat_ack_seconds",
-        help: "From an event's arrival to its ack, of those acked true",
+        help: "From an event's arrival to its ack of true",
         labelNames: ["event"],
         buckets: ACK_BUCKETS,
         registers,
@@ -38,7 +38,7 @@ export function messageMetrics(registers: [Registry]) {
     delivered: observeFromZero(
       new Histogram({
         name: "chat_delivery_seconds",
-        help: "From a message's number to its being handed to the connections here: on its own process (local), through Redis (bus), or read from the database after the bus had lost it (healed)",
+        help: "From the numbering of a message to its delivery to connections here: on its own process (local), through Redis (bus), or from the database after a loss (healed)",
         labelNames: ["way"],
         buckets: DELIVERY_BUCKETS,
         registers,
@@ -49,7 +49,7 @@ export function messageMetrics(registers: [Registry]) {
     stored: countFromZero(
       new Counter({
         name: "chat_messages_total",
-        help: "Messages stored, by who wrote them",
+        help: "Stored messages, by their author",
         labelNames: ["kind"],
         registers,
       }),
@@ -63,29 +63,29 @@ export function messageMetrics(registers: [Registry]) {
     }),
     appends: new Histogram({
       name: "chat_append_seconds",
-      help: "How long such a statement takes, commit and waiting for a database connection included",
+      help: "Duration of such a statement, with its commit and its wait for a database connection",
       buckets: STATEMENT_BUCKETS,
       registers,
     }),
     gaps: new Counter({
       name: "chat_gaps_total",
-      help: "Chats of which something was missing on this process: the bus has lost it, or a process died before it sent it",
+      help: "Chats with a missing entry on this process: the bus lost it, or a process died before publishing it",
       registers,
     }),
     unknownEntries: new Counter({
       name: "chat_unknown_entries_total",
-      help: "Entries of chats that a newer version wrote and this version doesn't know: it passes over them",
+      help: "Entries of a kind that this version doesn't know, because a newer version wrote them: they are skipped",
       labelNames: ["log"],
       registers,
     }),
     healingFailures: new Counter({
       name: "chat_healing_failures_total",
-      help: "Chats that could not be told from the database: each is tried again later, alone, and logged with its id",
+      help: "Chats that could not be repaired from the database: each is logged with its id, and tried again later, alone",
       registers,
     }),
     healed: new Counter({
       name: "chat_events_healed_total",
-      help: "Events that the bus lost on the way to this process, told from the database or from presence instead",
+      help: "Events that the bus lost on the way to this process, delivered from the database or from presence instead",
       labelNames: ["event"],
       registers,
     }),

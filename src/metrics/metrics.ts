@@ -9,8 +9,8 @@ import { partMetrics } from "./parts.ts";
 export type Metrics = ReturnType<typeof createMetrics>;
 
 /**
- * What an operator can see of one process; read at `GET /metrics`. Labels have few values, all of them known to the
- * source: nothing that a client sends becomes one.
+ * Everything that an operator sees of one process, read at `GET /metrics`. Labels have few values, all of them known to
+ * the source: no input of a client becomes one.
  */
 export function createMetrics() {
   const registry = new Registry();

@@ -2,7 +2,7 @@ import { Counter, Histogram, type Registry } from "prom-client";
 import { liveGauge } from "../platform/live-gauge.ts";
 import { countFromZero } from "./known.ts";
 
-/** What the process leans on: Redis, presence, PostgreSQL. */
+/** The parts that the process depends on: Redis, presence, PostgreSQL. */
 export const partMetrics = (registers: [Registry]) => ({
   redisUp: liveGauge({
     name: "chat_redis_up",
@@ -11,25 +11,25 @@ export const partMetrics = (registers: [Registry]) => ({
   }),
   busLag: new Histogram({
     name: "chat_bus_lag_seconds",
-    help: "How long a message takes through Redis, sent once a second by this process to itself",
+    help: "Time of a message through Redis, which this process sends to itself once a second",
     buckets: [0.001, 0.005, 0.025, 0.1, 0.5, 2.5],
     registers,
   }),
   publishFailures: new Counter({
     name: "chat_bus_publish_failures_total",
-    help: "Messages that could not be given to Redis: other processes tell what was in them from the database",
+    help: "Messages that Redis didn't accept: other processes deliver their events from the database",
     registers,
   }),
   sweeps: new Histogram({
     name: "chat_presence_sweep_seconds",
-    help: "How long it takes to look for who is gone, and to let them leave. One process does it each second: take the sum",
+    help: "Duration of a sweep with all its evictions. One process sweeps each second: take the sum",
     buckets: [0.0025, 0.01, 0.05, 0.25, 1, 5, 20],
     registers,
   }),
   evictions: countFromZero(
     new Counter({
       name: "chat_presence_gone_total",
-      help: "Users who were gone, and whom this process has let leave: they had lost their last connection, or their process its lease",
+      help: "Users that this process has evicted: their last connection was lost, or the lease of their process expired",
       labelNames: ["reason"],
       registers,
     }),
@@ -37,7 +37,7 @@ export const partMetrics = (registers: [Registry]) => ({
   ),
   heldSweeps: new Counter({
     name: "chat_presence_held_sweeps_total",
-    help: "Looks that found users who were gone, and evicted nobody: after an outage of Redis a process may still have to tell who is there, or one is cut off from Redis",
+    help: "Sweeps that held back their evictions: a process may still register connections after an outage of Redis, or is cut off from Redis",
     registers,
   }),
   ready: liveGauge({
@@ -47,12 +47,12 @@ export const partMetrics = (registers: [Registry]) => ({
   }),
   databaseUp: liveGauge({
     name: "chat_database_up",
-    help: "1 when PostgreSQL has answered this process's last question, which it asks every 15 s, else 0",
+    help: "1 when PostgreSQL has answered this process's last question, else 0. The process asks every 15 s",
     registers,
   }),
   clockOffset: liveGauge({
     name: "chat_clock_offset_seconds",
-    help: "How far this process's clock is ahead of PostgreSQL's; negative: behind",
+    help: "Seconds by which this process's clock is ahead of PostgreSQL's; negative: behind",
     registers,
   }),
   pool: liveGauge({
@@ -61,10 +61,14 @@ export const partMetrics = (registers: [Registry]) => ({
     labelNames: ["state"],
     registers,
   }),
-  poolMax: liveGauge({ name: "chat_database_connections_max", help: "How many of them there may be", registers }),
+  poolMax: liveGauge({
+    name: "chat_database_connections_max",
+    help: "The most connections that this process may have to PostgreSQL",
+    registers,
+  }),
   poolWaiting: liveGauge({
     name: "chat_database_waiting",
-    help: "Statements of this process that wait for one of them",
+    help: "Statements of this process that wait for a connection to PostgreSQL",
     registers,
   }),
   faults: new Counter({
@@ -75,7 +79,7 @@ export const partMetrics = (registers: [Registry]) => ({
   }),
   build: liveGauge({
     name: "chat_build_info",
-    help: "1; its labels say which version runs",
+    help: "1; its labels name the running version",
     labelNames: ["version", "node"],
     registers,
   }),
