@@ -15,6 +15,7 @@ import { listenForGoodbyes, sendAway } from "../platform/engine/goodbye.ts";
 import { hangUpAll, watchUpgrades } from "../platform/engine/hang-up.ts";
 import { createIncoming } from "../platform/engine/incoming.ts";
 import { outgoing, relieve } from "../platform/engine/outgoing.ts";
+import { paceParsing } from "../platform/engine/pacing.ts";
 import { READING_INTERVAL_MS, watchReading } from "../platform/engine/reading.ts";
 import { localRooms } from "../platform/engine/rooms.ts";
 import { nameSessions, sessionOf } from "../platform/engine/session-ids.ts";
@@ -100,6 +101,7 @@ export function createSocketServer(
   );
   listenForGoodbyes(io);
   noteArrivals(io, config.byteRateLimit);
+  paceParsing(io);
   watchUpgrades(io);
   nameSessions(io);
   authenticateHandshakes(io, {

@@ -101,3 +101,14 @@ test.each([
   expect(figures.stoppedMs).toBeLessThan(MAX_STOP_MS);
   expect(figures.p99Ms).toBeLessThan(MAX_P99_MS);
 });
+
+test("100 connections of one visitor each send one event of thousands of small fields at the same moment", async () => {
+  const connections = await flooders(100);
+  const packet = `42["visitor_msg",${manyFields}]`;
+  const figures = await rig.measure("100 at once, many small fields", async () => {
+    for (const connection of connections) connection.send(packet);
+    await delay(5_000);
+  });
+  expect(figures.peakMb).toBeLessThan(MAX_MB);
+  expect(figures.stoppedMs).toBeLessThan(MAX_STOP_MS);
+});

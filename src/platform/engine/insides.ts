@@ -12,6 +12,10 @@ export type Insides = {
   "socket.io Client": {
     /** All packets for a connection pass this method, broadcasts included. */
     writeToEngine(texts: Text[], options: PacketOptions): void;
+    /** Listens to the connection's "data": parses it, and calls the listeners of events. */
+    ondata(data: string | Buffer): void;
+    /** Listens to the connection's "close", and disconnects the sockets. */
+    onclose(reason: string, description?: unknown): void;
   };
   /** socket.io-adapter 2.5.8, dist/in-memory-adapter.js, which @socket.io/redis-adapter 8.3.0 extends. */
   "socket.io Adapter": {
@@ -78,7 +82,9 @@ export type Insides = {
     /** The client has probed this websocket. */
     upgrading: [to: Transport];
     upgrade: [to: Transport];
-    close: [reason: string];
+    /** A packet's data, behind "packet". */
+    data: [data: string | Buffer];
+    close: [reason: string, description?: unknown];
   };
   /** engine.io 6.6.12, build/transport.js. */
   "engine.io Transport": {
@@ -144,6 +150,22 @@ export type Packet = { type: string; data?: string | Buffer; options?: PacketOpt
 export type PacketOptions = { preEncoded?: boolean; wsPreEncodedFrame?: Buffer[] };
 /** For a client that polls Engine.IO makes `"4" + text`, when the poll comes. */
 export type Text = string | { toString(): string };
+
+/**
+ * Puts a listener in the place of the one that Socket.IO's Client has for an event of its connection.
+ * @returns the Client's listener
+ */
+export function takeOver<Event extends "data" | "close">(
+  connection: Connection,
+  event: Event,
+  listener: (...given: Insides["engine.io Socket event"][Event]) => void,
+): Insides["socket.io Client"][`on${Event}`] {
+  const emitter = connection as unknown as EventEmitter;
+  const [own] = emitter.listeners(event).filter(({ name }) => name === `bound on${event}`);
+  if (!own) throw new Error(`Socket.IO's Client doesn't listen to "${event}" any more`);
+  emitter.off(event, own as () => void).on(event, listener as () => void);
+  return own as Insides["socket.io Client"][`on${Event}`];
+}
 
 export const engineOf = ({ engine }: Server) => engine as unknown as Engine;
 export const adapterOf = ({ sockets }: Server) => sockets.adapter as Insides["socket.io Adapter"] & EventEmitter;

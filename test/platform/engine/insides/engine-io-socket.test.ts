@@ -174,6 +174,19 @@ const cases: CasesOf<"engine.io Socket" | "engine.io Socket event"> = {
       expect(transports).toEqual([connection.transport, connection.transport]);
     },
   ],
+  "engine.io Socket event: data": [
+    'has a packet\'s data, behind "packet" and as its listener has left it',
+    async () => {
+      const { connection, send } = await openWebsocket();
+      const data: unknown[] = [];
+      connection.on("data", (given) => void data.push(given));
+      connection.on("packet", (packet) => {
+        packet.data = `${packet.data}!`;
+      });
+      send("4said");
+      await eventually(() => data).toEqual(["said!"]);
+    },
+  ],
   "engine.io Socket event: close": [
     "comes once, with the reason, when the client is lost",
     async () => {

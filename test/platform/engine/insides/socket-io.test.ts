@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { adapterOf, clientOf } from "../../../../src/platform/engine/insides.ts";
+import { adapterOf, clientOf, takeOver } from "../../../../src/platform/engine/insides.ts";
 import { type CasesOf, eventually, serve, testEach } from "./support.ts";
 
 const { io, openWebsocket, enter } = serve();
@@ -28,6 +28,34 @@ const cases: CasesOf<"socket.io Client" | "socket.io Adapter"> = {
       delete (client as { writeToEngine?: unknown }).writeToEngine;
       socket.emit("after");
       await eventually(received).toMatch(/42\["one"\].*42\["all"\].*437\["yes"\].*42\["after"\]/s);
+    },
+  ],
+  "socket.io Client: ondata": [
+    "is the one listener for a packet's data, and calls the listeners of events",
+    async () => {
+      const { socket, connection, send } = await open();
+      const events: unknown[] = [];
+      socket.on("said", (n) => void events.push(n));
+      const held: (string | Buffer)[] = [];
+      const pass = takeOver(connection, "data", (data) => void held.push(data));
+      send('42["said",1]');
+      await eventually(() => held).toEqual(['2["said",1]']);
+      expect(events).toEqual([]);
+      pass(held[0] as string);
+      await eventually(() => events).toEqual([1]);
+    },
+  ],
+  "socket.io Client: onclose": [
+    "is the one listener for the end, and disconnects the sockets",
+    async () => {
+      const { socket, connection, tcp } = await open();
+      const held: string[] = [];
+      const pass = takeOver(connection, "close", (reason) => void held.push(reason));
+      tcp.destroy();
+      await eventually(() => held).toEqual(["transport close"]);
+      expect(socket.connected).toBe(true);
+      pass("transport close");
+      expect(socket.connected).toBe(false);
     },
   ],
   "socket.io Adapter: rooms": [

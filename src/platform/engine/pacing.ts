@@ -1,0 +1,86 @@
+import type { Server } from "socket.io";
+import { doEach } from "../do-each.ts";
+import { toLastLine } from "../time.ts";
+import { engineOf, takeOver } from "./insides.ts";
+
+/**
+ * So many bytes of packets are parsed in one turn of the event loop, of small ones and of large ones. 64 KB of JSON can take
+ * 13 ms, when it has thousands of small fields: a hundred such packets at once would stop the process for more than 1 s.
+ */
+const PER_TURN = 256_000;
+/** Small packets don't wait behind large ones of other connections. */
+const SMALL = 4_000;
+
+type Data = string | Buffer;
+/** What a connection has sent, in order, as far as it wasn't parsed. */
+type Line = { waiting: Data[]; parse: (data: Data) => void; close: (() => void) | null };
+type Size = "small" | "large";
+
+/**
+ * Spreads the parsing of what has arrived over turns of the event loop. Connections take turns, each in its own order. A
+ * packet that arrives while little else does is parsed at once. A connection closes behind what it has sent before, unless
+ * this process cuts it off.
+ */
+export function paceParsing(io: Server, perTurn = PER_TURN): void {
+  const lines = new Set<Line>();
+  const used: Record<Size, number> = { small: 0, large: 0 };
+  let isCounting = false;
+
+  const sizeOf = (data: Data): Size => (data.length <= SMALL ? "small" : "large");
+  /** Takes the bytes from this turn's allowance. The first packet of a turn always fits. */
+  function fits(data: Data): boolean {
+    const size = sizeOf(data);
+    if (used[size] > 0 && used[size] + data.length > perTurn) return false;
+    used[size] += data.length;
+    if (!isCounting) {
+      isCounting = true;
+      setImmediate(endTurn);
+    }
+    return true;
+  }
+
+  function endTurn(): void {
+    isCounting = false;
+    used.small = 0;
+    used.large = 0;
+    // A line that goes to the end of the set is visited again, as long as the next of its packets fits.
+    doEach(lines, serve, toLastLine);
+  }
+
+  function serve(line: Line): void {
+    const [first] = line.waiting;
+    if (first === undefined || !fits(first)) return;
+    lines.delete(line);
+    line.waiting.shift();
+    if (line.waiting.length > 0) lines.add(line);
+    try {
+      line.parse(first);
+    } finally {
+      // Socket.IO passes on what it has parsed before the turn is over.
+      if (line.waiting.length === 0 && line.close) setImmediate(line.close);
+    }
+  }
+
+  engineOf(io).on("connection", (connection) => {
+    const line: Line = { waiting: [], parse: () => {}, close: null };
+    line.parse = takeOver(connection, "data", (data) => {
+      if (line.waiting.length === 0 && fits(data)) {
+        line.parse(data);
+        return;
+      }
+      line.waiting.push(data);
+      lines.add(line);
+    });
+    const close = takeOver(connection, "close", (reason, ...rest) => {
+      const isCutOff = reason === "forced close";
+      if (isCutOff) drop(line);
+      if (line.waiting.length === 0) close(reason, ...rest);
+      else line.close = () => close(reason, ...rest);
+    });
+  });
+
+  function drop(line: Line): void {
+    line.waiting = [];
+    lines.delete(line);
+  }
+}
