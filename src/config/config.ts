@@ -28,14 +28,14 @@ export type Config = {
   reconnectGraceMs: number;
   /** As `readOrigins` has them; true for every origin, false for none but the same. */
   corsOrigins: string[] | boolean;
-  /** Addresses, CIDRs and names of them; none: no proxy is believed. */
+  /** Addresses, CIDRs and names of them; none: no proxy is trusted. */
   trustProxy: string[];
   visitorsSeeStaff: VisitorsSeeStaff;
   allowAuthPayload: boolean;
   allowEio3: boolean;
   maxContentBytes: number;
   rateLimit: { perSecond: number; burst: number };
-  /** Of bytes; 0 a second is no limit. */
+  /** In bytes; 0 a second is no limit. */
   byteRateLimit: { perSecond: number; burst: number };
   /** New connections a second; 0 is no limit. */
   connectRate: number;
@@ -61,7 +61,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   const problems = [...wrongValues(Environment, values), ...missingOnes(values)];
   if (problems.length > 0) throw new ConfigError([...new Set(problems)].join("\n"));
 
-  // Who has switched the limits off has none that he didn't ask for.
+  // Without the limit of events, the other limits apply only where they are set.
   const limit = (name: "CONNECT_RATE_PER_SECOND" | "MAX_CONNECTIONS_PER_USER" | "RATE_LIMIT_BYTES_PER_SECOND") =>
     values.RATE_LIMIT_PER_SECOND === 0 && !env[name] ? 0 : values[name];
   const bytesPerSecond = limit("RATE_LIMIT_BYTES_PER_SECOND");
@@ -126,7 +126,7 @@ function wrongValues(schema: TObject, values: Record<string, unknown>): string[]
   );
 }
 
-/** What no schema of a single variable can say. */
+/** The problems that no schema of a single variable can find. */
 function missingOnes(values: Environment): string[] {
   const problems: string[] = [];
   const missing = (name: string, why: string) => {
@@ -149,7 +149,7 @@ function missingOnes(values: Environment): string[] {
   if (values.CORS_ORIGINS) problems.push(...unreadable("CORS_ORIGINS", values.CORS_ORIGINS, readOrigins));
   if (values.JWT_SECRET && Buffer.byteLength(values.JWT_SECRET) < MIN_SECRET_BYTES)
     problems.push(problem("JWT_SECRET", values.JWT_SECRET));
-  // A key is taken as it stands: with the space it is another key, and everybody whose token it signed is logged out.
+  // A space would be part of the key, and so all tokens of the key without it would be refused.
   if (splitSecrets(values.JWT_SECRET).length > 1 && /\s,|,\s/.test(values.JWT_SECRET ?? ""))
     problems.push("JWT_SECRET: found white space beside a comma, expected a comma list without it");
   if (values.JWT_PUBLIC_KEY && !splitPublicKeys(values.JWT_PUBLIC_KEY).every(isPublicKey))
@@ -166,7 +166,7 @@ function problem(name: string, found: unknown): string {
   return `${name}: found ${shown}, expected ${schema.expected}`;
 }
 
-/** The line for a variable whose text `read` refuses by one of the errors that say what is wrong with it. */
+/** The line for a variable whose text `read` refuses; the error names the fault. */
 function unreadable(name: keyof Environment, text: string, read: (text: string) => unknown): string[] {
   try {
     read(text);

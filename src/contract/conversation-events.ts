@@ -6,7 +6,7 @@ import { Visitor } from "./models.ts";
 export const conversationEvents = {
   staff_join_room: {
     to: "the visitor",
-    summary: "A staff has joined the visitor's chat.",
+    summary: "A staff member has joined the visitor's chat.",
     payload: Type.Object({ ...ofSeenStaff, ...inRoom }),
   },
   visitor_send: {

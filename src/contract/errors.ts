@@ -1,5 +1,5 @@
 /**
- * Every refusal there is, once: what a socket's ack says after `false`, what an HTTP error says, and its HTTP status.
+ * Every refusal, once: the sentence of a socket's ack after `false` and of an HTTP error, and its HTTP status.
  * `{…}` is filled in where the refusal is made.
  */
 export const refusals = {
@@ -7,7 +7,7 @@ export const refusals = {
   alreadyClaimed: { status: 409, sentence: "The chat has already been claimed." },
   notServing: { status: 403, sentence: "The chat is served by somebody else, or by nobody yet." },
   notClaimed: { status: 409, sentence: "The chat isn't claimed yet: join it instead of taking it over." },
-  notLowerRole: { status: 403, sentence: "A chat can only be taken over from a staff of a lower role." },
+  notLowerRole: { status: 403, sentence: "A chat can only be taken over from a staff member of a lower role." },
 
   unknownEvent: { status: 400, sentence: "There is no such event." },
   staffOnly: { status: 403, sentence: "Only staff may do this." },
@@ -61,7 +61,7 @@ export const refusals = {
   internal: { status: 500, sentence: "Internal error" },
 } as const satisfies Record<string, { status: number; sentence: string }>;
 
-/** What every 503 says in its header `Retry-After`: seconds. */
+/** The header `Retry-After` of every 503: seconds. */
 export const RETRY_AFTER_S = 2;
 
 export type RefusalCode = keyof typeof refusals;

@@ -19,11 +19,11 @@ const MessageOptions = Type.Object({ id: Type.Optional(MessageId) }, { title: "M
 const Nothing = Type.Unknown();
 
 /**
- * What a bad field of an event's data is answered with: `wrong` in general, `pattern` when it is a text of another form.
- * Without a field, or with another one, it is `invalidData`.
+ * The refusals of a bad field in an event's data: `pattern` for a text of another form, `wrong` for all else. A missing
+ * or another field is `invalidData`.
  */
 export const fieldRefusals: Record<string, { wrong: RefusalCode; pattern?: RefusalCode }> = {
-  // Whatever else a text is, no chat has it as its id.
+  // A text of another form is no chat's id.
   room: { wrong: "invalidRoom", pattern: "roomClosed" },
   content: { wrong: "contentNotObject" },
   severity_level: { wrong: "invalidSeverity" },
@@ -31,12 +31,12 @@ export const fieldRefusals: Record<string, { wrong: RefusalCode; pattern?: Refus
 };
 
 export type ClientEvent = {
-  /** Who may send it; a monitor is a supervisor or an admin. */
+  /** The kind of user that may send it; a monitor is a supervisor or an admin. */
   from: "staff" | "monitor" | "visitor";
   summary: string;
   /** The first argument. */
   data: TSchema;
-  /** What a bad first argument is answered with as a whole. */
+  /** The refusal of a first argument that is bad as a whole. */
   invalid?: RefusalCode;
   /** The second argument, which may be left out. */
   options?: TSchema;
@@ -46,7 +46,7 @@ export type ClientEvent = {
 export const clientEvents = {
   staff_join: {
     from: "staff",
-    summary: "Claims a queued chat. Repeated by the staff who serves it: true again.",
+    summary: "Claims a queued chat. Repeated by the staff member who serves the chat: true again.",
     data: InRoom,
   },
   staff_msg: {
@@ -56,13 +56,12 @@ export const clientEvents = {
   },
   staff_leave_room: {
     from: "staff",
-    summary: "Leaves, and so closes, a chat that the sender serves. Repeated by the staff who left it: true again.",
+    summary: "Leaves, and so closes, a chat that the sender serves. Repeated by the staff member who left: true again.",
     data: InRoom,
   },
   take_over_chat: {
     from: "monitor",
-    summary:
-      "Takes a claimed chat over from a staff of a lower role. Repeated by the one who took it over: true again.",
+    summary: "Takes a claimed chat over from a staff member of a lower role. Repeated by the same monitor: true again.",
     data: InRoom,
   },
   change_chat_priority: {

@@ -10,7 +10,7 @@ const Id = Type.String({
   examples: [ID_EXAMPLE],
 });
 
-/** Tells whether `text` can be an id at all, so that the database is never asked about anything else. */
+/** Whether `text` has the form of an id: the database is never asked about anything else. */
 export const isId = (text: string): boolean => idPattern.test(text);
 const idPattern = new RegExp(ID_PATTERN);
 
@@ -43,7 +43,7 @@ export const Staff = Type.Object(
 );
 export type Staff = Static<typeof Staff>;
 
-/** A staff where visitors may see him. */
+/** A staff member as visitors see them. */
 export const SeenStaff = Type.Object(
   {
     ...Staff.properties,
@@ -89,12 +89,12 @@ export const statuses = ["unclaimed", "claimed", "closed"] as const;
 export const ChatStatus = Type.Enum(statuses, { type: "string", title: "ChatStatus" });
 export type ChatStatus = Static<typeof ChatStatus>;
 
-/** What a message says: a non-empty JSON object, its form is the front-end's affair. Kept to the letter. */
+/** The content of a message: a non-empty JSON object of the front-end's own form, stored and delivered unchanged. */
 export const Content = Type.Unsafe<Record<string, unknown>>({
   type: "object",
   minProperties: 1,
   title: "Content",
-  description: "a non-empty JSON object, kept and passed on to the letter",
+  description: "a non-empty JSON object, stored and delivered unchanged",
   examples: [{ content: "Hello?" }],
 });
 export type Content = Static<typeof Content>;

@@ -11,7 +11,7 @@ export const monitorEvents = {
   },
   agent_new_chat: {
     to: "the monitors, except the serving staff",
-    summary: "A staff has claimed a chat.",
+    summary: "A staff member has claimed a chat.",
     payload: Type.Object({
       ...ofStaff,
       ...inRoom,
@@ -24,7 +24,7 @@ export const monitorEvents = {
   },
   new_staff_msg_for_supervisor: {
     to: "the monitors, except the serving staff",
-    summary: "A staff has written in any chat.",
+    summary: "A staff member has written in any chat.",
     payload: Type.Object({ ...ofStaff, ...ofMessage, visitor: Visitor }),
   },
   new_visitor_msg_for_supervisor: {
@@ -34,7 +34,7 @@ export const monitorEvents = {
   },
   staff_leave_chat_for_supervisor: {
     to: "the monitors, except the serving staff",
-    summary: "A staff has left a chat.",
+    summary: "A staff member has left a chat.",
     payload: Type.Object({ ...ofStaff, ...inRoom, visitor: Visitor }),
   },
   visitor_leave_chat_for_supervisor: {
@@ -44,7 +44,7 @@ export const monitorEvents = {
   },
   chat_has_changed_priority_for_supervisor: {
     to: "the monitors",
-    summary: "A staff has flagged or unflagged a chat.",
+    summary: "A staff member has flagged or unflagged a chat.",
     payload: Type.Object({ ...ofStaff, ...inRoom }),
   },
 } as const satisfies Record<string, ServerEvent>;

@@ -5,12 +5,12 @@ import { inRoom, ofStaff, ofVisitor, type ServerEvent } from "./event-parts.ts";
 export const presenceEvents = {
   staff_goes_online: {
     to: "all staff, except the staff member in the event",
-    summary: "A staff's first connection is there.",
+    summary: "A staff member's first connection is there.",
     payload: Type.Object(ofStaff),
   },
   staff_goes_offline: {
     to: "all staff, except the staff member in the event",
-    summary: "A staff's last connection is gone for good.",
+    summary: "A staff member's last connection has ended, and so has the grace period.",
     payload: Type.Object(ofStaff),
   },
   visitor_goes_online: {

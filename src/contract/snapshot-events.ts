@@ -8,7 +8,7 @@ const History = Type.Array(ChatMessage, {
 const MessagesTotal = Type.Integer({
   description: "how many messages the chat has, system messages included: the older ones come over HTTP",
 });
-const total = (of: string) => Type.Integer({ description: `how many ${of} there are: the list has those that fit` });
+const total = (of: string) => Type.Integer({ description: `how many ${of} there are: the list has as many as fit` });
 
 const UnclaimedChat = Type.Object(
   { ...QueuedChat.properties, messages_total: MessagesTotal },
@@ -24,7 +24,7 @@ const FlaggedChat = Type.Object({ ...ofVisitor, ...inRoom }, { title: "FlaggedCh
 export const snapshotEvents = {
   staff_init: {
     to: "the staff's own connection, right after connecting and when Redis was away",
-    summary: "All that a staff's screen starts from, in at most 2 MB: treat it as the state.",
+    summary: "The whole state of a staff member's screen, in at most 2 MB.",
     payload: Type.Object({
       online_users: Type.Array(Staff),
       online_users_total: total("staff online"),
@@ -33,13 +33,13 @@ export const snapshotEvents = {
       unclaimed_chats: Type.Array(UnclaimedChat, { description: "oldest first" }),
       unclaimed_total: total("chats in the queue"),
       flagged_chats: Type.Array(FlaggedChat, { description: "the 15 flagged last" }),
-      active_chats: Type.Array(ActiveChat, { description: "the chats that this staff serves, oldest first" }),
-      active_total: total("chats that this staff serves"),
+      active_chats: Type.Array(ActiveChat, { description: "the chats that this staff member serves, oldest first" }),
+      active_total: total("chats that this staff member serves"),
     }),
   },
   visitor_init: {
     to: "the visitor's own connection, right after connecting and when Redis was away",
-    summary: "All that a visitor's screen starts from, in at most 512 KB: treat it as the state.",
+    summary: "The whole state of a visitor's screen, in at most 512 KB.",
     payload: Type.Object({
       ...{ ...ofVisitor, room: nullable(Room), staff: nullable(SeenStaff), messages: History },
       messages_total: Type.Optional(MessagesTotal),
