@@ -1,5 +1,5 @@
-# The version that the tests run on too (package-lock.json has it). To pin it for good add the digest that your registry
-# shows: node:24.21.0-bookworm-slim@sha256:…
+# The tests run on the same version (package-lock.json has it). To pin it for good add the digest from your registry:
+# node:24.21.0-bookworm-slim@sha256:…
 FROM node:24.21.0-bookworm-slim AS base
 WORKDIR /app
 
@@ -13,7 +13,7 @@ COPY prisma prisma
 RUN PRISMA_SCHEMA_ENGINE_BINARY="$(command -v node)" node node_modules/prisma/build/index.js generate
 # Prisma's client has its command line tool as an optional peer; without the second flag it stays, and 230 MB with it.
 RUN npm prune --omit=dev --legacy-peer-deps --ignore-scripts --no-audit --no-fund
-# It also has a compiler of queries for each kind of database: 50 MB for those that aren't PostgreSQL.
+# It also has a query compiler for each kind of database: 50 MB for all but PostgreSQL.
 RUN find node_modules/@prisma/client/runtime -name 'query_compiler_*' ! -name '*.postgresql.*' -delete
 
 FROM base
@@ -31,13 +31,14 @@ COPY prisma/migrations prisma/migrations
 COPY src src
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/src/store/generated src/store/generated
-# A number, so that Kubernetes sees that it isn't root; the files are root's, and nothing is ever written.
+# A number shows Kubernetes that the user isn't root. The files belong to root, and the service writes none.
 USER 1000:1000
 EXPOSE 3000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 3000}/livez`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 # No shell and no npm in between: node is process 1, and gets SIGTERM itself. It starts no processes that it would have to reap.
-# Of 1 GiB, the heap takes 608 MB at most: packets that are sent lie outside of it (docs/OPERATIONS.md, "Memory").
-# What comes in lives until it is stored: with room for all of that, a busy pod spends a seventh less on garbage (docs/PERFORMANCE.md).
+# The heap takes 608 MB of 1 GiB at most: outgoing packets lie outside of it (docs/OPERATIONS.md, "Memory").
+# Received messages live until they are stored. With room for them a busy pod spends a seventh less on garbage
+# (docs/PERFORMANCE.md).
 CMD ["node", "--max-semi-space-size=32", "--max-old-space-size=512", "src/main.ts"]
