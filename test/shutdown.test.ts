@@ -43,7 +43,7 @@ async function timed<T>(work: Promise<T>): Promise<{ result: T; ms: number }> {
 
 describe("a process that is told to stop", { timeout: 40_000 }, () => {
   test("sends its clients away evenly over DRAIN_MS, and serves those that are still there", async () => {
-    const organisation = await start("two pods", {});
+    const organisation = await start("one pod", {});
     const leaving = await startAnother({ DRAIN_MS: "4000" });
     const token = tokenOf(organisation.agent);
     const clients: TestClient[] = [];
@@ -80,9 +80,9 @@ describe("a process that is told to stop", { timeout: 40_000 }, () => {
   });
 
   test("hands its users over without anybody being seen to leave or to come", async () => {
-    const organisation = await start("two pods", { RECONNECT_GRACE_MS: "1500" });
+    const organisation = await start("one pod", { RECONNECT_GRACE_MS: "1500" });
     const leaving = await startAnother({ DRAIN_MS: "12000", RECONNECT_GRACE_MS: "1500" });
-    const admin = await enter(podOf(1).url, tokenOf(organisation.admin));
+    const admin = await enter(podOf(0).url, tokenOf(organisation.admin));
     const visitors = [await organisation.visitor(), await organisation.visitor(), await organisation.visitor()];
     const agent = await enter(leaving.url, tokenOf(organisation.agent));
     const writers = await Promise.all(visitors.map((user) => enter(leaving.url, tokenOf(user))));
@@ -97,14 +97,14 @@ describe("a process that is told to stop", { timeout: 40_000 }, () => {
 
     const comeBack = [organisation.agent, ...visitors].map(async (user, n) => {
       await once(([agent, ...writers][n] as TestClient).socket as never, "disconnect");
-      return enter(podOf(1).url, tokenOf(user));
+      return enter(podOf(0).url, tokenOf(user));
     });
     // The last one goes when 9 s are over: a lease that nobody renews, and the grace, would be over before.
     expect(await leaving.stop()).toBe(0);
     const [agentBack, ...back] = await Promise.all(comeBack);
     expect(((agentBack as { init: unknown }).init as ServerPayload<"staff_init">).active_chats).toHaveLength(3);
     // Past the grace of the last one, whoever has left would have been told.
-    const probe = await enter(podOf(1).url, tokenOf(organisation.otherAgent));
+    const probe = await enter(podOf(0).url, tokenOf(organisation.otherAgent));
     probe.lose();
     await admin.next("staff_goes_offline");
     for (const one of back) await one.ok("visitor_msg", { n: 2 });
@@ -131,7 +131,7 @@ describe("a process that is told to stop", { timeout: 40_000 }, () => {
   });
 
   test("ends at once at a second signal, and takes one that comes twice for one", async () => {
-    const organisation = await start("two pods", { DRAIN_MS: "600000" });
+    const organisation = await start("one pod", { DRAIN_MS: "600000" });
     for (let n = 0; n < 3; n++) await enter(podOf(0).url, tokenOf(organisation.agent));
     const ended = podOf(0).stop();
     process.kill(podOf(0).pid, "SIGINT");
@@ -148,7 +148,7 @@ describe("a process that is told to stop", { timeout: 40_000 }, () => {
 describe("what is under way when a process is told to stop", { timeout: 40_000 }, () => {
   /** A visitor on a pod to whose database every message takes that long. */
   async function behindSlowDatabase(ms: number) {
-    const organisation = await start("one process", {});
+    const organisation = await start("no pod", {});
     const way = await wayTo(world.databaseUrl, { ms, ifSaid: /slow message/ });
     const pod = await startPod({ DATABASE_URL: way.url });
     const visitor = await enter(pod.url, tokenOf(await organisation.visitor()), { transports: ["websocket"] });
@@ -194,7 +194,7 @@ describe("a process whose output nobody reads any more ends on SIGTERM", { timeo
     ["on the embedded database", () => ({})],
     ["on PostgreSQL", () => ({ DATABASE_URL: world.databaseUrl })],
   ])("%s", async (_, env) => {
-    await start("one process", {});
+    await start("no pod", {});
     // Several: whether it is writing at the moment of its end is a matter of luck.
     const pods = await Promise.all([1, 2, 3].map(() => startPod(env())));
     for (const pod of pods) pod.closeOutput();

@@ -1,5 +1,5 @@
 import { Redis } from "ioredis";
-import { expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ServerPayload } from "../../src/contract/events.ts";
 import type { Staff } from "../../src/contract/models.ts";
 import { createRoster } from "../../src/delivery/roster.ts";
@@ -7,10 +7,15 @@ import { createMemoryPresence } from "../../src/presence/memory.ts";
 import { createRedisPresence } from "../../src/presence/redis.ts";
 import { enter } from "../support/client.ts";
 import { callRedis } from "../support/servers.ts";
-import { startWorld, tokenOf } from "../support/world.ts";
+import { startWorld, tokenOf, type World } from "../support/world.ts";
+
+let world: World;
+beforeAll(async () => {
+  world = await startWorld("two pods");
+});
+afterAll(() => world?.stop());
 
 test("what nobody told of who is online is told from presence, once", async () => {
-  const world = await startWorld("two pods");
   const redis = new Redis(world.redis?.url ?? "");
   try {
     const organisation = await world.organisation();
@@ -40,32 +45,26 @@ test("what nobody told of who is online is told from presence, once", async () =
     clearInterval(touching);
   } finally {
     redis.disconnect();
-    await world.stop();
   }
 });
 
 test("whoever connects when Redis has just lost its data is told within seconds who is there", async () => {
-  const world = await startWorld("two pods");
-  try {
-    const organisation = await world.organisation();
-    const there = [organisation.agent, organisation.otherAgent, organisation.supervisor];
-    for (const user of there) await enter(world.url(0), tokenOf(user));
-    await callRedis(world.redis?.url ?? "", "FLUSHALL");
-    const admin = await enter(world.url(1), tokenOf(organisation.admin));
-    const shown = () => {
-      const ids = new Set((admin.init as ServerPayload<"staff_init">).online_users.map(({ id }) => id));
-      for (const { event, payload } of admin.received) {
-        const { id } = (payload as ServerPayload<"staff_goes_online">).user;
-        if (event === "staff_goes_online") ids.add(id);
-        if (event === "staff_goes_offline") ids.delete(id);
-      }
-      return [...ids].sort();
-    };
-    const everybody = [...there, organisation.admin].map(({ id }) => id).sort();
-    await expect.poll(shown, { timeout: 5_000 }).toEqual(everybody);
-  } finally {
-    await world.stop();
-  }
+  const organisation = await world.organisation();
+  const there = [organisation.agent, organisation.otherAgent, organisation.supervisor];
+  for (const user of there) await enter(world.url(0), tokenOf(user));
+  await callRedis(world.redis?.url ?? "", "FLUSHALL");
+  const admin = await enter(world.url(1), tokenOf(organisation.admin));
+  const shown = () => {
+    const ids = new Set((admin.init as ServerPayload<"staff_init">).online_users.map(({ id }) => id));
+    for (const { event, payload } of admin.received) {
+      const { id } = (payload as ServerPayload<"staff_goes_online">).user;
+      if (event === "staff_goes_online") ids.add(id);
+      if (event === "staff_goes_offline") ids.delete(id);
+    }
+    return [...ids].sort();
+  };
+  const everybody = [...there, organisation.admin].map(({ id }) => id).sort();
+  await expect.poll(shown, { timeout: 5_000 }).toEqual(everybody);
 });
 
 /** A roster over a presence that is slow, or not sure, when told to be, and what it told its connections. */

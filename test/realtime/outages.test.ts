@@ -88,7 +88,7 @@ test("while Redis is frozen sends are acked, connects work, and nothing is told 
 });
 
 test("who connects in the moment in which Redis is back is served like everybody else", async () => {
-  world = await startWorld("two pods");
+  world = await startWorld("no pod");
   const slow = await wayTo(world.databaseUrl, { ms: 100, ifSaid: /./ });
   const pod = await startPod({ DATABASE_URL: slow.url, REDIS_URL: world.redis?.url ?? "" });
   const organisation = await world.organisation();
@@ -113,7 +113,7 @@ test("who connects in the moment in which Redis is back is served like everybody
 });
 
 test("everybody gets his snapshot also when PostgreSQL is still away as Redis comes back", async () => {
-  world = await startWorld("two pods");
+  world = await startWorld("no pod");
   const way = await wayTo(world.databaseUrl);
   const pod = await startPod({ DATABASE_URL: way.url, REDIS_URL: world.redis?.url ?? "" });
   const agent = await enter(pod.url, tokenOf((await world.organisation()).agent));
@@ -133,7 +133,7 @@ test("everybody gets his snapshot also when PostgreSQL is still away as Redis co
 });
 
 test("a subscription that is dead while its connection looks fine is noticed, and made anew", async () => {
-  world = await startWorld("two pods");
+  world = await startWorld("one pod");
   const way = await wayTo(world.redis?.url ?? "");
   const far = await startPod({ DATABASE_URL: world.databaseUrl, REDIS_URL: way.url });
   const organisation = await world.organisation();
@@ -152,7 +152,7 @@ test("a subscription that is dead while its connection looks fine is noticed, an
 });
 
 test("while PostgreSQL is away sends are refused with a clear error, and nothing is acked falsely; then it heals", async () => {
-  world = await startWorld("one process");
+  world = await startWorld("no pod");
   const way = await wayTo(world.databaseUrl);
   const pod = await startPod({ DATABASE_URL: way.url });
   const organisation = await world.organisation();
@@ -259,7 +259,7 @@ test("the users of a pod that is killed leave when its lease and their grace hav
 });
 
 test("whoever has his snapshot hears everything from then on, however slow the subscriptions are", async () => {
-  world = await startWorld("two pods");
+  world = await startWorld("one pod");
   const way = await wayTo(world.redis?.url ?? "", { ms: 300, ifSaid: /ssubscribe/i });
   const far = await startPod({ DATABASE_URL: world.databaseUrl, REDIS_URL: way.url });
   const organisation = await world.organisation();

@@ -10,7 +10,9 @@ import { createDatabase, startRedis } from "./services.ts";
 
 /** The two ways to run the product: what is true on one must be true on the other. */
 export const topologies = ["one process", "two pods"] as const;
-export type Topology = (typeof topologies)[number];
+/** "One pod" and "no pod" have a Redis: on it, and on the database, a test starts pods of its own. */
+export type Topology = (typeof topologies)[number] | "one pod" | "no pod";
+const podCounts: Record<Topology, number> = { "one process": 1, "two pods": 2, "one pod": 1, "no pod": 0 };
 
 export type World = {
   pods: Pod[];
@@ -52,8 +54,8 @@ export async function startWorld(
   folder?: string,
 ): Promise<World> {
   const database = env.DATABASE_URL ? { url: env.DATABASE_URL, drop: async () => {} } : await createDatabase();
-  const count = topology === "two pods" ? 2 : 1;
-  const redis = count > 1 && !env.REDIS_URL ? await startRedis() : undefined;
+  const count = podCounts[topology];
+  const redis = topology !== "one process" && !env.REDIS_URL ? await startRedis() : undefined;
   const podEnv = { DATABASE_URL: database.url, ...(redis && { REDIS_URL: redis.url }), ...env };
   const pods = await Promise.all(Array.from({ length: count }, () => startPod(podEnv, folder)));
   const connected = connectPostgres(database.url);
@@ -133,7 +135,7 @@ export async function settle(
       ...{ email: crypto.randomUUID(), passwordHash: "none" },
     });
     if (sentinel === "taken") throw new Error("a random email can't be taken");
-    const connection = await enter(pod.url, tokenOf(sentinel));
+    const connection = await enter(pod.url, tokenOf(sentinel), { transports: ["websocket"] });
     await Promise.all(staff.map((client) => client.nextSentinel(sentinel.id)));
     connection.close();
   }
