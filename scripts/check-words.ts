@@ -4,47 +4,46 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { findingsIn } from "./words/findings.ts";
 
-/** The folders and files that are checked. */
-const CLEAN = [
-  "CHANGELOG.md",
-  "CONTRIBUTING.md",
-  "Dockerfile",
-  "README.md",
-  "compose",
-  "compose.yaml",
-  "docs/ARCHITECTURE.md",
-  "docs/CLIENTS.md",
-  "docs/CONFIGURATION.md",
-  "docs/HTTP.md",
-  "docs/LOAD-BALANCING.md",
-  "docs/OBSERVABILITY.md",
-  "docs/OPERATIONS.md",
-  "docs/PERFORMANCE.md",
-  "docs/PROTOCOL.md",
-  "docs/REDIS.md",
-  "docs/RELIABILITY.md",
-  "k8s",
-  "scripts/check-words.ts",
-  "scripts/demo.ts",
-  "scripts/demo",
-  "scripts/words",
-  "src/config",
-  "src/contract",
-  "src/metrics",
-  "src/platform/redis",
-  "src/presence",
-  "src/store/heartbeats.ts",
-  "test/chaos",
-  "test/presence",
-  "test/store/heartbeats.test.ts",
+/** The folders and files that still have such words. */
+const NOT_YET = [
+  "bench",
+  "docs/SECURITY.md",
+  "prisma",
+  "scripts/kubernetes-schemas.ts",
+  "scripts/run.mjs",
+  "scripts/statement-types.ts",
+  "src/admin.ts",
+  "src/chat",
+  "src/delivery",
+  "src/http",
+  "src/platform/engine",
+  "src/platform/gather.ts",
+  "src/platform/postgres",
+  "src/realtime",
+  "src/store",
+  "test/bench.test.ts",
+  "test/chat",
+  "test/delivery",
+  "test/embedded.test.ts",
+  "test/fuzz",
+  "test/http",
+  "test/k8s",
+  "test/metrics",
+  "test/ops",
+  "test/platform/engine",
+  "test/realtime",
+  "test/shutdown.test.ts",
+  "test/store",
+  "test/support",
 ];
 /** It gives examples of what the check finds. */
-const EXAMPLES = ":!test/scripts/check-words.test.ts";
+const EXAMPLES = "test/scripts/check-words.test.ts";
 const READABLE = /\.(?:ts|mjs|md|sql|prisma|ya?ml|cfg|sh)$|(?:^|\/)(?:Dockerfile|\.env\.example)$/;
 
 const given = process.argv.slice(2);
-const listing = ["ls-files", "--cached", "--others", "--exclude-standard", EXAMPLES];
-const listed = spawnSync("git", [...listing, ...(given.length > 0 ? given : CLEAN)]);
+const excluded = given.length > 0 ? [EXAMPLES] : [EXAMPLES, ...NOT_YET];
+const pathspecs = [...(given.length > 0 ? given : ["."]), ...excluded.map((path) => `:!${path}`)];
+const listed = spawnSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", ...pathspecs]);
 if (listed.status !== 0) throw new Error(`git ls-files: ${listed.stderr}`);
 const paths = String(listed.stdout)
   .split("\n")

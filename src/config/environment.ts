@@ -12,7 +12,7 @@ const flag = (description: string) => Type.Boolean({ default: false, description
 const text = (expected: string, options: Type.TStringOptions & { secret?: true } = {}) =>
   Type.Optional(Type.String({ expected, ...options }));
 
-/** Every environment variable there is: type, default, meaning; `expected` is what an error says. */
+/** Every environment variable: type, default, description. `expected` is for errors. */
 export const Environment = Type.Object({
   PORT: int(0, 65535, 3000, "port to listen on; 0 takes a free one and logs it"),
   HOST: text("an address", {
@@ -43,7 +43,7 @@ export const Environment = Type.Object({
       "HS256 key, or a comma list of them: the first signs; generated and kept in DATA_DIR on the embedded database, else required",
   }),
   JWT_PUBLIC_KEY: text("a public key as PEM (RSA, EC P-256 or Ed25519), or several one after the other", {
-    // A private key that was put here by mistake must not be printed either.
+    // Secret, because an operator may put a private key here by mistake.
     secret: true,
     description: "PEM; then tokens of an outside issuer (RS256, ES256, EdDSA) are accepted as well",
   }),

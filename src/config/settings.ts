@@ -2,12 +2,12 @@ import { type RedisAddress, readRedisUrl } from "../platform/redis/address.ts";
 import type { Config } from "./config.ts";
 import { Environment } from "./environment.ts";
 
-/** These have a person's name in them, which doesn't belong in a log. */
+/** These contain a person's name, which must not be logged. */
 const personal = new Set(["ADMIN_EMAIL"]);
 
 /**
- * Every variable with the value that this process goes by, for the log. A secret is only said to be set; an address that
- * may have a password in it is shown by its host.
+ * Every variable with its effective value, for the log. A secret only shows that it is set. An address, which may
+ * contain a password, is shown by its host.
  */
 export function effectiveSettings(env: NodeJS.ProcessEnv, config: Config): Record<string, unknown> {
   const settings: Record<string, unknown> = {};

@@ -3,7 +3,7 @@ import type { Config } from "../config/config.ts";
 import { Refusal } from "../contract/errors.ts";
 import { Visitor } from "../contract/models.ts";
 import type { Accounts } from "../identity/accounts.ts";
-import { hashStrangersPassword } from "../identity/passwords.ts";
+import { hashVisitorsPassword } from "../identity/passwords.ts";
 import type { Audit } from "./audit.ts";
 import { organisationOrOldest } from "./logins.ts";
 import { answers, Email, Name, NewPassword, OrganisationId, Single } from "./schemas.ts";
@@ -33,7 +33,7 @@ export function visitorRoutes(http: HttpServer, { accounts, config, audit }: Con
       const organisationId = await organisationOrOldest(accounts, organisation_id);
       // Before the expensive part; the insert has the last word.
       if ((await accounts.visitorsByEmail(email, organisationId)).length > 0) throw new Refusal("emailTaken");
-      const passwordHash = await hashStrangersPassword(password);
+      const passwordHash = await hashVisitorsPassword(password);
       const data = await accounts.createVisitor({ organisationId, name, email, passwordHash });
       if (data === "taken") throw new Refusal("emailTaken");
       audit(request, "visitorCreated", { target: data.id, organisation: organisationId });

@@ -1,20 +1,20 @@
 import type { Staff, Visitor } from "../contract/models.ts";
 
-/** Reads people by id. Those unknown are left out. */
+/** Reads people by id. Unknown ids are left out. */
 export interface People {
   staff(ids: string[]): Promise<Staff[]>;
   visitors(ids: string[]): Promise<Visitor[]>;
 }
 
-/** A user, and where he belongs. */
+/** A user and their organisation. */
 export type StaffAccount = { kind: "staff"; user: Staff; organisationId: string };
 export type VisitorAccount = { kind: "visitor"; user: Visitor; organisationId: string };
 export type Account = StaffAccount | VisitorAccount;
-/** How his password is checked stays inside, and with nobody who is connected. */
+/** Separate from `Account`, so that no connection keeps the hash. */
 export type WithPassword = { passwordHash: string | null };
 
 export type NewStaff = {
-  /** A new one, if it isn't given. */
+  /** Generated if missing. */
   id?: string;
   organisationId: string;
   fullName: string;
@@ -41,21 +41,21 @@ export type StaffChanges = {
 };
 
 /**
- * Organisations, staff and visitors. Emails differ by more than case, blanks around them and Unicode's normal form: those of
- * all staff, and those of an organisation's visitors. "taken" means that this one doesn't.
+ * Organisations, staff and visitors. Emails are unique among all staff, and among the visitors of an organisation.
+ * Case, surrounding spaces and Unicode's normal form don't make a difference. "taken" means that an email isn't unique.
  */
 export interface Accounts extends People {
-  /** As it is now or a moment later: those asked for at about the same time are read together. */
+  /** Reads a user as they are now or a moment later. Simultaneous calls share a statement. */
   byId(kind: Account["kind"], id: string): Promise<Account | null>;
   staffByEmail(email: string): Promise<(StaffAccount & WithPassword) | null>;
-  /** One in each organisation at most, the oldest organisation's first; with an organisation, only there. */
+  /** Finds at most one account per organisation, the oldest organisation first. With `organisationId` only there. */
   visitorsByEmail(email: string, organisationId?: string): Promise<(VisitorAccount & WithPassword)[]>;
   createStaff(staff: NewStaff): Promise<Staff | "taken">;
   createVisitor(visitor: NewVisitor): Promise<Visitor | "taken">;
   /**
-   * Answers the staff as they are then; where nothing differs, nothing is written. Null when the organisation has no such
-   * staff, "lastAdmin" when it would be left without an admin, "notAllowed" when the caller, if there is one, may not do it.
-   * Both are judged as they are at that moment: no other change of the organisation's staff is under way then.
+   * Answers the staff member after the changes. If nothing differs, nothing is written. Null: the organisation has no
+   * such staff member. "lastAdmin": it would be left without an admin. "notAllowed": the caller may not do it. All are
+   * judged in that moment, because changes of an organisation's staff exclude each other.
    */
   updateStaff(
     organisationId: string,
@@ -64,11 +64,11 @@ export interface Accounts extends People {
     by?: { callerId: string; may: (caller: Staff, target: Staff) => boolean },
   ): Promise<Staff | "lastAdmin" | "notAllowed" | null>;
   listStaff(organisationId: string, page: { afterId?: string | undefined; take: number }): Promise<Staff[]>;
-  /** All of it or nothing. With `ifFirst` only on a database without any organisation, and null on another one. */
+  /** Creates all or nothing. With `ifFirst` only if there is no organisation yet; otherwise the answer is null. */
   createOrganisation(
     organisation: NewOrganisation,
   ): Promise<{ id: string; name: string; staff: Staff[] } | "taken" | null>;
   hasOrganisation(id: string): Promise<boolean>;
-  /** Where visitors belong who name no organisation; null on an empty database. */
+  /** The organisation of visitors who name none; null on an empty database. */
   oldestOrganisation(): Promise<string | null>;
 }

@@ -2,9 +2,9 @@ import { role } from "../contract/models.ts";
 import type { Accounts } from "./accounts.ts";
 import { hashPassword } from "./passwords.ts";
 
-/** The accounts that an empty embedded database starts with; they are printed at start, and no secret. */
+/** The accounts of an empty embedded database. They are printed at start, and aren't secret. */
 export const demoPassword = "demo-1234";
-/** Fixed, so that the examples in the API's documents work. */
+/** Fixed, so that the examples of the API's documents work. */
 const demoId = (number: number) => `019000000000700080000000000000${String(number).padStart(2, "0")}`;
 export const demoIds = {
   ada: demoId(1),
@@ -32,7 +32,7 @@ export async function createDemoOrganisation(accounts: Accounts): Promise<void> 
   });
 }
 
-/** The demo accounts that are still there as they were made, one line each. */
+/** One line for each unchanged demo account. */
 export async function demoAccountLines(accounts: Accounts): Promise<string[]> {
   const found = await Promise.all([
     ...demoStaff.map(({ email }) => accounts.staffByEmail(email)),

@@ -9,7 +9,7 @@ type Options = {
   log: FastifyBaseLogger;
 };
 
-/** Fills an empty database with the configured organisation and admin, or (embedded only) with the demo's. */
+/** Fills an empty database with the configured organisation and admin. The embedded one gets the demo's otherwise. */
 export async function fillEmptyDatabase(accounts: Accounts, { firstAdmin, isEmbedded, log }: Options): Promise<void> {
   if (await accounts.oldestOrganisation()) return;
   if (firstAdmin) {

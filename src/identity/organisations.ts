@@ -4,7 +4,7 @@ import { hashPassword } from "./passwords.ts";
 
 type WithAdmin = { name: string; email: string; password: string; ifFirst?: boolean };
 
-/** Adds an organisation with its admin; answers as `Accounts.createOrganisation`. */
+/** Adds an organisation with its admin. Answers like `Accounts.createOrganisation`. */
 export async function createWithAdmin(accounts: Accounts, { name, email, password, ifFirst = false }: WithAdmin) {
   const passwordHash = await hashPassword(password);
   const admin = { fullName: "Admin", displayName: null, email, roleId: role.admin, passwordHash };

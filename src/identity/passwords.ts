@@ -2,20 +2,20 @@ import { hash, verify } from "@node-rs/argon2";
 import { Refusal } from "../contract/errors.ts";
 import { createTurns } from "../platform/turns.ts";
 
-/** An "é" is one character, or two: which of them is sent depends on the keyboard. */
+/** Unifies "é", which keyboards send as one character or as two. */
 const normal = (password: string): string => password.normalize("NFC");
 
-/** Earlier versions hashed a password in the form that was sent. */
+/** Earlier versions hashed a password without that. */
 const formsOf = (password: string): string[] => [...new Set([normal(password), password.normalize("NFD"), password])];
 
-/** So many strangers' hashes may wait: some seconds. */
+/** The most registrations that wait for their hash: some seconds. */
 const MAX_WAITING = 500;
 
 const busy = () => new Refusal("busy");
 
 /**
- * argon2id with the library's parameters (19 MiB, 2 passes): what OWASP recommends. One at a time, so that a flood of
- * registrations leaves the other threads to those who log in.
+ * Creates a function that hashes one password at a time. It uses argon2id with the library's parameters (19 MiB, 2
+ * passes), as OWASP recommends. One at a time, so that a flood of registrations leaves the other threads to logins.
  */
 export function oneAtATime(maxWaiting: number): (password: string) => Promise<string> {
   const inTurn = createTurns({ atOnce: 1, waiting: maxWaiting, refusal: busy });
@@ -24,14 +24,14 @@ export function oneAtATime(maxWaiting: number): (password: string) => Promise<st
 
 export const hashPassword = oneAtATime(Number.POSITIVE_INFINITY);
 /**
- * For whoever registers himself: staff don't wait behind a crowd of those.
+ * For registrations of visitors, with a queue of its own: staff don't wait behind a crowd of visitors.
  * @throws Refusal busy
  */
-export const hashStrangersPassword = oneAtATime(MAX_WAITING);
+export const hashVisitorsPassword = oneAtATime(MAX_WAITING);
 
-/** More at once would take no less time in all, and Node.js's other threads are needed to find and read things. */
+/** More at once would take as long in total. Node.js needs its other threads to look up hosts and read files. */
 const CHECKED_AT_ONCE = 2;
-/** So many may wait to be checked: some 20 s. */
+/** The most passwords that wait for their check: some 20 s. */
 const MAX_CHECKS_WAITING = 1_000;
 
 const checkInTurn = createTurns({
@@ -41,7 +41,7 @@ const checkInTurn = createTurns({
 let dummy: Promise<string> | undefined;
 
 /**
- * Checks a password. Without a hash (there is no such account) it takes as long, and says no.
+ * Checks a password. Without a hash (no such account) it takes as long, and answers false.
  * @throws Refusal busy
  */
 export async function checkPassword(passwordHash: string | null | undefined, password: string): Promise<boolean> {

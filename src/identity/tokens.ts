@@ -4,19 +4,19 @@ import { isId } from "../contract/models.ts";
 import type { Account, Accounts } from "./accounts.ts";
 import { algorithmOf } from "./keys.ts";
 
-/** The first secret signs. All of them verify, and the public keys: each has its turn until one fits, some 50 µs. */
+/** The first secret signs. All secrets and public keys verify, one after the other: some 50 µs each. */
 export type TokenOptions = { secrets: string[]; publicKeys: string[]; ttl: string };
 
-/** An account, and the end of the token that it came with, in ms since 1970. */
+/** An account, and the expiry of its token, in ms since 1970. */
 export type SignedIn = Account & { expiresAt: number };
 
 export type Tokens = {
   /** A token for this user, valid for ACCESS_TOKEN_TTL. */
   issue(user: { id: string }, type: Account["kind"]): string;
   /**
-   * Whose token it is: role and organisation always come from the database.
+   * Finds the owner of a token. Role and organisation always come from the database.
    * @param authorization the header's value, with or without "Bearer"
-   * @param onValid called when the token itself is good, before the database is asked; what it throws is the answer
+   * @param onValid called after the signature is verified, before the database is asked; its error is the answer
    * @throws Refusal missingToken, invalidToken, unknownUser
    */
   authenticate(authorization: string | undefined, onValid?: () => void): Promise<SignedIn>;
@@ -36,7 +36,7 @@ export function createTokens({ secrets, publicKeys, ttl }: TokenOptions, account
       try {
         return verifier(token);
       } catch {
-        // The next key may be the right one.
+        // The next key may fit.
       }
     }
     throw new Refusal("invalidToken");

@@ -1,2 +1,2 @@
-/** A user, as presence and the chats know them: staff or visitor of one organisation. */
+/** The identity of a user, for presence and chats: a staff member or a visitor of one organisation. */
 export type UserRef = { kind: "staff" | "visitor"; id: string; organisationId: string };

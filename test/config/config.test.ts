@@ -55,7 +55,7 @@ const defaults = {
   production: false,
 };
 
-/** What stops the start, one line each. */
+/** The refusal of a configuration: one line per problem. */
 function problems(env: Env): string[] {
   try {
     readConfig(env);
@@ -71,13 +71,13 @@ describe("a variable that is unset", () => {
     expect(readConfig({})).toEqual(defaults);
   });
 
-  test("is the same as an empty one", () => {
+  test("counts as unset when it is empty", () => {
     expect(readConfig(Object.fromEntries(Object.keys(Environment.properties).map((name) => [name, ""])))).toEqual(
       defaults,
     );
   });
 
-  test("is the same whatever other variables there are", () => {
+  test("stays the same whatever other variables exist", () => {
     expect(readConfig({ PATH: "/bin", port: "1", PORTS: "x" })).toEqual(defaults);
   });
 });
@@ -119,7 +119,7 @@ describe("a good value is read", () => {
     [{ JWT_SECRET: SECRET }, { jwtSecrets: [SECRET] }],
     [{ JWT_SECRET: "ö".repeat(16) }, { jwtSecrets: ["ö".repeat(16)] }],
     [{ JWT_SECRET: `${OTHER_SECRET},${SECRET}` }, { jwtSecrets: [OTHER_SECRET, SECRET] }],
-    // One key that happens to have commas: it isn't to be read as shorter ones.
+    // One key that contains commas must not be read as several shorter ones.
     ...[`${SECRET},x`, `x,${SECRET}`, `${SECRET},`, `${SECRET},,${OTHER_SECRET}`, `${SECRET},${SECRET},x`].map(
       (key): [Env, object] => [{ JWT_SECRET: key }, { jwtSecrets: [key] }],
     ),
@@ -317,7 +317,7 @@ describe("a bad value is one line that names the variable, what was found and wh
     expect(() => readDatabaseUrl({ DATABASE_URL: url })).toThrow(new ConfigError(line));
   });
 
-  test("a list of keys with spaces, which would be other keys", () => {
+  test("a list of keys with spaces, because a space would belong to a key", () => {
     expect(problems({ JWT_SECRET: `${SECRET}, ${OTHER_SECRET}` })).toEqual([
       "JWT_SECRET: found white space beside a comma, expected a comma list without it",
     ]);
@@ -393,14 +393,14 @@ describe(".env.example", () => {
   });
 });
 
-test("compose.yaml passes every variable of .env on to the pods, but for those that belong to the image", () => {
+test("compose.yaml passes every variable of .env on to the pods, except the image's own", () => {
   const { services } = parse(readFileSync(join(import.meta.dirname, "../../compose.yaml"), "utf8"), { merge: true });
   const ofImage = ["PORT", "HOST", "DATA_DIR", "NODE_ENV"];
   const passedOn = Object.keys(services.pod1.environment);
   expect([...passedOn, ...ofImage].sort()).toEqual(Object.keys(Environment.properties).sort());
 });
 
-test("however many variables are bad, each has its line", () => {
+test("each bad variable has its line, however many there are", () => {
   const names = Object.keys(Environment.properties).filter((name) => !["HOST", "DATA_DIR"].includes(name));
   const bad = Object.fromEntries(names.map((name) => [name, " "]));
   let message = "";
@@ -415,7 +415,7 @@ test("however many variables are bad, each has its line", () => {
 });
 
 test.each(["PORT", "METRICS_PORT"])(
-  "%s that is taken stops the start with one line",
+  "%s that is in use stops the start with one line",
   { timeout: 60_000 },
   async (name) => {
     const server = createServer().listen(0, "127.0.0.1");
@@ -434,10 +434,14 @@ test.each([
   [{ HOST: "203.0.113.9" }, "HOST", "an address of this machine"],
   [{ HOST: "no.such.host.invalid" }, "HOST", "an address of this machine"],
   [{ DATA_DIR: import.meta.filename }, "DATA_DIR", "a folder that can be written"],
-])("what this machine hasn't stops the start with one line: %j", { timeout: 60_000 }, async (env, name, expected) => {
-  const { code, output } = await runUntilExit(env);
-  expect({ code, lines: output.trim().split("\n") }).toEqual({
-    code: 1,
-    lines: [expect.stringMatching(new RegExp(`^${name}: found "[^"]+", expected ${expected} \\(.+\\)$`))],
-  });
-});
+])(
+  "an address that this machine doesn't have stops the start with one line: %j",
+  { timeout: 60_000 },
+  async (env, name, expected) => {
+    const { code, output } = await runUntilExit(env);
+    expect({ code, lines: output.trim().split("\n") }).toEqual({
+      code: 1,
+      lines: [expect.stringMatching(new RegExp(`^${name}: found "[^"]+", expected ${expected} \\(.+\\)$`))],
+    });
+  },
+);

@@ -103,7 +103,7 @@ describe.each(["README.md", "docs/PROTOCOL.md", "docs/HTTP.md", "docs/CONFIGURAT
     const text = read(page);
     const events = [...Object.keys(clientEvents), ...Object.keys(serverEvents)];
     test("names no event that doesn't exist", () => {
-      // Whatever looks like an event: it starts with a first word of one.
+      // Takes as an event each name that begins like one.
       const firstWords = new Set(events.map((event) => event.split("_")[0]));
       const words = [...text.matchAll(/\b[a-z]+(?:_[a-z]+)+\b/g)].map(([word]) => word);
       const known = new Set([...events, ...fieldsOf(serverEvents)]);

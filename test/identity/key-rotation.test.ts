@@ -1,4 +1,4 @@
-// Keys change while processes are replaced one by one: nobody is logged out, when it is done in the right order.
+// Keys change during a rolling update. In the right order no user is logged out.
 import { generateKeyPairSync, type KeyPairKeyObjectResult } from "node:crypto";
 import { createDecoder, createSigner } from "fast-jwt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -18,7 +18,7 @@ const newIssuer = pems(generateKeyPairSync("rsa", { modulusLength: 2048 }));
 
 let database: Awaited<ReturnType<typeof createDatabase>>;
 const pods: Pod[] = [];
-/** A process of each step of the rotation, all on one database. */
+/** A process for each step of the rotation, all on one database. */
 const step: Record<"before" | "added" | "moved" | "removed", Pod> = {} as never;
 beforeAll(async () => {
   database = await createDatabase();
@@ -49,15 +49,15 @@ async function logIn({ url }: Pod): Promise<string> {
 const statusOf = async ({ url }: Pod, token: string) => (await request(url, "GET /users", { token })).status;
 
 describe("JWT_SECRET", () => {
-  /** Those that run side by side while a step is rolled out. */
+  /** Steps whose processes run at the same time during the update. */
   const sideBySide = [
     ["the new key is added behind the old one", "before", "added"],
     ["the new key is moved to the front", "added", "moved"],
     ["the old key is removed", "moved", "removed"],
   ] as const;
 
-  test.for(sideBySide)("while %s, whoever logs in on either process connects to both", async ([, from, to]) => {
-    // What the last step's processes have signed with the old key has run out before the old key is removed.
+  test.for(sideBySide)("while %s, a login on either process gives a token for both", async ([, from, to]) => {
+    // Tokens that processes of the last step signed with the old key have expired before the old key is removed.
     const loggingIn = to === "removed" ? [step.moved, step.removed] : [step[from], step[to]];
     for (const pod of loggingIn) {
       const token = await logIn(pod);
@@ -68,7 +68,7 @@ describe("JWT_SECRET", () => {
     }
   });
 
-  test("in the wrong order people are logged out: the new key signs before all know it", async () => {
+  test("in the wrong order users are logged out: the new key signs before all processes have it", async () => {
     expect(await statusOf(step.before, await logIn(step.moved))).toBe(401);
   });
 
@@ -81,7 +81,7 @@ describe("JWT_SECRET", () => {
   });
 });
 
-test("JWT_PUBLIC_KEY: of several issuers each is believed, and no longer when it was removed", async () => {
+test("JWT_PUBLIC_KEY: tokens of several issuers are accepted, until their key is removed", async () => {
   const { sub } = createDecoder()(await logIn(step.before));
   const claims = { sub, type: "staff" };
   const byOld = createSigner({ key: oldIssuer.privateKey, algorithm: "EdDSA", expiresIn: "1h" })(claims);
@@ -94,7 +94,7 @@ test("JWT_PUBLIC_KEY: of several issuers each is believed, and no longer when it
   expect(await statuses(byNew)).toEqual([401, 200, 200, 200]);
 });
 
-test("the log says how many keys there are, and none of them", async () => {
+test("the log has the number of keys, and no key", async () => {
   const listening = ({ output }: Pod) =>
     JSON.parse(/^.*listening on.*$/m.exec(output())?.[0] ?? "{}") as { keys: object };
   expect(listening(step.before).keys).toEqual({ secrets: 1, publicKeys: 1 });
@@ -102,7 +102,7 @@ test("the log says how many keys there are, and none of them", async () => {
   for (const { output } of pods) expect(output()).not.toMatch(new RegExp(`${OLD}|${NEW}|one key`));
 });
 
-test("a key with a comma, taken as one, is warned of", async () => {
+test("a key with a comma, read as one key, causes a warning", async () => {
   const key = `${OLD},short`;
   const pod = await startPod({ DATABASE_URL: database.url, JWT_SECRET: key });
   try {

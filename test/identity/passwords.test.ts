@@ -1,8 +1,8 @@
 import { hash } from "@node-rs/argon2";
 import { expect, test } from "vitest";
-import { checkPassword, hashPassword, hashStrangersPassword, oneAtATime } from "../../src/identity/passwords.ts";
+import { checkPassword, hashPassword, hashVisitorsPassword, oneAtATime } from "../../src/identity/passwords.ts";
 
-test("only the right password matches, and nothing matches an account without one", async () => {
+test("only the right password matches, and none matches an account without one", async () => {
   const hash = await hashPassword("secret-123");
   expect(await checkPassword(hash, "secret-123")).toBe(true);
   expect(await checkPassword(hash, "Secret-123")).toBe(false);
@@ -10,7 +10,7 @@ test("only the right password matches, and nothing matches an account without on
   expect(await checkPassword(undefined, "nobody's password")).toBe(false);
 });
 
-test("a password is the same in each of Unicode's normal forms, as is one that an earlier version has hashed", async () => {
+test("a password is the same in all of Unicode's normal forms, even when an earlier version hashed it", async () => {
   const [composed, decomposed] = ["crème-brûlée-1".normalize("NFC"), "crème-brûlée-1".normalize("NFD")];
   for (const stored of [await hashPassword(decomposed), await hash(decomposed), await hash(composed)]) {
     expect(await checkPassword(stored, composed)).toBe(true);
@@ -19,10 +19,10 @@ test("a password is the same in each of Unicode's normal forms, as is one that a
   }
 });
 
-test("a wrong email costs the work of a wrong password, so that the two take the same time", async () => {
+test("an unknown email costs as much work as a wrong password, so that both take the same time", async () => {
   const hash = await hashPassword("secret-123");
   await checkPassword(undefined, "the first one also makes the hash to compare with");
-  // Work, not time: the machine may be busy. Without the comparison it would be less than a hundredth.
+  // Measures work, because the machine may be busy. Without the dummy hash it would be less than a hundredth.
   const workOf = async (passwordHash: string | undefined) => {
     const before = process.cpuUsage();
     for (let n = 0; n < 5; n++) await checkPassword(passwordHash, "wrong-1234");
@@ -32,11 +32,11 @@ test("a wrong email costs the work of a wrong password, so that the two take the
   expect(wrongEmail).toBeGreaterThan(wrongPassword / 5);
 });
 
-test("a flood of registrations doesn't keep those waiting who log in", async () => {
+test("a flood of registrations doesn't delay logins", async () => {
   const hash = await hashPassword("secret-123");
   const done: string[] = [];
   const registrations = Array.from({ length: 40 }, () =>
-    hashStrangersPassword("secret-123").then(() => done.push("registration")),
+    hashVisitorsPassword("secret-123").then(() => done.push("registration")),
   );
   const staff = hashPassword("secret-123").then(() => done.push("staff"));
   await checkPassword(hash, "secret-123").then(() => done.push("login"));
@@ -45,7 +45,7 @@ test("a flood of registrations doesn't keep those waiting who log in", async () 
   expect(done.indexOf("staff")).toBeLessThan(20);
 });
 
-test("no more strangers wait than may, and the next one may when one is done", async () => {
+test("at most the allowed number of registrations waits, and the next one may after one is done", async () => {
   const hashWithOneWaiting = oneAtATime(1);
   const [first, second] = [hashWithOneWaiting("secret-123"), hashWithOneWaiting("secret-123")];
   await expect(hashWithOneWaiting("secret-123")).rejects.toMatchObject({ code: "busy" });

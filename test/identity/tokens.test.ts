@@ -33,7 +33,7 @@ afterAll(() => world?.stop());
 
 const now = () => Math.floor(Date.now() / 1000);
 const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
-/** A token put together by hand: any header, any claims, any signature. */
+/** A token made by hand, with any header, claims and signature. */
 function forge(header: object, claims: unknown, sign: (input: string) => Buffer | string): string {
   const input = `${encode({ typ: "JWT", ...header })}.${encode(claims)}`;
   const signature = sign(input);
@@ -62,7 +62,7 @@ describe("a token signed by the service's own key", () => {
     expect((await call(put(tokenOf(visitor)))).status).toBe(200);
   });
 
-  test("says who its user is and nothing else: role and organisation come from the database", async () => {
+  test("names its user only: role and organisation come from the database", async () => {
     const other = await world.organisation();
     const claims = { role_id: 1, organisation_id: other.id, disabled: false };
     const { body } = await request<{ data: { organisation_id: string }[] }>(world.url(0), "GET /users", {
@@ -129,7 +129,7 @@ describe("is refused", () => {
     if (sentence !== missing) expectRefusal(await call(`Bearer ${token()}`), 401, sentence);
   });
 
-  test("a disabled user's: 401, until he is enabled", async () => {
+  test("a disabled user's: 401, until the user is enabled", async () => {
     const { accounts } = world.store;
     const token = tokenOf(organisation.otherAgent);
     expect((await call(token)).status).toBe(200);
@@ -139,7 +139,7 @@ describe("is refused", () => {
     expect((await call(token)).status).toBe(200);
   });
 
-  test("one that isn't in the Authorization header: 401", async () => {
+  test("one outside the Authorization header: 401", async () => {
     expectRefusal(await request(world.url(0), `GET /chats?access_token=${signed()}&token=${signed()}`), 401, missing);
     expectRefusal(
       await call(undefined, { Cookie: `access_token=${signed()}`, "X-Access-Token": signed() }),
@@ -153,7 +153,7 @@ describe("a token of the outside issuer", () => {
   const issue = (changes: object = {}) =>
     createSigner({ key: pemOf(keyPairs.RS256.privateKey), algorithm: "RS256" })(agent(changes));
 
-  test("is accepted, for staff and visitors, beside the service's own", async () => {
+  test("is accepted, for staff and visitors, together with the service's own", async () => {
     expect((await call(issue())).status).toBe(200);
     expect((await call(`Bearer ${issue({ sub: visitor.id, type: "visitor" })}`)).status).toBe(200);
     expect((await call(signed())).status).toBe(200);
@@ -202,14 +202,14 @@ describe.for(["RS256", "ES256", "EdDSA"] as const)("with a public key for %s", (
   });
   const refused = (token: string) => expect(tokens.authenticate(token)).rejects.toThrow(invalid);
 
-  test("its tokens are accepted, and the service's own", async () => {
+  test("accepts the issuer's tokens, and the service's own", async () => {
     const account = { kind: "staff", user: organisation.agent, organisationId: organisation.id };
     expect(await tokens.authenticate(issue())).toMatchObject(account);
     expect(await tokens.authenticate(`Bearer ${issue()}`)).toMatchObject(account);
     expect(await tokens.authenticate(tokens.issue(organisation.agent, "staff"))).toMatchObject(account);
   });
 
-  test("no others are: expired, by another key, by the public key as a secret, without algorithm", async () => {
+  test("refuses all other tokens: expired, by another key, by the public key as a secret, without algorithm", async () => {
     await refused(issue(algorithm, { exp: now() - 1 }));
     for (const other of ["RS256", "ES256", "EdDSA"] as const) if (other !== algorithm) await refused(issue(other));
     await refused(forge({ alg: "HS256" }, agent(), hmac(pemOf(publicKey))));
@@ -225,7 +225,7 @@ test("without a public key, an outside issuer's token is refused", async () => {
   await expect(tokens.authenticate(token)).rejects.toThrow(invalid);
 });
 
-test("an own token lasts as long as it is configured to, and then no longer", async () => {
+test("an own token is valid for exactly as long as configured", async () => {
   const tokens = createTokens({ secrets: [JWT_SECRET], publicKeys: [], ttl: "2s" }, world.store.accounts);
   const token = tokens.issue(organisation.agent, "staff");
   await tokens.authenticate(token);

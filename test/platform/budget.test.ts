@@ -3,7 +3,7 @@ import { createBudget } from "../../src/platform/budget.ts";
 
 const limits = { total: 100, perGroup: 60, perMember: 40 };
 
-test("what has no room is refused, by whose part is used up, and takes nothing", () => {
+test("bytes without room are refused with the full part as the reason, and take nothing", () => {
   const budget = createBudget(limits);
   const [one, two, other] = [budget.join("a"), budget.join("a"), budget.join("b")];
   expect([one.take(40), one.take(1)]).toEqual([null, "member"]);
@@ -12,7 +12,7 @@ test("what has no room is refused, by whose part is used up, and takes nothing",
   expect(budget.used()).toBe(100);
 });
 
-test("what is given back has room again, for members that join later as well", () => {
+test("returned bytes have room again, also for members that join later", () => {
   const budget = createBudget(limits);
   const one = budget.join("a");
   for (let n = 0; n < 5; n++) {
@@ -22,7 +22,7 @@ test("what is given back has room again, for members that join later as well", (
   expect([budget.used(), budget.join("a").take(40), one.take(21), one.take(20)]).toEqual([0, null, "group", null]);
 });
 
-test("something larger than a part goes in where that part is empty", () => {
+test("an item larger than a part has room while that part is empty", () => {
   const budget = createBudget(limits);
   const one = budget.join("a");
   expect([one.take(200), one.take(1), budget.join("a").take(1), budget.join("b").take(1)]).toEqual([

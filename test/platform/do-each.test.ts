@@ -1,7 +1,7 @@
 import { expect, test, vi } from "vitest";
 import { doEach } from "../../src/platform/do-each.ts";
 
-test("an item for which the work fails keeps none of the others from it, and is returned", () => {
+test("an item that the work fails for doesn't stop the others, and is returned", () => {
   const done: string[] = [];
   const onError = vi.fn();
   const work = (item: string) => {

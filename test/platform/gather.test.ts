@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { gathered, inRounds, later } from "../../src/platform/gather.ts";
 
-/** Runs that end when they are told to. */
+/** Runs that end on demand. */
 function runs() {
   const all: { items: number[]; end: (error?: Error) => void }[] = [];
   const run = (items: number[]) =>
@@ -12,7 +12,7 @@ function runs() {
   return { all, run, begun: async (count: number) => expect.poll(() => all.length).toBe(count) };
 }
 
-test("those who come at once share one run, and each gets his own result", async () => {
+test("simultaneous calls share one run, and each gets its own result", async () => {
   const { all, run, begun } = runs();
   const ask = gathered(run, 10);
   const answers = Promise.all([1, 2, 3].map(ask));
@@ -22,7 +22,7 @@ test("those who come at once share one run, and each gets his own result", async
   expect(all.map(({ items }) => items)).toEqual([[1, 2, 3]]);
 });
 
-test("those who come while a run is under way share the next, which begins after it", async () => {
+test("calls during a run share the next run, which begins after it", async () => {
   const { all, run, begun } = runs();
   const ask = gathered(run, 10);
   const first = ask(1);
@@ -37,7 +37,7 @@ test("those who come while a run is under way share the next, which begins after
   expect(all.map(({ items }) => items)).toEqual([[1], [2, 3]]);
 });
 
-test("no run has more than it may, and none keeps the next from beginning for ever", async () => {
+test("no run is larger than its maximum, and a slow run doesn't block the next for ever", async () => {
   const { all, run, begun } = runs();
   const ask = gathered(run, 2);
   const answers = [1, 2, 3].map(ask);
@@ -50,7 +50,7 @@ test("no run has more than it may, and none keeps the next from beginning for ev
   expect(all.map(({ items }) => items)).toEqual([[1, 2], [3]]);
 });
 
-test("a run that fails is the answer of all who are in it, and of nobody else", async () => {
+test("a failed run rejects all its own calls, and no others", async () => {
   const { all, run, begun } = runs();
   const ask = gathered(run, 2);
   const settled = Promise.allSettled([1, 2, 3].map(ask));
@@ -61,7 +61,7 @@ test("a run that fails is the answer of all who are in it, and of nobody else", 
   expect((await settled).map(({ status }) => status)).toEqual(["rejected", "rejected", "fulfilled"]);
 });
 
-test("in a round the failure of one is no other's, and the next round begins after it", async () => {
+test("in a round the failure of one work affects no other, and the next round begins after it", async () => {
   const done: string[] = [];
   const inRound = inRounds(2);
   const works = ["a", "b", "c"].map((name) =>
@@ -76,7 +76,7 @@ test("in a round the failure of one is no other's, and the next round begins aft
   expect(done).toEqual(["a begins", "b begins", "b ends", "a ends", "c begins", "c ends"]);
 });
 
-test("in a round each is done when its own work is, so that one may wait for another", async () => {
+test("in a round each work is done by itself, so that one may wait for another", async () => {
   const inRound = inRounds(10);
   const first = inRound(async () => {});
   const second = inRound(() => first);
@@ -85,7 +85,7 @@ test("in a round each is done when its own work is, so that one may wait for ano
   expect(await Promise.race([never, "still at work"])).toBe("still at work");
 });
 
-test("what a run leaves goes first into the next", async () => {
+test("items that a run leaves come first in the next run", async () => {
   const all: number[][] = [];
   const ask = gathered(async (items: number[]) => {
     all.push(items);

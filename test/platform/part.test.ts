@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
 import { joinParts, type Part } from "../../src/platform/part.ts";
 
-/** A part that notes when each of its methods begins and ends. */
+/** A part that notes the begin and the end of each of its methods. */
 function noting(name: string, notes: string[]): Part {
   const note = (what: string) => async () => {
     notes.push(`${name} ${what}`);
@@ -13,7 +13,7 @@ function noting(name: string, notes: string[]): Part {
 }
 const begun = (notes: string[], what: string) => notes.filter((one) => one.endsWith(what));
 
-test("parts start and drain in the order of the list, and stop in the opposite one, one after the other", async () => {
+test("parts start and drain in the order of the list, and stop in the reverse order, one after the other", async () => {
   const notes: string[] = [];
   const parts = joinParts([noting("a", notes), noting("b", notes), {}, noting("c", notes)]);
 
@@ -25,7 +25,7 @@ test("parts start and drain in the order of the list, and stop in the opposite o
   expect(notes).toEqual(steps.flatMap((step) => [step, `${step}, done`]));
 });
 
-test("parts in a list of their own stop at the same time, after what comes behind them in the list", async () => {
+test("parts in a list of their own stop at the same time, after all later parts of the list", async () => {
   const notes: string[] = [];
   await joinParts([noting("a", notes), [noting("b", notes), noting("c", notes)], noting("d", notes)]).stop();
 
@@ -34,7 +34,7 @@ test("parts in a list of their own stop at the same time, after what comes behin
   expect(notes.slice(-2)).toEqual(["a stop", "a stop, done"]);
 });
 
-test("a part that can't start keeps those behind it from starting", async () => {
+test("a part that can't start keeps later parts from starting", async () => {
   const notes: string[] = [];
   const failing: Part = { start: () => Promise.reject(new Error("no")) };
   await expect(joinParts([noting("a", notes), failing, noting("b", notes)]).start()).rejects.toThrow("no");
@@ -42,7 +42,7 @@ test("a part that can't start keeps those behind it from starting", async () => 
   expect(begun(notes, "start")).toEqual(["a start"]);
 });
 
-test("timers run from the start to the stop, some only to the drain, and their errors are handed on", async () => {
+test("timers run from start to stop, or to the drain, and pass on their errors", async () => {
   vi.useFakeTimers();
   try {
     const runs: string[] = [];

@@ -6,7 +6,7 @@ import { readSeries, sumOf } from "../support/metrics.ts";
 import { startWorld, tokenOf, type World } from "../support/world.ts";
 
 describe("the allowance", () => {
-  /** What comes of as many events as there are times, each at its time in milliseconds. */
+  /** The answers for events at these times, in milliseconds. */
   const allowed = (perSecond: number, burst: number, times: number[]) => {
     let time = 0;
     const mayAct = createRateLimit({ perSecond, burst }, () => time);
@@ -92,7 +92,7 @@ describe("on a running service", () => {
   const tooFast = [false, refusals.tooFast.sentence];
   const many = Array.from({ length: 30 }, (_, n) => ({ n }));
 
-  test("events beyond the allowance are refused and do nothing, whatever they are, until it has grown again", async () => {
+  test("events beyond the allowance are refused without effect, whatever they are, until it has grown again", async () => {
     const organisation = await limited.organisation();
     const agent = await enter(limited.url(0), tokenOf(organisation.agent));
     const visitor = await enter(limited.url(0), tokenOf(await organisation.visitor()));
@@ -100,7 +100,7 @@ describe("on a running service", () => {
     const acks = await Promise.all(many.map((content) => visitor.send("visitor_first_msg", content)));
     expect(acks.slice(0, 3)).toEqual([1, 2, 3].map(() => [true, null]));
     const refused = acks.filter(([result]) => !result);
-    // Should the machine have taken seconds for them, a few more are let through.
+    // If the machine needed seconds for them, some more events are allowed.
     expect(refused.length).toBeGreaterThan(20);
     for (const ack of refused) expect(ack).toEqual(tooFast);
 
@@ -116,7 +116,7 @@ describe("on a running service", () => {
     expect(contents).toEqual(many.filter((_, n) => acks[n]?.[0]));
   });
 
-  test("one connection's allowance is no other's, not even the same user's", async () => {
+  test("each connection has its own allowance, also two connections of the same user", async () => {
     const organisation = await limited.organisation();
     const user = await organisation.visitor();
     const [busy, calm] = [await enter(limited.url(0), tokenOf(user)), await enter(limited.url(0), tokenOf(user))];
@@ -131,7 +131,7 @@ describe("on a running service", () => {
     for (const { socket } of [busy, calm, agent]) expect(socket.connected).toBe(true);
   });
 
-  test("bytes beyond the allowance are refused, whatever they are part of, and by whatever else they would be", async () => {
+  test("bytes beyond the allowance are refused before any other check, whatever they are part of", async () => {
     const organisation = await bytes.organisation();
     const agent = await enter(bytes.url(0), tokenOf(organisation.agent));
     const visitor = await enter(bytes.url(0), tokenOf(await organisation.visitor()));
@@ -151,7 +151,7 @@ describe("on a running service", () => {
       [false, refusals.contentTooLarge.sentence.replace("{max}", "65536")],
       [false, refusals.unknownEvent.sentence],
     ]);
-    // 270,000 bytes, of which 160,000 may come at once.
+    // 270,000 bytes, of which 160,000 are allowed at once.
     expect(acks.at(-1)).toEqual(tooFast);
     expect(
       (await agent.ok("change_chat_priority", { room: (await agent.next("append_unclaimed_chats")).room.id })) ?? true,

@@ -12,7 +12,7 @@ const isAsync = [
   ["rejects", () => Promise.reject(new Error("this one"))],
 ] as const;
 
-test.each(isAsync)("what runs again and again, and %s, goes on, and says so", async (_how, work) => {
+test.each(isAsync)("repeated work that %s goes on, and its error is reported", async (_how, work) => {
   const errors: unknown[] = [];
   const stop = every(5, work, (error) => errors.push(error));
   await expect.poll(() => errors.length).toBeGreaterThan(2);
@@ -20,13 +20,13 @@ test.each(isAsync)("what runs again and again, and %s, goes on, and says so", as
   expect(errors[0]).toEqual(new Error("this one"));
 });
 
-test.each(isAsync)("what runs once, and %s, says so", async (_how, work) => {
+test.each(isAsync)("delayed work that %s has its error reported", async (_how, work) => {
   const errors: unknown[] = [];
   after(5, work, (error) => errors.push(error));
   await expect.poll(() => errors).toEqual([new Error("this one")]);
 });
 
-test("what runs again and again never runs twice at once", async () => {
+test("repeated work never runs twice at once", async () => {
   let [running, most] = [0, 0];
   const work = async () => {
     most = Math.max(most, ++running);

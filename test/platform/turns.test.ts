@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { createTurns } from "../../src/platform/turns.ts";
 
-/** Works that end when they are told to; `begun` has the names of those that run or ran, in order. */
+/** Works that end on demand. `begun` has the names of all started works, in order. */
 function works(options: { atOnce: number; perKey?: number; waiting: number }) {
   const inTurn = createTurns({ ...options, refusal: () => new Error("too many") });
   const begun: string[] = [];
@@ -16,7 +16,7 @@ function works(options: { atOnce: number; perKey?: number; waiting: number }) {
   return { begun, ask, end: (name: string, error?: Error) => ends.get(name)?.(error) };
 }
 
-test("one key's works run one after the other, and hold up no other key's", async () => {
+test("one key's works run one after the other, and delay no other key's", async () => {
   const { begun, ask, end } = works({ atOnce: 2, waiting: 10 });
   const all = ["a1", "a2", "a3", "b1", "c1"].map(ask);
   expect(begun).toEqual(["a1", "b1"]);
@@ -31,7 +31,7 @@ test("one key's works run one after the other, and hold up no other key's", asyn
   expect(await Promise.all(all)).toEqual(["a1!", "a2!", "a3!", "b1!", "c1!"]);
 });
 
-test("a work that fails lets the next one run; of one key no more wait than may", async () => {
+test("after a failed work the next one runs, and only the allowed number of one key waits", async () => {
   const { begun, ask, end } = works({ atOnce: 1, waiting: 1 });
   const failed = expect(ask("a1")).rejects.toThrow("lost");
   const next = ask("a2");
@@ -46,7 +46,7 @@ test("a work that fails lets the next one run; of one key no more wait than may"
   expect(await Promise.all([next, other])).toEqual(["a2!", "b1!"]);
 });
 
-test("with more than one at once of a key, its works still begin in order", async () => {
+test("with more than one at once per key, its works still begin in order", async () => {
   const { begun, ask, end } = works({ atOnce: 3, perKey: 2, waiting: 10 });
   const all = ["a1", "a2", "a3", "b1", "b2"].map(ask);
   expect(begun).toEqual(["a1", "a2", "b1"]);

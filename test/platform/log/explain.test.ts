@@ -11,7 +11,7 @@ const failureOf = (work: Promise<unknown>): Promise<unknown> =>
     (error) => error,
   );
 
-/** Takes connections, and hangs up on all of them. */
+/** Accepts connections, and closes each of them. */
 const rude = createServer((socket) => socket.destroy());
 let rudePort: number;
 beforeAll(async () => {
@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => void rude.close());
 
-test("PostgreSQL that refuses connections, by each way to it", async () => {
+test("PostgreSQL that refuses connections, through each driver", async () => {
   const port = await freePort();
   const { prisma, queryJson, close } = connectPostgres(`postgresql://chat:s3cret@127.0.0.1:${port}/chat`);
   const line = `PostgreSQL can't be reached: connection refused 127.0.0.1:${port}`;
@@ -30,7 +30,7 @@ test("PostgreSQL that refuses connections, by each way to it", async () => {
   await close();
 });
 
-test("PostgreSQL that hangs up, and one whose name leads nowhere", async () => {
+test("PostgreSQL that closes connections, and an unknown host name", async () => {
   const cut = connectPostgres(`postgresql://chat@127.0.0.1:${rudePort}/chat`);
   expect(explain(await failureOf(cut.prisma.$queryRaw`SELECT 1`))).toBe(
     "PostgreSQL can't be reached: Connection terminated unexpectedly",
@@ -62,7 +62,7 @@ test.each([
     "Redis can't be reached: not connected",
   ],
   [Object.assign(new Error("NOPERM no permission"), { name: "ReplyError" }), "Redis refuses: NOPERM no permission"],
-  [new Error("\nInvalid `prisma.x()` invocation:\n\n\nThe row is gone.\n"), "The row is gone."],
+  [new Error("\nInvalid `prisma.x()` invocation:\n\n\nThe row is missing.\n"), "The row is missing."],
   [new TypeError("x is not a function"), "x is not a function"],
   [
     new Error("outside", { cause: new Error("connect ECONNREFUSED 127.0.0.1:6379") }),

@@ -1,4 +1,4 @@
-// What becomes of errors that nothing has caught, in a process that serves people.
+// Errors that no code catches, in a process with connected users.
 import { afterEach, expect, test } from "vitest";
 import { enter } from "../../support/client.ts";
 import { readSeries, sumOf } from "../../support/metrics.ts";
@@ -8,7 +8,7 @@ import { startWorld, tokenOf, type World } from "../../support/world.ts";
 let world: World;
 afterEach(() => world?.stop());
 
-/** A pod in which a signal does what a defect would. */
+/** A pod that gets a defect through a signal. */
 async function startBroken(defect: string) {
   world = await startWorld("one process");
   const code = `process.on("SIGUSR2", () => { ${defect} })`;
@@ -17,7 +17,7 @@ async function startBroken(defect: string) {
   return startPod(env);
 }
 
-test("a rejection that nobody handles is logged and counted, and the process serves on", async () => {
+test("an unhandled rejection is logged and counted, and the process goes on", async () => {
   const pod = await startBroken(`void Promise.reject(new RangeError("a detached promise"))`);
   const organisation = await world.organisation();
   const visitor = await enter(pod.url, tokenOf(await organisation.visitor()));
@@ -34,7 +34,7 @@ test("a rejection that nobody handles is logged and counted, and the process ser
   expect(await pod.stop()).toBe(0);
 });
 
-test("after an exception that nobody has caught the process sends its connections away, says why, and ends", async () => {
+test("after an uncaught exception the process disconnects its clients, logs why, and ends", async () => {
   const pod = await startBroken(`throw new RangeError("a callback")`);
   const organisation = await world.organisation();
   const visitor = await enter(pod.url, tokenOf(await organisation.visitor()));
@@ -43,7 +43,7 @@ test("after an exception that nobody has caught the process sends its connection
   process.kill(pod.pid, "SIGUSR2");
   expect(await pod.stop("SIGCONT")).toBe(1);
   await expect.poll(() => reasons.length).toBe(1);
-  // Its client comes again by itself, to another process where there is one.
+  // The client reconnects by itself, to another process if there is one.
   expect(reasons[0]).toMatch(/^transport/);
   expect(pod.output()).toContain("uncaught exception, this process ends: RangeError: a callback");
 });

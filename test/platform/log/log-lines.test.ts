@@ -1,4 +1,4 @@
-// What an operator greps for: one line each at the start, in an outage, and at the end.
+// The lines that operators search for: one each at the start, in an outage, and at the end.
 import { expect, test } from "vitest";
 import { connect } from "../../support/client.ts";
 import { request } from "../../support/http.ts";
@@ -16,7 +16,7 @@ const linesOf = (text: string): Line[] =>
     .filter((line) => line.startsWith("{"))
     .map((line) => JSON.parse(line) as Line);
 
-test("at the start: the version, every setting without a secret, and which migrations were applied", async () => {
+test("at the start: the version, every setting without secrets, and the applied migrations", async () => {
   const database = await createDatabase();
   const redis = await startRedis();
   await runSql(database.url, "DROP SCHEMA public CASCADE; CREATE SCHEMA public");
@@ -36,7 +36,7 @@ test("at the start: the version, every setting without a secret, and which migra
       ...{ PORT: "0", HOST: "127.0.0.1", RECONNECT_GRACE_MS: "7000", MAX_CONTENT_BYTES: 65_536 },
       ...{ DATABASE_URL: `${host}${pathname}`, REDIS_URL: `127.0.0.1:${redis.port}`, JWT_SECRET: "set" },
       ...{ ADMIN_EMAIL: "set", ADMIN_PASSWORD: "set", CORS_ORIGINS: "https://shop.example" },
-      // RATE_LIMIT_PER_SECOND=0 has switched it off.
+      // RATE_LIMIT_PER_SECOND=0 has disabled the limit.
       ...{ RATE_LIMIT_BYTES_PER_SECOND: 0, CONNECT_RATE_PER_SECOND: 0, MAX_CONNECTIONS_PER_USER: 0 },
     },
   });
@@ -54,7 +54,7 @@ test("at the start: the version, every setting without a secret, and which migra
 }, 60_000);
 
 test.each(["development", "production"])(
-  "without PostgreSQL at the start, in %s: one line that says why",
+  "without PostgreSQL at the start, in %s: one line says why",
   async (NODE_ENV) => {
     const database = await createDatabase();
     const port = await freePort();
@@ -83,7 +83,7 @@ test.each(["development", "production"])(
   60_000,
 );
 
-test("in an outage of PostgreSQL: which part, why in one line, and when it is ready again", async () => {
+test("in an outage of PostgreSQL: the part, the reason in one line, and when it is ready again", async () => {
   const database = await createDatabase();
   const way = await wayTo(database.url);
   const pod = await startPod({ DATABASE_URL: way.url });
@@ -110,7 +110,7 @@ test("in an outage of PostgreSQL: which part, why in one line, and when it is re
   await database.drop();
 }, 60_000);
 
-test("at the end: how many connections there are as the drain begins, and how many are left", async () => {
+test("at the end: the number of connections when the drain begins, and after it", async () => {
   const world = await startWorld("two pods", { DRAIN_MS: "500" });
   const { agent } = await world.organisation();
   const client = await connect(world.url(0), tokenOf(agent));

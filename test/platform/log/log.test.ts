@@ -1,4 +1,4 @@
-// Processes at LOG_LEVEL=trace, everything done with them, right and wrong: what they print is for operators.
+// Processes at LOG_LEVEL=trace that receive all kinds of right and wrong requests. Their output is for operators.
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(() => world?.stop());
 
-/** What must never be printed: each has one of these in it. */
+/** No output may contain these. Each secret contains one of them. */
 const SECRET = "s3cret";
 const secret = () => `${SECRET}-${randomUUID()}`;
 const ids = /^[0-9a-f]{32}$/;
@@ -34,13 +34,13 @@ const linesOf = (text: string): Line[] =>
     .filter(Boolean)
     .map((line) => JSON.parse(line) as Line);
 
-test("every line is JSON, says what it is about, and has no token, password, or word of what people write", async () => {
+test("every line is JSON, names its subject, and has no token, password, or message text", async () => {
   const [near, far] = [world.url(0), world.url(1)];
   const password = `${secret()}1`;
   const email = `${randomUUID()}@people.example`;
   const admin = tokenOf(organisation.admin);
 
-  // Over HTTP: accounts, logins right and wrong, bodies and tokens that are none.
+  // Over HTTP: accounts, right and wrong logins, bad bodies and tokens.
   const person = { full_name: "Ada", email, password, role_id: 3 };
   const { body: created } = await request<Single<{ id: string }>>(near, "POST /users", { token: admin, body: person });
   const { body: login } = await request<{ access_token: string }>(far, "POST /login", { body: { email, password } });
@@ -57,11 +57,11 @@ test("every line is JSON, says what it is about, and has no token, password, or 
   await request(near, `GET /${secret()}?access_token=${secret()}`, { token: secret() });
   await request(near, "GET /%zz", { token: secret() });
 
-  // At the door.
+  // In the handshake.
   for (const transport of transports) await knock(near, transport, { Authorization: secret() });
   await expect(connect(near, `${token}x`)).rejects.toThrow();
 
-  // A chat, with everything that is refused in it as well.
+  // In a chat, including refused events.
   const visitor = await enter(near, tokenOf(await organisation.visitor(secret())));
   const agent = await enter(far, token);
   const content = () => ({ text: secret() });
@@ -82,7 +82,7 @@ test("every line is JSON, says what it is about, and has no token, password, or 
   raw.send(`42["${secret()}", {`);
   await raw.closed;
 
-  // Redis says no to messages: its client's errors have the whole command in them.
+  // Redis refuses messages: the errors of its client contain the whole command.
   const redis = new Redis(world.redis?.url as string);
   await redis.acl("SETUSER", "default", "-spublish");
   await vi.waitFor(async () => {
@@ -131,7 +131,7 @@ test("every line is JSON, says what it is about, and has no token, password, or 
   expect(about("POST /users")).toContainEqual(expect.objectContaining({ user: organisation.admin.id, status: 201 }));
 }, 120_000);
 
-test("a full disk under what it prints hangs up on nobody", async () => {
+test("a full disk under stdout disconnects nobody", async () => {
   const full = openSync("/dev/full", "w");
   const port = await freePort();
   const child = spawn(process.execPath, ["src/main.ts"], {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { BadOrigin, compileOrigins, isListed, readOrigins } from "../../../src/platform/net/origins.ts";
 
-describe("an entry is read as browsers write it", () => {
+describe("an entry is read in the form that browsers send", () => {
   test.each([
     ["https://Shop.Example", "https://shop.example"],
     ["HTTPS://shop.example", "https://shop.example"],
@@ -22,7 +22,7 @@ describe("an entry is read as browsers write it", () => {
     if (inBrowser.origin !== "null") expect(isListed(compileOrigins([origin]), inBrowser.origin)).toBe(true);
   });
 
-  test("each once, with blanks around it", () => {
+  test("each once, without surrounding spaces", () => {
     expect(readOrigins("https://a.example , https://A.example:443,app://b")).toEqual(["https://a.example", "app://b"]);
     expect(readOrigins(" * ")).toBe(true);
   });
@@ -48,7 +48,7 @@ test.each([
   ],
   ...["https://*.127.0.0.1", "https://*.[::1]", "https://*.2130706433", "app://*.localhost", "capacitor://*"],
   ...["wss://shop.example", "file://", "file:///index.html", "data://x", "javascript://x"],
-])("%j is refused: no browser's origin could equal it", (text) => {
+])("%j is refused: it can't equal any browser's origin", (text) => {
   expect(() => readOrigins(text)).toThrow(BadOrigin);
   expect(() => readOrigins(text)).toThrow(/^found ".*", expected [^\n]+$/);
 });
@@ -57,7 +57,7 @@ describe("https://*.shop.example", () => {
   const listed = compileOrigins(readOrigins("https://*.shop.example") as string[]);
 
   test.each(["https://www.shop.example", "https://a.b.shop.example", "https://xn--bcher-kva.shop.example"])(
-    "has %s in it",
+    "includes %s",
     (origin) => expect(isListed(listed, origin)).toBe(true),
   );
 
@@ -71,5 +71,5 @@ describe("https://*.shop.example", () => {
     ],
     ...["https://evil@www.shop.example", "https://evil.example:1.shop.example", "https://*.shop.example"],
     ...["x https://www.shop.example", "https://www.shop.example\n", "https://a..shop.example", "null", ""],
-  ])("hasn't %j", (origin) => expect(isListed(listed, origin)).toBe(false));
+  ])("doesn't include %j", (origin) => expect(isListed(listed, origin)).toBe(false));
 });

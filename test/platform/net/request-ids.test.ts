@@ -1,4 +1,4 @@
-// What joins a proxy's log with the service's: the request's id, and the session's hash.
+// The two keys that join a proxy's log with the service's: the request's id, and the session's hash.
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connect } from "../../support/client.ts";
@@ -28,17 +28,17 @@ const made = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 describe("X-Request-Id over HTTP", () => {
   test.each(["GET /users", "GET /nothing", "DELETE /users", "POST /login", "GET /%zz"])(
-    "is taken over, answered, and in each log line: %s",
+    "is kept, answered, and in each log line: %s",
     async (line) => {
       const id = `proxy-${crypto.randomUUID()}`;
       const { headers } = await request(world.url(0), line, { token, headers: { "X-Request-Id": id } });
       expect(headers.get("X-Request-Id")).toBe(id);
-      // What can't be decoded is no request to Fastify, and isn't logged.
+      // Fastify doesn't log a path that it can't decode.
       if (line !== "GET /%zz") await expect.poll(() => linesOf(id)).toMatchObject([{ msg: "request", request: id }]);
     },
   );
 
-  test("is made where there is none", async () => {
+  test("is created when missing", async () => {
     const { headers } = await request(world.url(0), "GET /users", { token });
     const id = headers.get("X-Request-Id") as string;
     expect(id).toMatch(made);
@@ -46,7 +46,7 @@ describe("X-Request-Id over HTTP", () => {
   });
 
   test.each(["with blanks", "x".repeat(129), 'quote"', "<script>", "comma,", "", "a\tb"])(
-    "is made where %j came: that is none",
+    "is created when %j isn't a valid one",
     async (id) => {
       const { headers } = await request(world.url(0), "GET /livez", { headers: { "X-Request-Id": id } });
       expect(headers.get("X-Request-Id")).toMatch(made);
@@ -55,21 +55,21 @@ describe("X-Request-Id over HTTP", () => {
 });
 
 describe.each(transports)("X-Request-Id of a handshake on %s", (transport) => {
-  test("that is refused is answered, and in the line about it", async () => {
+  test("is answered after a refusal, and in its log line", async () => {
     const id = crypto.randomUUID();
     const answer = await knock(world.url(0), transport, { authorization: "nonsense", "x-request-id": id });
     expect([answer.status, answer.headers["x-request-id"]]).toEqual([401, id]);
     await expect.poll(() => linesOf(id)).toMatchObject([{ msg: "connection refused", result: "invalidToken" }]);
   });
 
-  test("that is let in is answered", async () => {
+  test("is answered after a success", async () => {
     const id = crypto.randomUUID();
     const answer = await knock(world.url(0), transport, { authorization: token, "x-request-id": id });
     expect(answer.headers["x-request-id"]).toBe(id);
     expect((await knock(world.url(0), transport, { authorization: token })).headers["x-request-id"]).toMatch(made);
   });
 
-  test("is in the line of its connection, whose lines all have the session's hash, as the docs compute it", async () => {
+  test("is in the connection's line, and all its lines have the session's hash, computed as in the docs", async () => {
     const id = crypto.randomUUID();
     const headers = { Authorization: tokenOf(await organisation.visitor()), "X-Request-Id": id };
     const visitor = await connect(world.url(0), undefined, { extraHeaders: headers, transports: [transport] });

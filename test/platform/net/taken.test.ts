@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { expect, test } from "vitest";
 import { takenBySystem } from "../../../src/platform/net/taken.ts";
 
-test("Node's TCP handle says how many bytes of a write the system has taken, in bytesWritten and writeQueueSize", async () => {
+test("Node's TCP handle shows in bytesWritten and writeQueueSize how many bytes of a write the system has accepted", async () => {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const accepted = once(server, "connection");
@@ -12,7 +12,7 @@ test("Node's TCP handle says how many bytes of a write the system has taken, in 
   expect(takenBySystem(socket)).toBe(0);
   const size = 50_000_000;
   socket.write(Buffer.alloc(size));
-  // The system takes as much as its buffers hold, and no more while the client doesn't read.
+  // The system's buffers accept a part of it, and no more while the client doesn't read.
   await expect.poll(() => takenBySystem(socket)).toBeGreaterThan(0);
   expect(takenBySystem(socket)).toBeLessThan(size);
   client.resume();

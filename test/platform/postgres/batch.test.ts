@@ -4,7 +4,7 @@ import { batched, locked } from "../../../src/platform/postgres/batch.ts";
 const never = { shouldRetry: () => false, shouldSplit: () => false, keyOf: String, laneOf: String };
 const nextTurn = () => new Promise(setImmediate);
 
-test("what comes in together is one batch, and while one runs the next one gathers, in order", async () => {
+test("simultaneous items are one batch, and items during a batch gather for the next, in order", async () => {
   const batches: number[][] = [];
   const add = batched<number, number>(
     async (items) => {
@@ -21,7 +21,7 @@ test("what comes in together is one batch, and while one runs the next one gathe
   expect(batches).toEqual([[1, 2], [3, 4, 5], [6]]);
 });
 
-test("a batch ends where it would be too large, in order; what is too large itself goes alone", async () => {
+test("a batch ends before it gets too large, in order, and a too large item goes alone", async () => {
   const batches: number[][] = [];
   const add = batched<number, number>(
     async (items) => {
@@ -35,7 +35,7 @@ test("a batch ends where it would be too large, in order; what is too large itse
   expect(batches).toEqual([[5, 4], [3, 1], [50], [2, 8], [1]]);
 });
 
-test("items of one key go into batches of their own", async () => {
+test("items of one key are in different batches", async () => {
   const batches: string[][] = [];
   const add = batched<string, string>(
     async (items) => {
@@ -49,7 +49,7 @@ test("items of one key go into batches of their own", async () => {
   expect(batches).toEqual([["x", "a1", "b1"], ["a2", "b2"], ["a3"]]);
 });
 
-test("a batch that fails through one item is split, and only that item fails", async () => {
+test("a batch that fails because of one item is split, and only that item fails", async () => {
   const add = batched<number, number>(
     async (items) => {
       await nextTurn();
@@ -62,7 +62,7 @@ test("a batch that fails through one item is split, and only that item fails", a
   expect(results.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "rejected", "fulfilled"]);
 });
 
-test("a batch that fails through nobody's fault fails as a whole, at once; the next one is tried", async () => {
+test("a batch that fails because of no item fails as a whole, at once, and the next one runs", async () => {
   let runs = 0;
   const add = batched<number, number>(
     async (items) => {
@@ -79,7 +79,7 @@ test("a batch that fails through nobody's fault fails as a whole, at once; the n
   expect(runs).toBe(3);
 });
 
-test("a batch that would succeed now is tried again, but not for ever", async () => {
+test("a batch that would succeed now is repeated, but not for ever", async () => {
   let runs = 0;
   const add = batched<number, number>(
     async (items) => {
@@ -94,7 +94,7 @@ test("a batch that would succeed now is tried again, but not for ever", async ()
   expect(runs).toBe(3 + 5);
 });
 
-test("after a try that took long, what is locked is tried again within seconds", async () => {
+test("after a slow attempt, locked items are tried again within seconds", async () => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setImmediate", "performance"] });
   onTestFinished(() => void vi.useRealTimers());
   let runs = 0;
@@ -112,7 +112,7 @@ test("after a try that took long, what is locked is tried again within seconds",
   expect(await answer).toBe(1);
 });
 
-test("a lane in which much waits holds up no other, and all keep their order", async () => {
+test("a lane with many items delays no other lane, and all keep their order", async () => {
   const batches: string[][] = [];
   const add = batched<string, void>(
     async (items) => {

@@ -1,4 +1,5 @@
-// What a session inherits from the machine, the database or the user must change nothing: each of these is set otherwise.
+// Settings that a session inherits from the machine, the database or the user must not matter. Each test sets them
+// differently.
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -34,7 +35,7 @@ afterEach(async () => {
 });
 
 const name = () => new URL(database.url).pathname.slice(1);
-/** For each session that begins from now on. */
+/** For each session from now on. */
 async function setDefaults(defaults: Record<string, string>): Promise<void> {
   const statements = Object.entries(defaults).map(([key, value]) => `ALTER DATABASE ${name()} SET ${key} = ${value}`);
   await runSql(databaseUrl(database.url, "postgres"), statements.join(";"));
@@ -49,7 +50,7 @@ type LoggedIn<User> = { user: User; access_token: string };
 const logIn = async <User>({ url }: Pod, path: string, body: object) =>
   (await request<LoggedIn<User>>(url, `POST ${path}`, { body })).body;
 
-/** Every time that a client gets, by socket or HTTP: they agree with each other and with this machine's clock. */
+/** Every time that a client receives, by socket or HTTP. All agree with each other and with this machine's clock. */
 async function expectRightTimes(pod: Pod, adminsLogin = admin): Promise<void> {
   const startedAt = Date.now();
   const { user: boss, access_token: token } = await logIn<Staff>(pod, "/login", adminsLogin);
@@ -84,7 +85,7 @@ async function expectRightTimes(pod: Pod, adminsLogin = admin): Promise<void> {
 }
 
 test.for(["Asia/Kolkata", "America/St_Johns"])(
-  "PostgreSQL in %s: all times are right, stored ones too",
+  "PostgreSQL in %s: all times are right, also stored ones",
   async (zone) => {
     await setDefaults({ TimeZone: `'${zone}'` });
     const pod = await start({ DATABASE_URL: database.url, ...firstAdmin });
@@ -102,7 +103,7 @@ test.for(["Asia/Kolkata", "America/St_Johns"])(
   },
 );
 
-test("a user's own zone changes no time either, nor does the machine's", { timeout: 60_000 }, async () => {
+test("neither the user's time zone nor the machine's changes a time", { timeout: 60_000 }, async () => {
   const role = `zoned_${name()}`;
   const as = `CREATE ROLE ${role} LOGIN SUPERUSER; ALTER ROLE ${role} SET TimeZone = 'Asia/Kolkata'`;
   await runSql(database.url, as);
@@ -125,7 +126,7 @@ test.for(["Asia/Kolkata", "America/St_Johns"])(
     const pod = await start(env);
     await expectRightTimes(pod, { email: "admin@demo.example", password: demoPassword });
     expect(await pod.stop()).toBe(0);
-    // Also by whoever reads what an earlier process has stored.
+    // Also when a later process reads them.
     const again = await start(env);
     const { user } = await logIn<Visitor>(again, "/visitor/login", {
       email: demoVisitor.email,
@@ -156,19 +157,19 @@ const HOSTILE = {
 
 describe("on a database with hostile defaults", { timeout: 60_000 }, () => {
   beforeEach(async () => {
-    // Also the migrations are applied by such a session.
+    // Such a session also applies the migrations.
     await runSql(database.url, "DROP SCHEMA public CASCADE; CREATE SCHEMA public");
     await setDefaults(HOSTILE);
   });
 
-  test("all is as elsewhere", async () => {
+  test("everything works as usual", async () => {
     await expectRightTimes(await start({ DATABASE_URL: database.url, ...firstAdmin }));
     const env = { DATABASE_URL: database.url, JWT_SECRET };
     const { code, stdout } = await runAdmin(["token", "--email", admin.email], env);
     expect([code, stdout]).toEqual([0, expect.stringMatching(/^ey/)]);
   });
 
-  test("messages, claims and departures of many at once on two processes all succeed", async () => {
+  test("many simultaneous messages, claims and leaves on two processes all succeed", async () => {
     redis = await startRedis();
     const env = { DATABASE_URL: database.url, REDIS_URL: redis.url, ...firstAdmin };
     const [one, other] = [await start(env), await start(env)];
@@ -188,7 +189,7 @@ describe("on a database with hostile defaults", { timeout: 60_000 }, () => {
         agents[n % 2]?.ok("staff_msg", { room: room.id, content: { n } } as never),
       ]).flat(),
     );
-    // Longer than a session may be idle by default.
+    // Longer than the default limit of an idle session.
     await delay(300);
     await agent.ok("staff_leave_room", { room: room.id });
   });
@@ -201,7 +202,7 @@ describe("?schema= in DATABASE_URL", () => {
     return url.href;
   };
 
-  test("is where everything is: migrations, Prisma's statements and others", { timeout: 60_000 }, async () => {
+  test("is the schema of everything: migrations, Prisma's statements and others", { timeout: 60_000 }, async () => {
     await runSql(database.url, "DROP SCHEMA public CASCADE");
     await expectRightTimes(await start({ DATABASE_URL: inSchema("The Shop"), ...firstAdmin }));
     const schemas = await runSql<{ nspname: string; tables: number }>(
@@ -214,7 +215,7 @@ describe("?schema= in DATABASE_URL", () => {
     expect(await runAdmin(["migrate"], env)).toMatchObject({ code: 0, stdout: "The database is up to date.\n" });
   });
 
-  test("keeps two services in one database apart", { timeout: 60_000 }, async () => {
+  test("separates two services in one database", { timeout: 60_000 }, async () => {
     const shops = [];
     for (const schema of ["public", "shop"])
       shops.push(await start({ DATABASE_URL: inSchema(schema), ...firstAdmin, ORGANISATION_NAME: schema }));
@@ -222,7 +223,7 @@ describe("?schema= in DATABASE_URL", () => {
   });
 });
 
-test("a database that can't hold every text stops the start with one line", async () => {
+test("a database with another encoding stops the start with one line", async () => {
   const latin = `${name()}_latin1`;
   const postgres = databaseUrl(database.url, "postgres");
   await runSql(postgres, `CREATE DATABASE ${latin} ENCODING LATIN1 TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'`);
@@ -235,7 +236,7 @@ test("a database that can't hold every text stops the start with one line", asyn
   await runSql(postgres, `DROP DATABASE ${latin} WITH (FORCE)`);
 });
 
-test("each connection is told what it must not inherit", async () => {
+test("each connection sets what it must not inherit", async () => {
   await setDefaults(HOSTILE);
   const connected = connectPostgres(database.url);
   const names = [

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { createRun, readStatement } from "../../../src/platform/postgres/statements.ts";
 
-test("names become numbers, the same name the same number", () => {
+test("names become numbers, and the same name gets the same number", () => {
   expect(readStatement("SELECT :b, :a::int, :b")).toEqual({ sql: "SELECT $1, $2::int, $1", parameters: ["b", "a"] });
 });
 
@@ -18,7 +18,7 @@ test.each([
   expect(readStatement(sql)).toEqual({ sql, parameters: [] });
 });
 
-test("values go as PostgreSQL's texts, and rows come as objects with the JSON read", async () => {
+test("values are sent as PostgreSQL's texts, and rows come as objects with parsed JSON", async () => {
   const folder = mkdtempSync(join(tmpdir(), "statements-"));
   writeFileSync(join(folder, "some.sql"), 'SELECT :text, :list::text[], :number::int, :flag?::boolean AS "flag!"');
   const sent: unknown[] = [];

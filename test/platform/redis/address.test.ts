@@ -51,7 +51,7 @@ describe("an address is read", () => {
   });
 });
 
-describe("a bad address is told without anything of it", () => {
+describe("the error for a bad address contains nothing of it", () => {
   test.for([
     ["http://:s3cret@a", "a text of 16 bytes"],
     ["a:6379", "a text of 6 bytes"],

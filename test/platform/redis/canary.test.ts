@@ -10,7 +10,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => set?.stop());
 
-test("a subscription to any one master of a cluster that is dead is noticed, and all are made anew", async () => {
+test("in a cluster, a dead subscription to any master is noticed, and all are renewed", async () => {
   const address = readRedisUrl(set.url);
   const commands = connect(address, {}, {});
   const subscriber = connect(address, { maxRetriesPerRequest: null }, { shardedSubscribers: true });
@@ -29,9 +29,9 @@ test("a subscription to any one master of a cluster that is dead is noticed, and
     subscriber.on("smessageBuffer", (channel: Buffer) => received.push(String(channel)));
     const others = ["chat:a", "chat:b", "chat:c", "chat:d"];
     for (const channel of others) await subscriber.ssubscribe(channel);
-    // The canary isn't told: for it, this subscription is just silent.
-    const [, , stalled] = (await channels()) as string[][];
-    await subscriber.sunsubscribe(stalled?.[0] as string);
+    // For the canary this subscription just stays silent.
+    const [, , silent] = (await channels()) as string[][];
+    await subscriber.sunsubscribe(silent?.[0] as string);
     await vi.waitFor(() => expect(onSilent).toHaveBeenCalled(), { timeout: 15_000 });
     expect(canary.isReceiving()).toBe(false);
     await vi.waitFor(
@@ -48,7 +48,7 @@ test("a subscription to any one master of a cluster that is dead is noticed, and
   }
 });
 
-test("a master that is away isn't taken for a dead subscription", async () => {
+test("a master that is away doesn't count as a dead subscription", async () => {
   const address = readRedisUrl(set.url);
   const commands = connect(address, { enableOfflineQueue: false, commandTimeout: 1_000 }, {});
   const subscriber = connect(address, { maxRetriesPerRequest: null }, { shardedSubscribers: true });

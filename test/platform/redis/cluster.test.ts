@@ -1,4 +1,4 @@
-// What only a Redis Cluster could break: keys and channels that are on different nodes, and a single node that is away.
+// Faults that only a Redis Cluster can have: keys and channels on different nodes, and a single node that is away.
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { refusals } from "../../../src/contract/errors.ts";
 import type { ServerPayload } from "../../../src/contract/events.ts";
@@ -10,12 +10,12 @@ import type { RedisCluster } from "../../support/servers.ts";
 import { startRedisCluster } from "../../support/services.ts";
 import { type Organisation, startWorld, tokenOf, type World } from "../../support/world.ts";
 
-/** So many that each node has something of some of them. */
+/** Enough for each node to have some of them. */
 const ORGANISATIONS = 6;
 
 let cluster: RedisCluster;
 let world: World;
-/** A third one. */
+/** The third pod. */
 let doomed: Pod;
 beforeAll(async () => {
   cluster = await startRedisCluster();
@@ -44,7 +44,7 @@ async function begin(organisation: Organisation, agentAt = world.url(0)) {
   return { organisation, agent, supervisor, visitor, room };
 }
 
-/** Each hears the other. */
+/** Agent and visitor both receive the other's message. */
 async function talk({ agent, visitor, room }: { agent: TestClient; visitor: TestClient; room: string }) {
   for (const one of [agent, visitor]) one.forget();
   await agent.ok("staff_msg", { room, content: { text: "Yes?" } });
@@ -77,7 +77,7 @@ test("a conversation between two pods, from the first message to the leave", asy
   });
 });
 
-test("who is online is known on both pods", async () => {
+test("both pods know which users are online", async () => {
   await inEach(async (organisation) => {
     const watcher = await enter(world.url(1), tokenOf(organisation.supervisor));
     const agents = await Promise.all([0, 1].map((pod) => enter(world.url(pod), tokenOf(organisation.agent))));
@@ -95,7 +95,7 @@ test("who is online is known on both pods", async () => {
   });
 });
 
-test("failed logins are counted by both pods together", async () => {
+test("both pods together count failed logins", async () => {
   const logIn = async (email: string, pod: number) =>
     (await request(world.url(pod), "POST /login", { body: { email, password: "wrong-123" } })).status;
   for (const email of [crypto.randomUUID(), crypto.randomUUID()]) {
@@ -105,7 +105,7 @@ test("failed logins are counted by both pods together", async () => {
   }
 });
 
-test("while a node is away chats go on, and when it is back so does everything", async () => {
+test("while a node is away chats go on, and when it is back everything works again", async () => {
   const chats = await inEach(begin);
   for (const { agent } of chats) agent.forget();
   await cluster.nodes[0]?.kill();
@@ -128,7 +128,7 @@ test("while a node is away chats go on, and when it is back so does everything",
     }),
   );
   await Promise.all(chats.map(talk));
-  // What the node had is told to it again.
+  // Processes have sent the node's data to it again.
   await Promise.all(
     chats.map(async ({ organisation }) =>
       vi.waitFor(
@@ -144,7 +144,7 @@ test("while a node is away chats go on, and when it is back so does everything",
   expect(chats.flatMap(({ visitor }) => visitor.names())).not.toContain("staff_leave");
 });
 
-test("the users of a pod that is killed leave", async () => {
+test("the users of a killed pod are evicted", async () => {
   const chats = await inEach((organisation) => begin(organisation, doomed.url));
   await doomed.stop("SIGKILL");
   await Promise.all(

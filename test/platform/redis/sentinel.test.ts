@@ -1,4 +1,4 @@
-// What only Sentinels could break: the master becomes another one while people talk.
+// Faults that only Sentinels can have: the master changes while people talk.
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { enter } from "../../support/client.ts";
 import { MASTER, type RedisNode, type RedisSet, roleOf, startRedisSet } from "../../support/redis-sets.ts";
@@ -24,11 +24,11 @@ async function otherMasterThan(old: RedisNode): Promise<RedisNode> {
   return others[await isMaster()] as RedisNode;
 }
 
-/** How many clients have subscriptions there. */
+/** The number of clients with subscriptions on this node. */
 const listeners = async (node: RedisNode) =>
   String(await node.call("CLIENT", "LIST", "TYPE", "pubsub")).match(/ssub=[1-9]/g)?.length ?? 0;
 
-/** A visitor and an agent on different pods, who can hear each other only through Redis, but for some seconds' delay. */
+/** A visitor and an agent on different pods. Without Redis, events between them are some seconds late. */
 async function begin() {
   const organisation = await world.organisation();
   const agent = await enter(world.url(0), tokenOf(organisation.agent));
@@ -55,7 +55,7 @@ const isUp = () =>
     { timeout: 30_000, interval: 200 },
   );
 
-test("all processes follow to the new master at once, while the old one still takes writes", {
+test("all processes follow to the new master at once, while the old one still accepts writes", {
   timeout: 120_000,
 }, async () => {
   const { agent, visitor, talk } = await begin();
@@ -65,7 +65,7 @@ test("all processes follow to the new master at once, while the old one still ta
   await set.sentinels[0]?.call("SENTINEL", "FAILOVER", MASTER);
   const next = await otherMasterThan(old);
   await vi.waitFor(async () => expect(await listeners(next)).toBe(2), { timeout: 8_000, interval: 50 });
-  // Sentinels leave it as it is for ten seconds.
+  // For ten seconds Sentinels don't change the old master.
   expect(await roleOf(old)).toBe("master");
   await talk(2);
   await set.settled();
@@ -75,7 +75,9 @@ test("all processes follow to the new master at once, while the old one still ta
   expect(agent.names()).not.toContain("visitor_leave");
 });
 
-test("a master that is frozen is left for its replica, and nobody is seen to leave", { timeout: 120_000 }, async () => {
+test("processes leave a frozen master for its replica, and no user is seen to leave", {
+  timeout: 120_000,
+}, async () => {
   const { agent, visitor, talk } = await begin();
   const old = await master();
   process.kill(old.pid(), "SIGSTOP");

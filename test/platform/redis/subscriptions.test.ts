@@ -1,4 +1,4 @@
-// Subscriptions that Redis refuses, or that are lost in the middle of being made: a process must never stay deaf.
+// Subscriptions that Redis refuses, or that break while they are made: a process must always get them in the end.
 import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { expect, test } from "vitest";
@@ -8,7 +8,7 @@ import { startRedis } from "../../support/services.ts";
 
 const quietly = { onFault() {}, onLost() {}, onLag() {} };
 
-test("a subscription that was refused is asked for again", async () => {
+test("a refused subscription is tried again", async () => {
   const server = await startRedis();
   const bus = await connectBus(readRedisUrl(server.url), quietly);
   const received = new Set<string>();
@@ -17,7 +17,7 @@ test("a subscription that was refused is asked for again", async () => {
   try {
     bus.subscribe("chat:a");
     await bus.subscribed();
-    // Its connection breaks, and until there is room again nobody may connect.
+    // Its connection breaks, and the limit refuses new connections.
     await admin.config("SET", "maxclients", "1");
     await admin.call("CLIENT", "KILL", "TYPE", "pubsub");
     bus.subscribe("chat:b");
@@ -35,7 +35,7 @@ test("a subscription that was refused is asked for again", async () => {
   }
 });
 
-test("while a subscription is refused nobody is told to begin anew; once it is there, what was missed is", async () => {
+test("a refused subscription restores nothing, and once it succeeds the bus counts as restored", async () => {
   const server = await startRedis();
   const bus = await connectBus(readRedisUrl(server.url), quietly);
   let restored = 0;
@@ -46,7 +46,7 @@ test("while a subscription is refused nobody is told to begin anew; once it is t
     await admin.acl("SETUSER", "default", "-ssubscribe");
     const before = restored;
     bus.subscribe("chat:a");
-    // Some tries long.
+    // Long enough for some attempts.
     await delay(3_500);
     expect(restored).toBe(before);
     await admin.acl("SETUSER", "default", "+ssubscribe");
