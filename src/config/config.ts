@@ -20,40 +20,40 @@ export type Config = {
   /** Unset: a single process. */
   redis: RedisAddress | undefined;
   dataDir: string;
-  /** The first signs, all verify. None on the embedded database: one is generated and kept. */
+  /** The first secret signs, and all verify. Empty on the embedded database, which generates and keeps one. */
   jwtSecrets: string[];
   jwtPublicKeys: string[];
   accessTokenTtl: string;
   firstAdmin: { email: string; password: string; organisationName: string } | undefined;
   reconnectGraceMs: number;
-  /** As `readOrigins` has them; true for every origin, false for none but the same. */
+  /** Entries as `readOrigins` answers them; true: every origin; false: the same origin only. */
   corsOrigins: string[] | boolean;
-  /** Addresses, CIDRs and names of them; none: no proxy is trusted. */
+  /** Addresses, CIDRs and their names; none: no proxy is trusted. */
   trustProxy: string[];
   visitorsSeeStaff: VisitorsSeeStaff;
   allowAuthPayload: boolean;
   allowEio3: boolean;
   maxContentBytes: number;
   rateLimit: { perSecond: number; burst: number };
-  /** In bytes; 0 a second is no limit. */
+  /** In bytes. `perSecond` 0 means no limit. */
   byteRateLimit: { perSecond: number; burst: number };
-  /** New connections a second; 0 is no limit. */
+  /** New connections per second; 0 means no limit. */
   connectRate: number;
-  /** On this process; 0 is no limit. */
+  /** Per process; 0 means no limit. */
   maxConnectionsPerUser: number;
-  /** 0 is no limit. */
+  /** 0 means no limit. */
   maxConnectionAgeMs: number;
   drainMs: number;
   logLevel: string;
   production: boolean;
 };
 
-/** So many seconds' bytes may come at once. */
+/** `burst` of the byte limit, in seconds of its rate. */
 const BYTE_BURST_S = 8;
 
 /**
- * Reads the environment; an empty variable counts as unset.
- * @throws ConfigError with one line per bad variable: its name, what was found, what is expected.
+ * Reads the environment. An empty variable counts as unset.
+ * @throws ConfigError with one line per bad variable: its name, the found value, the expected one.
  */
 export function readConfig(env: Record<string, string | undefined>): Config {
   const known = Object.keys(Environment.properties).flatMap((name) => (env[name] ? [[name, env[name]]] : []));
@@ -99,7 +99,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
 }
 
 /**
- * All that the migration step needs: it runs without the service's secrets.
+ * Reads the configuration of the migration step, which runs without the service's secrets.
  * @throws ConfigError
  */
 export function readDatabaseUrl({ DATABASE_URL: url }: Record<string, string | undefined>): string {
@@ -114,12 +114,12 @@ export function readDatabaseUrl({ DATABASE_URL: url }: Record<string, string | u
 
 const unitsMs = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** "90s" is 90,000; "0" is 0. */
+/** Converts "90s" to 90,000, and "0" to 0. */
 function msOf(duration: string): number {
   return Number.parseInt(duration, 10) * (unitsMs[duration.at(-1) as keyof typeof unitsMs] ?? 1);
 }
 
-/** One by one: of a whole object TypeBox reports no more than eight errors. */
+/** Checks values one by one, because TypeBox reports at most eight errors of an object. */
 function wrongValues(schema: TObject, values: Record<string, unknown>): string[] {
   return Object.entries(schema.properties).flatMap(([name, property]) =>
     name in values && !Value.Check(property, values[name]) ? [problem(name, values[name])] : [],
