@@ -81,8 +81,8 @@ export function createAttendance(
     const chatIds = await openChatsOf(ports, caller);
     const chat = caller.kind === "visitor" && chatIds.length > 0 ? await openChat(caller.user.id) : null;
     return async () => {
-      signalVisitor("visitor_goes_offline", chat);
       await leaveAllChats(ports, caller, { chatIds, cause });
+      signalVisitor("visitor_goes_offline", chat);
       signalStaff("staff_goes_offline", caller);
     };
   }
