@@ -1,8 +1,20 @@
-import { type ChatRoomName, type Group, isVisitorRoom, receivers, roomsOfGroups, type StaffGroup } from "./audience.ts";
+import { type ChatEvent, type Group, type Members, receivers, roomOf, type StaffGroup } from "./audience.ts";
 import { type Entry, membersOf } from "./entry.ts";
 import { eventsOf } from "./kinds.ts";
-import type { Announcement, StaffRoomName, VisitorRoomName } from "./ports.ts";
+import type { Announcement, StaffRoomName } from "./ports.ts";
+import { visitorRoom } from "./rooms.ts";
 import type { ShowToVisitor } from "./visitors-view.ts";
+
+/** The receivers of an event, the visitor apart from the staff: the visitor may not see all that staff see. */
+type Plan = { staff: readonly StaffGroup[]; isForVisitor: boolean; except: readonly StaffGroup[] };
+
+const isStaffGroup = (group: Group): group is StaffGroup => group !== "visitor";
+const plans = new Map<ChatEvent, Plan>(
+  Object.entries<{ to: readonly Group[]; except?: readonly StaffGroup[] }>(receivers).map(([event, { to, except }]) => [
+    event as ChatEvent,
+    { staff: to.filter(isStaffGroup), isForVisitor: to.includes("visitor"), except: except ?? [] },
+  ]),
+);
 
 /**
  * Turns an entry into the events that its receivers get. The same entry always gives the same events: delivered when it
@@ -10,27 +22,33 @@ import type { ShowToVisitor } from "./visitors-view.ts";
  */
 export function announcementsOf(entry: Entry, show: ShowToVisitor): Announcement[] {
   const members = membersOf(entry);
-  return eventsOf(entry.kind, entry).flatMap(({ event, payload }): Announcement[] => {
-    const { to, except = [] }: { to: readonly Group[]; except?: readonly StaffGroup[] } = receivers[event];
-    const excepted = roomsOfGroups(except, members);
-    const [staffRooms, visitorRooms] = split(roomsOfGroups(to, members));
+  const announcements: Announcement[] = [];
+  for (const { event, payload } of eventsOf(entry.kind, entry)) {
+    const plan = plans.get(event) as Plan;
+    const rooms = roomsOf(plan.staff, members);
+    const except = roomsOf(plan.except, members);
+    if (!plan.isForVisitor) {
+      announcements.push({ event, payload, rooms, except });
+      continue;
+    }
     const shown = show(payload);
+    const visitor = visitorRoom(members.visitorId);
     // Where the visitor may see all of it, it is one event for all.
-    if (shown === payload && visitorRooms.length > 0)
-      return [{ event, payload: shown, rooms: [...staffRooms, ...visitorRooms], except: excepted }];
-    return [
-      ...(staffRooms.length > 0 ? [{ event, payload, rooms: staffRooms, except: excepted }] : []),
-      ...(visitorRooms.length > 0 ? [{ event, payload: shown, rooms: visitorRooms, except: excepted }] : []),
-    ];
-  });
+    if (shown === payload) announcements.push({ event, payload: shown, rooms: [...rooms, visitor], except });
+    else {
+      if (rooms.length > 0) announcements.push({ event, payload, rooms, except });
+      announcements.push({ event, payload: shown, rooms: [visitor], except });
+    }
+  }
+  return announcements;
 }
 
-function split(rooms: ChatRoomName[]): [StaffRoomName[], VisitorRoomName[]] {
-  const staffRooms: StaffRoomName[] = [];
-  const visitorRooms: VisitorRoomName[] = [];
-  for (const room of rooms) {
-    if (isVisitorRoom(room)) visitorRooms.push(room);
-    else staffRooms.push(room);
+/** A group that nobody is in has no room. */
+function roomsOf(groups: readonly StaffGroup[], members: Members): StaffRoomName[] {
+  const rooms: StaffRoomName[] = [];
+  for (const group of groups) {
+    const room = roomOf(group, members);
+    if (room) rooms.push(room);
   }
-  return [staffRooms, visitorRooms];
+  return rooms;
 }

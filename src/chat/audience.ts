@@ -70,21 +70,23 @@ export type Members = {
 /** A room that events of chats go to. */
 export type ChatRoomName = VisitorRoomName | StaffRoomName;
 
-function roomOf(group: Group, { organisationId, visitorId, staffId, previousId }: Members): ChatRoomName | null {
-  if (group === "visitor") return visitorRoom(visitorId);
+/** The room of a group of staff for one chat; null when nobody is in the group at the moment. */
+export function roomOf(group: StaffGroup, { organisationId, staffId, previousId }: Members): StaffRoomName | null {
   if (group === "allStaff") return allStaffRoom(organisationId);
   if (group === "monitors") return monitorsRoom(organisationId);
   const id = group === "serving" ? staffId : previousId;
   return id ? staffRoom(id) : null;
 }
 
-/** The rooms of these groups for one chat. A group that nobody is in at the moment has none. */
-export const roomsOfGroups = (groups: readonly Group[], members: Members): ChatRoomName[] =>
-  groups.flatMap((group) => roomOf(group, members) ?? []);
-
-/** The rooms that follow a log of a chat in this state. */
-export const followerRooms = (log: LogName, status: ChatStatus, members: Members): ChatRoomName[] =>
-  roomsOfGroups(followers[log][status], members);
+/** The rooms that follow a log of a chat in this state. A group that nobody is in at the moment has none. */
+export function followerRooms(log: LogName, status: ChatStatus, members: Members): ChatRoomName[] {
+  const rooms: ChatRoomName[] = [];
+  for (const group of followers[log][status]) {
+    const room = group === "visitor" ? visitorRoom(members.visitorId) : roomOf(group, members);
+    if (room) rooms.push(room);
+  }
+  return rooms;
+}
 
 export const isVisitorRoom = (room: ChatRoomName): room is VisitorRoomName => room.startsWith("visitor:");
 

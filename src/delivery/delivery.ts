@@ -122,7 +122,7 @@ export function createDelivery(
       const entryLog = logOf(entry.kind);
       gaps.receive(entryLog, mark);
       const at = storedAt(entry);
-      const note: Note = { [fieldOf[entryLog]]: noteOf(mark, announcements), at };
+      const note: Note = { [fieldOf[entryLog]]: noteOf(entry, mark, announcements), at };
       fanout.send(entry.chat.organisationId, announcements, note, by);
       observe("local", at);
     },
@@ -136,8 +136,9 @@ export function createDelivery(
 const storedAt = (entry: Entry): number | undefined =>
   entry.kind === "message" ? entry.message.created_at : undefined;
 
-/** For most entries the rooms that receive them follow the log after them as well: these rooms go over the bus anyway. */
-function noteOf({ chatId, number, followers }: EntryMark, announcements: Announcement[]): NotedEntry {
+/** The rooms that receive an entry go over the bus anyway. Of a message they are its chat's followers, always. */
+function noteOf({ kind }: Entry, { chatId, number, followers }: EntryMark, announcements: Announcement[]): NotedEntry {
+  if (kind === "message") return { chatId, number };
   const rooms = new Set<RoomName>(announcements.flatMap((one) => one.rooms));
   const isSame = rooms.size === followers.length && followers.every((room) => rooms.has(room));
   return isSame ? { chatId, number } : { chatId, number, next: followers };

@@ -3,8 +3,8 @@ const lasting = new WeakMap<object, string>();
 const LASTING = new Set(["user", "staff", "visitor", "room"]);
 
 /**
- * Makes the function that turns the payloads of one step into JSON. They share most of what is in them, and none of it
- * may change meanwhile.
+ * Makes the function that turns the payloads of one entry into JSON. The payloads share most of what is in them, and none
+ * of it may change meanwhile. A message's content is encoded once, though it stands beside the message as well.
  */
 export function createEncoder(): (payload: object) => string {
   const once = new Map<object, string>();
@@ -14,19 +14,23 @@ export function createEncoder(): (payload: object) => string {
     const texts = LASTING.has(key) ? lasting : once;
     const known = texts.get(value);
     if (known !== undefined) return known;
-    const text = JSON.stringify(value);
+    const text = key === "message" ? textOfFields(value) : JSON.stringify(value);
     texts.set(value, text);
     return text;
+  }
+
+  function textOfFields(object: object): string {
+    let fields = "";
+    for (const [key, value] of Object.entries(object)) {
+      if (value !== undefined) fields += `${fields && ","}"${key}":${textOf(key, value)}`;
+    }
+    return `{${fields}}`;
   }
 
   return (payload) => {
     const known = once.get(payload);
     if (known !== undefined) return known;
-    let fields = "";
-    for (const [key, value] of Object.entries(payload)) {
-      if (value !== undefined) fields += `${fields && ","}"${key}":${textOf(key, value)}`;
-    }
-    const text = `{${fields}}`;
+    const text = textOfFields(payload);
     once.set(payload, text);
     return text;
   };
