@@ -1,6 +1,6 @@
 import type { People } from "../identity/accounts.ts";
 import type { UserRef } from "../identity/user-ref.ts";
-import { gathered } from "../platform/gather.ts";
+import { batched } from "../platform/batches/batch.ts";
 import { readEach } from "../platform/postgres/each.ts";
 import { keyOf, type Presence } from "../presence/presence.ts";
 import type { Cause } from "./entry.ts";
@@ -41,10 +41,13 @@ export function createAttendance(
   { reconnectGraceMs, onFault }: Options,
 ): Attendance {
   /** A visitor's open chat, null without one. Visitors who arrive together share a statement. */
-  const openChat = gathered(async (visitorIds: string[]) => {
-    const chats = new Map((await ports.chats.openChatsOf(visitorIds)).map((chat) => [chat.visitor.id, chat]));
-    return visitorIds.map((id): Chat | null => chats.get(id) ?? null);
-  }, MAX_READ);
+  const openChat = batched(
+    async (visitorIds: string[]) => {
+      const chats = new Map((await ports.chats.openChatsOf(visitorIds)).map((chat) => [chat.visitor.id, chat]));
+      return visitorIds.map((id): Chat | null => chats.get(id) ?? null);
+    },
+    { maxSize: MAX_READ },
+  );
 
   async function callerOf({ kind, id, organisationId }: UserRef): Promise<Caller | undefined> {
     if (kind === "staff") {

@@ -1,7 +1,7 @@
 import type { Cluster, Redis } from "ioredis";
 import type { UserRef } from "../identity/user-ref.ts";
+import { batched } from "../platform/batches/batch.ts";
 import { chunks } from "../platform/chunks.ts";
-import { gathered } from "../platform/gather.ts";
 import { keyOf } from "./presence.ts";
 import { createLeaves } from "./redis-leaves.ts";
 import { CHUNK, hashOf, isPoison, notConnected, ORGANISATIONS, type WithScripts } from "./redis-scripts.ts";
@@ -100,7 +100,7 @@ export function createOwnConnections({ client, redis, name, onRefused }: Options
     await Promise.all(sends);
     return ids.map((id) => outcomes.get(id) ?? false);
   }
-  const sendJoin = gathered(sendJoins, CHUNK);
+  const sendJoin = batched(sendJoins, { maxSize: CHUNK });
 
   async function flushJoins(): Promise<UserRef[]> {
     const cameOnline: UserRef[] = [];

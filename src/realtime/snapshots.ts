@@ -5,9 +5,9 @@ import type { ShowToVisitor } from "../chat/visitors-view.ts";
 import { Refusal } from "../contract/errors.ts";
 import type { People } from "../identity/accounts.ts";
 import type { UserRef } from "../identity/user-ref.ts";
+import { batched, later } from "../platform/batches/batch.ts";
 import { untilRoom } from "../platform/engine/outgoing.ts";
 import { type Packet, packetOf, packetWith, send, sharedFields } from "../platform/engine/packet.ts";
-import { gathered, later } from "../platform/gather.ts";
 import { type Answer, readApart } from "../platform/postgres/each.ts";
 
 /** Of so many staff, visitors or organisations the chats are read by one statement at most; the store may read fewer. */
@@ -43,17 +43,20 @@ export function createSnapshots({ chats, people, show, online, onFault }: Parts)
     { keyOf, atOnce }: { keyOf: (item: I) => string; atOnce: number },
     read: (items: I[]) => Promise<O[]>,
   ): (item: I) => Promise<O> {
-    const one = gathered<I, Answer<O>>(async (items) => {
-      const wanted = [...new Map(items.map((item) => [keyOf(item), item]))].slice(0, atOnce);
-      // What is read has a place here until it is sent: some MB at most.
-      if (!(await untilRoom())) throw new Refusal("busy");
-      const results = await readApart(
-        read,
-        wanted.map(([, item]) => item),
-      );
-      const found = new Map(results.map((result, index) => [wanted[index]?.[0], result]));
-      return items.map((item) => found.get(keyOf(item)) ?? later);
-    }, Number.POSITIVE_INFINITY);
+    const one = batched<I, Answer<O>>(
+      async (items) => {
+        const wanted = [...new Map(items.map((item) => [keyOf(item), item]))].slice(0, atOnce);
+        // What is read has a place here until it is sent: some MB at most.
+        if (!(await untilRoom())) throw new Refusal("busy");
+        const results = await readApart(
+          read,
+          wanted.map(([, item]) => item),
+        );
+        const found = new Map(results.map((result, index) => [wanted[index]?.[0], result]));
+        return items.map((item) => found.get(keyOf(item)) ?? later);
+      },
+      { maxSize: Number.POSITIVE_INFINITY },
+    );
     return async (item) => {
       const answer = await one(item);
       if ("error" in answer) throw answer.error;
@@ -70,7 +73,7 @@ export function createSnapshots({ chats, people, show, online, onFault }: Parts)
   const ofVisitor = shared({ keyOf: ({ user }: VisitorCaller) => user.id, atOnce: PEOPLE_READ }, async (callers) =>
     (await visitorSnapshots(chats, callers)).map((one) => packetOf("visitor_init", JSON.stringify(show(one)))),
   );
-  const turnToSend = gathered(async (all: Packet[]) => all, SENT_AT_ONCE);
+  const turnToSend = batched(async (all: Packet[]) => all, { maxSize: SENT_AT_ONCE });
 
   const packetFor = async (caller: Caller): Promise<Packet> => {
     if (caller.kind === "visitor") return ofVisitor(caller);

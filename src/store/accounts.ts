@@ -8,7 +8,7 @@ import type {
   VisitorAccount,
   WithPassword,
 } from "../identity/accounts.ts";
-import { gathered } from "../platform/gather.ts";
+import { batched } from "../platform/batches/batch.ts";
 import { isUniqueViolation } from "../platform/postgres/faults.ts";
 import { keyOfEmail, keysOfEmail, normalEmail } from "./emails.ts";
 import type { Database } from "./prisma.ts";
@@ -82,8 +82,12 @@ export function createAccounts({ prisma, run }: Pick<Database, "prisma" | "run">
     return ids.map((id) => byId.get(id) ?? null);
   };
   const readById = {
-    staff: gathered(async (ids: string[]) => eachOf(ids, (await staffRows(ids)).map(staffAccount)), MAX_READ),
-    visitor: gathered(async (ids: string[]) => eachOf(ids, (await visitorRows(ids)).map(visitorAccount)), MAX_READ),
+    staff: batched(async (ids: string[]) => eachOf(ids, (await staffRows(ids)).map(staffAccount)), {
+      maxSize: MAX_READ,
+    }),
+    visitor: batched(async (ids: string[]) => eachOf(ids, (await visitorRows(ids)).map(visitorAccount)), {
+      maxSize: MAX_READ,
+    }),
   };
 
   return {

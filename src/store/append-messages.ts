@@ -1,13 +1,18 @@
 import type { Appended, Chat, NewMessage } from "../chat/ports.ts";
 import type { ChatMessage } from "../contract/models.ts";
-import { batched, locked } from "../platform/postgres/batch.ts";
+import { batched, locked } from "../platform/batches/batch.ts";
 import { isLocked, isUnavailable, isUniqueViolation } from "../platform/postgres/faults.ts";
-import { PATIENCE } from "../platform/postgres/locks.ts";
+import { PATIENCE, WHEN_LOCKED } from "../platform/postgres/locks.ts";
 import { remember } from "../platform/remember.ts";
 import type { Database } from "./prisma.ts";
 import { type ChatJoined, type MessageRow, toChat, toMessage } from "./rows.ts";
 
 const MAX_BATCH = 200;
+/** A statement that takes longer doesn't keep the next one from beginning, unless `MAX_RUNS` are under way. */
+const PATIENCE_MS = 50;
+const MAX_RUNS = 3;
+/** One statement more at a time tries locked chats again. */
+export const MESSAGE_CONNECTIONS = MAX_RUNS + 1;
 /** A larger statement, its encoding and its announcements would stop the event loop for longer than others may wait. */
 const MAX_BATCH_BYTES = 1_000_000;
 /** How long a batch waits for a lock on anything but a chat, such as a message of the same id that is just being written. */
@@ -185,6 +190,7 @@ export function createAppend(
         return items.map(() => locked);
       }),
     {
+      ...{ patienceMs: PATIENCE_MS, maxRuns: MAX_RUNS, gatherMs: () => 0, whenLocked: WHEN_LOCKED },
       ...{ maxSize: MAX_BATCH, maxBytes: MAX_BATCH_BYTES, sizeOf: ({ text }) => text.length },
       laneOf: ({ message }) => keyOf(message),
       // The same message twice in one statement would be numbered twice.

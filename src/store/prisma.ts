@@ -3,11 +3,11 @@ import { PrismaPg } from "@prisma/adapter-pg";
 import type { ArgType, SqlDriverAdapterFactory, SqlQueryable } from "@prisma/driver-adapter-utils";
 import pg from "pg";
 import { readPostgresUrl } from "../platform/postgres/address.ts";
-import { MAX_BATCHES_AT_ONCE } from "../platform/postgres/batch.ts";
 import { keepWhenLocked } from "../platform/postgres/locks.ts";
 import { renewWhenReadOnly } from "../platform/postgres/renewal.ts";
 import { sessionSettings } from "../platform/postgres/session.ts";
 import { createRun, type Query, type Run } from "../platform/postgres/statements.ts";
+import { MESSAGE_CONNECTIONS } from "./append-messages.ts";
 import { PrismaClient } from "./generated/client.ts";
 import type { Statements } from "./sql/statements.ts";
 
@@ -38,7 +38,6 @@ export type Database = {
 
 /** How many connections a process has at most, and how many of them only messages use. */
 const MAX_CONNECTIONS = 10;
-const MESSAGE_CONNECTIONS = MAX_BATCHES_AT_ONCE;
 /** For a connection, and for an answer. */
 const CONNECT_WITHIN_MS = 5_000;
 const ANSWER_WITHIN_MS = 15_000;

@@ -1,8 +1,8 @@
 // What becomes of a process's connections to PostgreSQL when PostgreSQL, or the network to it, fails in the wrong moment.
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { MAX_BATCHES_AT_ONCE } from "../../src/platform/postgres/batch.ts";
 import { isUnavailable } from "../../src/platform/postgres/faults.ts";
+import { MESSAGE_CONNECTIONS } from "../../src/store/append-messages.ts";
 import { connectPostgres } from "../../src/store/prisma.ts";
 import { createLink, type Link } from "../chaos/link.ts";
 import { runSql } from "../support/servers.ts";
@@ -30,7 +30,7 @@ const sleep = () => connected.queryJson("SELECT to_json(pg_sleep(0.1)::text)", [
 const organisations = () => runSql(database.url, "SELECT name FROM organisations");
 
 test("a connection that PostgreSQL ends in the moment in which a transaction gets it fails that transaction only", async () => {
-  const max = connected.poolUse().max - MAX_BATCHES_AT_ONCE;
+  const max = connected.poolUse().max - MESSAGE_CONNECTIONS;
   const ofAll = () => Promise.all(Array.from({ length: max }, sleep));
   await ofAll();
   link.stall("client");

@@ -1,3 +1,4 @@
+import { inParts } from "../batches/in-parts.ts";
 import { isUnavailable } from "./faults.ts";
 
 /** After so many failures of single items, and no success, the fault isn't the items'. */
@@ -14,24 +15,16 @@ export async function readEach<T>(
   const found: T[] = [];
   const unreadable = new Map<string, unknown>();
   let isAnyRead = false;
-
-  async function readSome(some: string[]): Promise<void> {
-    try {
-      found.push(...(await read(some)));
+  for await (const { items, result, error } of inParts(read, ids, mayBeOneItem)) {
+    if (result) {
+      found.push(...result);
       isAnyRead = true;
-    } catch (error) {
-      if (isUnavailable(error)) throw error;
-      const [id] = some;
-      if (some.length <= 1) {
-        if (id !== undefined) unreadable.set(id, error);
-        if (!isAnyRead && unreadable.size >= Math.min(GIVE_UP_AFTER, ids.length)) throw error;
-        return;
-      }
-      for (const half of halvesOf(some)) await readSome(half);
+      continue;
     }
+    if (isUnavailable(error)) throw error;
+    for (const id of items) unreadable.set(id, error);
+    if (!isAnyRead && unreadable.size >= Math.min(GIVE_UP_AFTER, ids.length)) throw error;
   }
-
-  await readSome(ids);
   return { found, unreadable };
 }
 
@@ -43,18 +36,16 @@ export type Answer<T> = { found: T } | { error: unknown };
  * item doesn't affect the others. When the database is away, all items have that error.
  */
 export async function readApart<I, T>(read: (items: I[]) => Promise<T[]>, items: I[]): Promise<Answer<T>[]> {
-  try {
-    return (await read(items)).map((found) => ({ found }));
-  } catch (error) {
-    if (items.length <= 1 || isUnavailable(error)) return items.map(() => ({ error }));
-    const [first, second] = halvesOf(items);
-    const answers = await readApart(read, first);
-    // If `read` left out items of the first half, the second half isn't answered either.
-    return answers.length < first.length ? answers : [...answers, ...(await readApart(read, second))];
+  const answers: Answer<T>[] = [];
+  for await (const { items: some, result, error } of inParts(read, items, mayBeOneItem)) {
+    if (!result) answers.push(...some.map(() => ({ error })));
+    else {
+      answers.push(...result.map((found) => ({ found })));
+      // Behind items that `read` left out nothing is answered.
+      if (result.length < some.length) break;
+    }
   }
+  return answers;
 }
 
-function halvesOf<T>(items: T[]): [T[], T[]] {
-  const middle = Math.ceil(items.length / 2);
-  return [items.slice(0, middle), items.slice(middle)];
-}
+const mayBeOneItem = (error: unknown) => !isUnavailable(error);

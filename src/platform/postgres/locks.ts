@@ -1,9 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Pool, QueryConfig, QueryResult } from "pg";
+import { pauseMs } from "../pause.ts";
 import { isLocked, LOCKED, StillLocked } from "./faults.ts";
 
 /** How long a caller waits for a locked row: as long as for any answer of the database. */
-export const GIVE_UP_MS = 15_000;
+const GIVE_UP_MS = 15_000;
 
 /**
  * The first timeout is long enough to queue behind locks of other statements, which last milliseconds. Later attempts
@@ -13,10 +14,8 @@ export const GIVE_UP_MS = 15_000;
 const FIRST_LOCK_TIMEOUT = "20ms";
 const LATER_LOCK_TIMEOUT = "1ms";
 
-const MAX_PAUSE_MS = 200;
-
-/** The pause before the next attempt: short at first, and random so that two rivals don't collide again. */
-export const pauseMs = (tries: number): number => Math.min(2 ** tries, MAX_PAUSE_MS) * (0.5 + Math.random() / 2);
+/** For batches whose rows another session keeps locked. */
+export const WHEN_LOCKED = { giveUpMs: GIVE_UP_MS, error: () => new StillLocked() };
 
 /**
  * The beginning of a statement that gives up on a lock after `$1`. Its other parts must read from `patience`, so that

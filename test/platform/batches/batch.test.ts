@@ -1,7 +1,8 @@
 import { expect, onTestFinished, test, vi } from "vitest";
-import { batched, locked } from "../../../src/platform/postgres/batch.ts";
+import { batched, locked } from "../../../src/platform/batches/batch.ts";
 
-const never = { shouldRetry: () => false, shouldSplit: () => false, keyOf: String, laneOf: String };
+/** As messages are written. */
+const never = { patienceMs: 50, maxRuns: 3, gatherMs: () => 0, keyOf: String, laneOf: String };
 const nextTurn = () => new Promise(setImmediate);
 
 test("simultaneous items are one batch, and items during a batch gather for the next, in order", async () => {
@@ -124,4 +125,50 @@ test("a lane with many items delays no other lane, and all keep their order", as
   );
   await Promise.all(["a1", "a2", "a3", "a4", "a5", "a6", "b1", "b2", "c1"].map(add));
   expect(batches).toEqual([["a1", "b1", "c1", "a2"], ["a3", "b2", "a4", "a5"], ["a6"]]);
+});
+
+test("one bad item of many is found by few runs", async () => {
+  const runs: number[][] = [];
+  const add = batched<number, number>(
+    async (items) => {
+      runs.push(items);
+      if (items.includes(70)) throw new Error("seventy");
+      return items;
+    },
+    { ...never, maxSize: 200, shouldSplit: () => true },
+  );
+  const results = await Promise.allSettled(Array.from({ length: 128 }, (_, n) => add(n)));
+  expect(results.flatMap(({ status }, n) => (status === "rejected" ? [n] : []))).toEqual([70]);
+  expect(runs).toHaveLength(1 + 2 * Math.log2(128));
+});
+
+test("an item behind a locked one of its lane waits, also when the batch runs in parts", async () => {
+  const tries = new Map<string, number>();
+  const done: string[] = [];
+  const add = batched<string, string>(
+    async (items) => {
+      if (items.length > 1) throw new Error("apart, please");
+      return items.map((item) => {
+        tries.set(item, (tries.get(item) ?? 0) + 1);
+        if (item === "a1" && (tries.get(item) ?? 0) < 3) return locked;
+        done.push(item);
+        return item;
+      });
+    },
+    { ...never, laneOf: (item) => item[0] ?? "", maxSize: 10, shouldSplit: () => true },
+  );
+  await Promise.all(["a1", "a2", "b1"].map(add));
+  expect(done).toEqual(["b1", "a1", "a2"]);
+  expect(Object.fromEntries(tries)).toEqual({ a1: 3, a2: 1, b1: 1 });
+});
+
+test("an item whose lane stays locked fails in the end, with the error that was asked for", async () => {
+  const add = batched<number, number>(async (items) => items.map((item) => (item === 1 ? locked : item)), {
+    ...never,
+    maxSize: 10,
+    whenLocked: { giveUpMs: 50, error: () => new Error("still locked") },
+  });
+  const [first, second] = await Promise.allSettled([1, 2].map(add));
+  expect(first).toEqual({ status: "rejected", reason: new Error("still locked") });
+  expect(second).toEqual({ status: "fulfilled", value: 2 });
 });

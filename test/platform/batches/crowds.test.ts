@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { gathered, inRounds, later } from "../../src/platform/gather.ts";
+import { batched, later } from "../../../src/platform/batches/batch.ts";
+import { inRounds } from "../../../src/platform/batches/rounds.ts";
 
 /** Runs that end on demand. */
 function runs() {
@@ -14,7 +15,7 @@ function runs() {
 
 test("simultaneous calls share one run, and each gets its own result", async () => {
   const { all, run, begun } = runs();
-  const ask = gathered(run, 10);
+  const ask = batched(run, { maxSize: 10 });
   const answers = Promise.all([1, 2, 3].map(ask));
   await begun(1);
   all[0]?.end();
@@ -24,7 +25,7 @@ test("simultaneous calls share one run, and each gets its own result", async () 
 
 test("calls during a run share the next run, which begins after it", async () => {
   const { all, run, begun } = runs();
-  const ask = gathered(run, 10);
+  const ask = batched(run, { maxSize: 10 });
   const first = ask(1);
   await begun(1);
   const later = Promise.all([2, 3].map(ask));
@@ -39,7 +40,7 @@ test("calls during a run share the next run, which begins after it", async () =>
 
 test("no run is larger than its maximum, and a slow run doesn't block the next for ever", async () => {
   const { all, run, begun } = runs();
-  const ask = gathered(run, 2);
+  const ask = batched(run, { maxSize: 2 });
   const answers = [1, 2, 3].map(ask);
   await begun(1);
   await expect.poll(() => all.length, { timeout: 5_000 }).toBe(2);
@@ -52,7 +53,7 @@ test("no run is larger than its maximum, and a slow run doesn't block the next f
 
 test("a failed run rejects all its own calls, and no others", async () => {
   const { all, run, begun } = runs();
-  const ask = gathered(run, 2);
+  const ask = batched(run, { maxSize: 2 });
   const settled = Promise.allSettled([1, 2, 3].map(ask));
   await begun(1);
   all[0]?.end(new Error("lost"));
@@ -87,10 +88,13 @@ test("in a round each work is done by itself, so that one may wait for another",
 
 test("items that a run leaves come first in the next run", async () => {
   const all: number[][] = [];
-  const ask = gathered(async (items: number[]) => {
-    all.push(items);
-    return items.map((item, index) => (index === 0 || item === 3 ? `${item}!` : later));
-  }, 4);
+  const ask = batched(
+    async (items: number[]) => {
+      all.push(items);
+      return items.map((item, index) => (index === 0 || item === 3 ? `${item}!` : later));
+    },
+    { maxSize: 4 },
+  );
   expect(await Promise.all([1, 2, 3, 4, 5].map(ask))).toEqual(["1!", "2!", "3!", "4!", "5!"]);
   expect(all).toEqual([[1, 2, 3, 4], [2, 4, 5], [4, 5], [5]]);
 });

@@ -1,35 +1,43 @@
-import { pauseMs } from "./locks.ts";
+import { pauseMs } from "../pause.ts";
 
 export type Waiting = {
-  /** What has the same lane keeps its order: it is never in two batches at once. */
-  lane: string;
-  /** No two with the same key are in one batch. */
-  key: string;
+  /** Items of one lane keep their order: they are never in two batches at once. */
+  lane: string | symbol;
+  /** No two items with the same key are in one batch. */
+  key: string | symbol;
   bytes: number;
   /** Milliseconds of `performance.now()`. */
   since: number;
 };
 
-/** A lane that somebody else keeps locked: what waits in it, and when its first one is tried again. */
+/** The items of a batch that didn't run to their end. */
+export type Left<W> = {
+  /** The next batch begins with them. */
+  later: W[];
+  /** Their lanes are locked elsewhere. */
+  locked: W[];
+};
+
+/** A lane that is locked elsewhere: its waiting items, and when the first one is tried again. */
 type Held<W> = { items: W[]; tries: number; dueAt: number; isTried: boolean };
 
 /**
- * How a held lane is tried. `wait` takes its turn behind a lock that lasts milliseconds, which a rival who writes all the
- * time would otherwise never leave free; `look` only looks whether there is a lock. The first try waits. Later ones do so
- * now and then, apart from the first ones, which would fail with a lane that stays locked.
+ * How a held lane is tried. `wait` takes its turn behind a lock that lasts milliseconds: a rival that writes all the time
+ * never leaves the lane free. `look` only looks whether there is a lock. The first try waits. Later tries wait now and
+ * then, apart from first tries, which would fail with a lane that stays locked.
  */
 const modeOf = (tries: number) => (tries === 0 ? "wait" : tries % 4 === 0 ? "wait again" : "look");
 
 /**
- * What waits to be written, each lane in the order in which it came, in batches of at most `maxSize` and `maxBytes`. A lane that was
- * found locked is held: what comes later waits in it, in order, and only its first one is tried again, apart from the others.
+ * Keeps the items that wait for a batch of at most `maxSize` items and `maxBytes` bytes. A lane that was found locked is
+ * held: later items wait in it, in order, and only its first item is tried again, apart from all other lanes.
  */
 export function createLanes<W extends Waiting>({ maxSize, maxBytes }: { maxSize: number; maxBytes: number }) {
   let waiting: W[] = [];
-  const busy = new Set<string>();
-  const held = new Map<string, Held<W>>();
+  const busy = new Set<W["lane"]>();
+  const held = new Map<W["lane"], Held<W>>();
 
-  function hold(lane: string, items: W[], tries: number): void {
+  function hold(lane: W["lane"], items: W[], tries: number): void {
     held.set(lane, { items, tries, dueAt: performance.now() + pauseMs(tries), isTried: false });
   }
 
@@ -39,15 +47,16 @@ export function createLanes<W extends Waiting>({ maxSize, maxBytes }: { maxSize:
   }
 
   return {
-    isEmpty: () => waiting.length === 0,
+    /** How many items wait, apart from held lanes. */
+    size: () => waiting.length,
 
     add(one: W): void {
       (held.get(one.lane)?.items ?? waiting).push(one);
     },
 
     /**
-     * The next batch: the first one of each lane, then the second one of each, so that a lane in which much waits holds up no
-     * other. Empty when all that waits belongs to lanes of batches that are still written.
+     * Takes the next batch: the first item of each lane, then the second of each, so that a long lane delays no other. The
+     * batch is empty when all lanes belong to batches that haven't finished.
      */
     take(): W[] {
       const free = Map.groupBy(waiting, ({ lane }) => (busy.has(lane) ? null : lane));
@@ -55,7 +64,7 @@ export function createLanes<W extends Waiting>({ maxSize, maxBytes }: { maxSize:
       free.delete(null);
       const batch = new Set<W>();
       let bytes = 0;
-      // Nothing overtakes one that doesn't fit.
+      // No item overtakes one that doesn't fit.
       let isFull = false;
       for (let round = 0; free.size > 0 && !isFull; round++) {
         for (const [lane, items] of free) {
@@ -76,9 +85,10 @@ export function createLanes<W extends Waiting>({ maxSize, maxBytes }: { maxSize:
       return [...batch];
     },
 
-    /** What was taken has been written, except what was found locked. */
-    finish(batch: W[], locked: W[]): void {
+    /** A taken batch has run, except these items. */
+    finish(batch: W[], { later, locked }: Left<W>): void {
       for (const { lane } of batch) busy.delete(lane);
+      if (later.length > 0) waiting.unshift(...later);
       if (locked.length === 0) return;
       const lockedOf = Map.groupBy(locked, ({ lane }) => lane);
       const waitingOf = Map.groupBy(waiting, ({ lane }) => (lockedOf.has(lane) ? lane : null));
@@ -86,14 +96,14 @@ export function createLanes<W extends Waiting>({ maxSize, maxBytes }: { maxSize:
       for (const [lane, items] of lockedOf) hold(lane, [...items, ...(waitingOf.get(lane) ?? [])], 0);
     },
 
-    /** When a held lane is to be tried; null when none is held. */
+    /** The time of the next try of a held lane; null when none is held. */
     nextDueAt(): number | null {
       let first: number | null = null;
       for (const { dueAt, isTried } of held.values()) if (!isTried && (first === null || dueAt < first)) first = dueAt;
       return first;
     },
 
-    /** Takes out of the held lanes what has waited since before `since`. */
+    /** Takes out of the held lanes the items that wait since before `since`. */
     takeOlderThan(since: number): W[] {
       const old: W[] = [];
       for (const [lane, { items, isTried }] of held) {
@@ -103,7 +113,7 @@ export function createLanes<W extends Waiting>({ maxSize, maxBytes }: { maxSize:
       return old;
     },
 
-    /** The first one of each held lane that is due and tried in the same way, as many as a batch may have. */
+    /** Takes the first item of each due lane, as many as a batch may have. All of them are tried in the same way. */
     takeDue(): { batch: W[]; waits: boolean } {
       const now = performance.now();
       const batch: W[] = [];
@@ -123,12 +133,12 @@ export function createLanes<W extends Waiting>({ maxSize, maxBytes }: { maxSize:
       return { batch, waits: mode !== "look" };
     },
 
-    /** What was due has been tried: the lanes that aren't locked any more go on like all others. */
+    /** The due items were tried. Lanes that aren't locked any more go on like all others. */
     finishDue(batch: W[], locked: W[]): void {
       const stillLocked = new Set(locked);
       for (const one of batch) {
         const { items, tries } = held.get(one.lane) as Held<W>;
-        // Last again: when not all that are due fit, each has its turn.
+        // At the end again: when not all due lanes fit, each has its turn.
         held.delete(one.lane);
         if (stillLocked.has(one)) hold(one.lane, [one, ...items], tries + 1);
         else waiting.unshift(...items);
