@@ -3,8 +3,8 @@ import { ALLOWED, BEGINNINGS, MAX_WORDS, NAME_PARTS, WORDS } from "./list.ts";
 
 export type Finding = { line: number; text: string; instead: string };
 
-/** Sentences end at a mark, a list item, a table cell, an arrow, a column, or an empty line. */
-const ENDS = /(?<=[.!?:;]["')\]*_]*)\s+|\n\s*(?:[-*>@]|\d+\.|#+)\s?|\s*\|\s*|\n\s*\n|→| {4,}/g;
+/** A sentence ends at a mark, list item, quoted title, table cell, arrow, column, or empty line. */
+const ENDS = /(?<=[.!?:;]["')\]*_]*)\s+|\n\s*(?:[-*>@]|\d+\.|#+)\s?|(?<="), (?=")|\s*\|\s*|\n\s*\n|→| {4,}/g;
 
 /** All avoided words, names and forms in a file. `path` decides how the content is read. */
 export function findingsIn(path: string, content: string): Finding[] {

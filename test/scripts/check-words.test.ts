@@ -32,6 +32,7 @@ it.each([
   ["names on the wire", "a.ts", 'emit("staff_goes_offline", user);'],
   ["a regular expression", "a.ts", "const pattern = /told|heard/;"],
   ["a staff member", "a.ts", "// Sends a staff member's event."],
+  ["a list of titles", "a.md", `Named are ${Array(5).fill('"one of the titles that a page names"').join(", ")}.`],
   ["an address", "a.md", "See https://example.com/who-is-gone for more.\n"],
 ])("accepts %s", (_what, path, content) => {
   expect(texts(path, content)).toEqual([]);
