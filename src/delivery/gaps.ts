@@ -69,6 +69,8 @@ export function createGaps(parts: Parts): Gaps {
   let inTurn: Promise<unknown> = Promise.resolve();
   let nextReading: Promise<void> | null = null;
   const skipped = { conversation: new Set<string>(), internal: new Set<string>() };
+  /** The chats whose internal entries arrived since the last comparison began. */
+  const arrived = new Set<string>();
   let lastCheckAt = Date.now();
 
   // Where everything is late, a repair would only deliver twice, and make everything later.
@@ -135,7 +137,10 @@ export function createGaps(parts: Parts): Gaps {
           continue;
         }
         const followers = followerRooms(log, chat.status, chat);
-        if (known.isOver(chat.chatId) && followers.some(isHere)) entered.push([log, chat, followers]);
+        if (!known.isOver(chat.chatId) || !followers.some(isHere)) continue;
+        // An empty log needs no query for its start.
+        if (chat.last[log] === 0) known.open(chat.chatId, 0, followers);
+        else entered.push([log, chat, followers]);
       }
     }
     if (entered.length === 0) return;
@@ -149,6 +154,7 @@ export function createGaps(parts: Parts): Gaps {
   async function findBehind(): Promise<Record<LogName, Behind[]>> {
     const startedAt = Date.now();
     const scope = scopeOf(followed.values(), watermarks.conversation.current());
+    arrived.clear();
     const found = await chats.progress(scope);
     await placeNew(found, scope.since);
     const behind: Record<LogName, Behind[]> = { conversation: [], internal: [] };
@@ -161,8 +167,9 @@ export function createGaps(parts: Parts): Gaps {
     // Keep chats found by this query: a chat that was just opened isn't in it yet, and would be delivered again.
     const isFound = new Set(found.map(({ chatId }) => chatId));
     watermarks.conversation.forget((chatId, isOver) => isOver && !isFound.has(chatId));
-    // The monitors never stop to follow an internal log: what the query doesn't find any more is at rest.
-    watermarks.internal.forget((chatId) => !isFound.has(chatId));
+    // The monitors never stop to follow an internal log: a chat that the query doesn't find any more is at rest. Keep chats whose
+    // entry arrived during the query: it isn't in the result yet, and would be delivered again.
+    watermarks.internal.forget((chatId) => !isFound.has(chatId) && !arrived.has(chatId));
     // The clock may have been set back.
     lastCheckAt = Math.max(lastCheckAt, startedAt);
     return behind;
@@ -212,6 +219,7 @@ export function createGaps(parts: Parts): Gaps {
     },
     unfollow: (room) => void followed.delete(room as RoomName),
     receive(log, mark) {
+      if (log === "internal") arrived.add(mark.chatId);
       if (watermarks[log].receive(mark)) return;
       if (logs.every((one) => skipped[one].size === 0)) healSkipped().catch(onFault);
       skipped[log].add(mark.chatId);
