@@ -1,6 +1,6 @@
 // Which users receive a row, and as which event: the tables of docs/PROTOCOL.md, written without a look at the product.
 // audience.test.ts compares them with the product's own table.
-import type { Chat, History, Row, RowKind } from "./history.ts";
+import type { Chat, Flag, History, Row, RowKind } from "./history.ts";
 import type { User } from "./ledger.ts";
 
 /** User → the event that they receive. The connection that acted doesn't receive it. */
@@ -20,19 +20,17 @@ export function staffByOrganisation({ users }: Pick<History, "users">): (organis
   return (organisation) => known.get(organisation) ?? { all: [], monitors: [] };
 }
 
-type AnyRow = Pick<Row, "kind" | "number" | "sender" | "servedBefore">;
+type AnyRow = Pick<Row, "kind" | "number" | "sender" | "servedBefore"> | Pick<Flag, "kind">;
 
-/** The events that a row of a conversation is delivered as. */
-export function audiencesOf(
-  { kind, number, sender, servedBefore }: AnyRow,
-  { visitor }: Pick<Chat, "visitor">,
-  { all, monitors }: Staff,
-): Audience[] {
-  const audience = (event: string, users: (string | null)[]): Audience =>
-    new Map(users.filter((user) => user !== null).map((user) => [user, event]));
-  const everybody = all.map(({ user }) => user);
-  const monitorsBut = (...users: (string | null)[]) =>
-    monitors.map(({ user }) => user).filter((user) => !users.includes(user));
+const audience = (event: string, users: (string | null)[]): Audience =>
+  new Map(users.filter((user) => user !== null).map((user) => [user, event]));
+
+/** The events that a row of a conversation, or of the internal log, is delivered as. */
+export function audiencesOf(row: AnyRow, { visitor }: Pick<Chat, "visitor">, { all, monitors }: Staff): Audience[] {
+  if (row.kind === "flagged") return [audience(FLAG_EVENT, idsOf(monitors))];
+  const { kind, number, sender, servedBefore } = row;
+  const everybody = idsOf(all);
+  const monitorsBut = (...users: (string | null)[]) => idsOf(monitors).filter((user) => !users.includes(user));
 
   switch (kind) {
     case "claimed":
@@ -74,6 +72,25 @@ export function audiencesOf(
       ];
   }
 }
+
+/** The users who follow the conversation of a chat in this state. */
+export function followersOf(
+  status: "unclaimed" | "claimed" | "closed",
+  { visitor, servedBy }: { visitor: string; servedBy: string | null },
+  { all, monitors }: Staff,
+): string[] {
+  if (status === "closed") return [];
+  if (servedBy === null) return [visitor, ...idsOf(all)];
+  return [...new Set([visitor, servedBy, ...idsOf(monitors)])];
+}
+
+const idsOf = (users: User[]) => users.map(({ user }) => user);
+
+/** The only event of the internal log: only monitors receive it. */
+export const FLAG_EVENT = "chat_has_changed_priority_for_supervisor";
+/** Events without a row, to the staff who follow the visitor's chat. */
+export const isVisitorSignal = (event: string): boolean =>
+  event === "visitor_goes_online" || event === "visitor_goes_offline";
 
 const kindOf: Record<string, RowKind | "left"> = {
   staff_claim_chat: "claimed",

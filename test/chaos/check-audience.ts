@@ -1,7 +1,16 @@
-import { audiencesOf, isChange, rowOf, type Staff, staffByOrganisation } from "./audience.ts";
+import {
+  audiencesOf,
+  FLAG_EVENT,
+  isChange,
+  isVisitorSignal,
+  rowOf,
+  type Staff,
+  staffByOrganisation,
+} from "./audience.ts";
+import { mayReceiveSignal } from "./check-signals.ts";
 import type { Finding, Result } from "./finding.ts";
 import type { Chat, Connection, History, Row } from "./history.ts";
-import type { Entry, Seen, SnapshotChat } from "./ledger.ts";
+import type { Entry, Flagging, Seen, SnapshotChat } from "./ledger.ts";
 
 /** P7: nobody receives events of others, and all see the same message under the same number. */
 export function checkAudience(history: History): Result {
@@ -33,14 +42,22 @@ export function checkAudience(history: History): Result {
         find("presence of another organisation", t, connection, `${event} of ${about}`);
       return;
     }
+    if (user.role === 0) checkFlagging(t, connection, received, `${event} of chat ${received.chat}`);
     const chat = chats.get(received.chat ?? "");
     if (!chat || chat.organisation !== user.organisation) {
       find("an event of another organisation", t, connection, `${event} of chat ${received.chat}`);
       return;
     }
-    if (event === "chat_has_changed_priority_for_supervisor") {
-      if (user.role !== 1 && user.role !== 2)
-        find("an event for others", t, connection, `${event} of chat ${chat.chat}`);
+    if (event === FLAG_EVENT) {
+      const what = `${event} of chat ${chat.chat} by ${about}, severity ${received.severity ?? 0}`;
+      if (user.role !== 1 && user.role !== 2) find("an event for others", t, connection, what);
+      else if (!isStored(received, chat)) find("an event without a row", t, connection, what);
+      return;
+    }
+    if (isVisitorSignal(event)) {
+      const staff = staffOf(chat.organisation);
+      if (!mayReceiveSignal(received, { connection, chat, staff }, history))
+        find("an event for others", t, connection, `${event} of chat ${chat.chat}, visitor ${about}`);
       return;
     }
     if (number !== undefined && id && content) checkSeen(t, connection, chat, [number, id, content]);
@@ -50,8 +67,15 @@ export function checkAudience(history: History): Result {
       find("an event for others", t, connection, `${event} of chat ${chat.chat}, number ${row.number}`);
     }
   }
-  function checkSnapshot(t: number, connection: Connection, { chat: id, as, messages }: SnapshotChat): void {
+  /** Visitors never see flags or tags. */
+  function checkFlagging(t: number, connection: Connection, { severity, tags }: Flagging, about: string): void {
+    if (severity || tags)
+      find("a flag or tags shown to a visitor", t, connection, `${about}: ${severity}, ${tags} tags`);
+  }
+  function checkSnapshot(t: number, connection: Connection, shown: SnapshotChat): void {
+    const { chat: id, as, messages } = shown;
     const { user } = connection;
+    if (user.role === 0) checkFlagging(t, connection, shown, `chat ${id} in a snapshot`);
     const chat = chats.get(id);
     const isTheirs =
       chat?.organisation === user.organisation &&
@@ -75,6 +99,10 @@ export function checkAudience(history: History): Result {
   }
   return { findings, figures: { "events received": looked } };
 }
+
+/** An event from the database shows the chat as it is by then, so any of the chat's severities. */
+const isStored = ({ about, severity = 0 }: Entry<"received">, { flags }: Chat): boolean =>
+  flags.some(({ actor }) => actor === about) && flags.some((flag) => flag.severity === severity);
 
 function isFor(row: Row, chat: Chat, user: string, event: string, staff: Staff): boolean {
   return audiencesOf(row, chat, staff).some((audience) => audience.get(user) === event);

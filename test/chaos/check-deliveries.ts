@@ -7,7 +7,7 @@ import type { SnapshotChat, User } from "./ledger.ts";
 /** How many messages of a chat a snapshot has. */
 const SNAPSHOT_MESSAGES = 100;
 /** How long before it is received a snapshot may have been read. */
-export const READING_MS = 1_000;
+const READING_MS = 1_000;
 
 /** A row that a connection must receive, and as which event. */
 type Due = { row: Row; chat: Chat; event: string };

@@ -53,10 +53,7 @@ function checkOfflines(offlinesOf: Map<string, Received[]>, history: History, fi
 }
 
 /** An event that waited in a frozen pod, or on a stalled way, comes late: it was true at some time since then. */
-export function sentTimes(
-  { t, connection }: Pick<Received, "t" | "connection">,
-  { connections, faults }: History,
-): number[] {
+function sentTimes({ t, connection }: Received, { connections, faults }: History): number[] {
   const pod = connections.get(connection)?.pod ?? "";
   const held = faults.filter((fault) => fault.pods.includes(pod) && fault.t <= t && t <= fault.end + RETURN_MS);
   const since = Math.min(t, ...held.map((fault) => fault.t));

@@ -1,5 +1,7 @@
 import { checkAudience } from "./check-audience.ts";
 import { checkDeliveries } from "./check-deliveries.ts";
+import { checkEntries } from "./check-entries.ts";
+import { checkFlags } from "./check-flags.ts";
 import { checkOwners } from "./check-owners.ts";
 import { checkPresence } from "./check-presence.ts";
 import { checkProcesses } from "./check-processes.ts";
@@ -12,7 +14,9 @@ import type { Entry } from "./ledger.ts";
 
 const checks: [PromiseName, (history: History) => Result][] = [
   ["P1", checkStored],
+  ["P1", checkEntries],
   ["P2", checkDeliveries],
+  ["P2", checkFlags],
   ["P3", checkOwners],
   ["P4", checkPresence],
   ["P4", checkScreens],

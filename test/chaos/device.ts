@@ -8,7 +8,7 @@ import { noteOf } from "./received.ts";
 export type Answer = { ok: boolean | null; why: string | null; message?: ChatMessage | undefined };
 
 /** The subject of an attempt, for the ledger. */
-export type About = { id?: string; chat?: string; content?: string };
+export type About = { id?: string; chat?: string; content?: string; severity?: number };
 
 /** A tab or an app: one real socket.io-client, which connects again by itself, to another pod if need be. */
 export type Device = {

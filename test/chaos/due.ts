@@ -2,8 +2,8 @@ import { deadline, isForAll, SLACK_MS } from "./finding.ts";
 import type { Connection, History } from "./history.ts";
 
 /**
- * By when a connection must have received a row that exists since `from`. A fault on the way starts the time anew, and so does a client
- * that doesn't read.
+ * By when a connection must have received a row that exists since `from`. A fault on the way starts the time anew, and so
+ * does a client that doesn't read.
  * @param pods the pods that stored the row; undefined when any pod may have
  */
 export function dueBy(

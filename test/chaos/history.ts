@@ -12,7 +12,12 @@ export type Connection = {
   to: number;
   why: Ending;
   returns: boolean;
-  snapshots: { t: number; chats: SnapshotChat[]; online: string[] | null }[];
+  snapshots: {
+    t: number;
+    chats: SnapshotChat[];
+    flagged: [chat: string, severity: number][];
+    online: string[] | null;
+  }[];
   received: Entry<"received">[];
   pauses: { t: number; end: number }[];
 };
@@ -27,7 +32,10 @@ export type Row = Omit<Entry<"row">, "kind"> & {
   servedAfter: string | null;
 };
 
-export type Chat = Omit<Entry<"chat">, "kind" | "t"> & { rows: Row[] };
+/** An entry of the internal log. */
+export type Flag = Omit<Entry<"internal">, "kind"> & { kind: "flagged"; severity: number | undefined };
+
+export type Chat = Omit<Entry<"chat">, "kind" | "t"> & { rows: Row[]; flags: Flag[] };
 
 /** One attempt and its answer; `ok` is null without one. */
 export type Attempt = Omit<Entry<"asked">, "kind"> & {
@@ -137,12 +145,17 @@ export const isTaking = ({ kind }: Pick<Row, "kind">): boolean => kind === "clai
 
 function readChats(entries: Entry[]): Map<string, Chat> {
   const chats = new Map<string, Chat>();
-  for (const { kind: _, t: __, ...chat } of of(entries, "chat")) chats.set(chat.chat, { ...chat, rows: [] });
+  for (const { kind: _, t: __, ...chat } of of(entries, "chat")) chats.set(chat.chat, { ...chat, rows: [], flags: [] });
   for (const row of of(entries, "row")) {
     chats.get(row.chat)?.rows.push({ ...row, kind: kindOf(row), servedBefore: null, servedAfter: null });
   }
-  for (const { rows } of chats.values()) {
+  for (const { kind: _, ...entry } of of(entries, "internal")) {
+    const { severity_level: severity } = JSON.parse(entry.data) as { severity_level?: number };
+    chats.get(entry.chat)?.flags.push({ ...entry, kind: "flagged", severity });
+  }
+  for (const { rows, flags } of chats.values()) {
     rows.sort((a, b) => a.number - b.number);
+    flags.sort((a, b) => a.number - b.number);
     let serving: string | null = null;
     for (const row of rows) {
       row.servedBefore = serving;

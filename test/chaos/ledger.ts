@@ -8,7 +8,10 @@ import { finished } from "node:stream/promises";
 export type Seen = [number: number, id: string, content: string];
 
 /** `as` is its place in the snapshot: a visitor's open chat, a chat that the staff member serves, or one of the queue. */
-export type SnapshotChat = { chat: string; as: "open" | "active" | "queued"; messages: Seen[] };
+export type SnapshotChat = { chat: string; as: "open" | "active" | "queued"; messages: Seen[] } & Flagging;
+
+/** The flag and the number of tags of a chat as a client saw them, where there are any. */
+export type Flagging = { severity?: number; tags?: number };
 
 export type Settings = {
   seed: string;
@@ -57,7 +60,15 @@ type Kinds = {
   "gave up": { client: string };
   paused: { connection: string; end: number };
   /** One attempt to send something; the attempts of one message share its `id`. */
-  asked: { ask: string; connection: string; event: string; id?: string; chat?: string; content?: string };
+  asked: {
+    ask: string;
+    connection: string;
+    event: string;
+    id?: string;
+    chat?: string;
+    content?: string;
+    severity?: number;
+  };
   /** `null`: there was no answer, because of `why`. */
   answered: { ask: string; ok: boolean | null; why: string | null; chat?: string; number?: number };
   /** `about` is the user that the event names first. */
@@ -69,9 +80,14 @@ type Kinds = {
     id?: string;
     content?: string;
     about?: string;
-  };
+  } & Flagging;
   /** `online` is null for visitors. */
-  snapshot: { connection: string; chats: SnapshotChat[]; flagged: string[]; online: string[] | null };
+  snapshot: {
+    connection: string;
+    chats: SnapshotChat[];
+    flagged: [chat: string, severity: number][];
+    online: string[] | null;
+  };
   /** Nothing has been going on for a while: what staff believe is compared with the truth. */
   quiet: Record<never, never>;
   "pod started": { pod: string; pid: number };
@@ -88,7 +104,11 @@ type Kinds = {
     status: string;
     staff: string | null;
     last: number;
+    /** The number of the internal log's last entry. */
+    lastInternal: number;
+    severity: number;
   };
+  /** `stored` are the columns that no client sees. */
   row: {
     chat: string;
     number: number;
@@ -97,7 +117,19 @@ type Kinds = {
     sender: string;
     byStaff: boolean;
     content: string;
+    stored: { kind: string; cause: string | null; servedBy: string | null; data: string | null };
   };
+  /** An entry of a chat's internal log. */
+  internal: {
+    chat: string;
+    number: number;
+    entry: string;
+    cause: string | null;
+    actor: string;
+    data: string;
+  };
+  /** A pod's counters: entries of kinds that it doesn't know, and repaired events by name. */
+  counted: { pod: string; unknown: number; healed: Record<string, number> };
   /** Something that no user left behind should be there for. */
   leftover: { where: string; what: string };
 };

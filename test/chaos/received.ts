@@ -1,15 +1,18 @@
 // Turns an event that a client received into the ledger's note of it.
 import type { ServerPayload } from "../../src/contract/events.ts";
-import type { ChatMessage } from "../../src/contract/models.ts";
-import type { Note, Seen, SnapshotChat } from "./ledger.ts";
+import type { ChatMessage, Room } from "../../src/contract/models.ts";
+import type { Flagging, Note, Seen, SnapshotChat } from "./ledger.ts";
 
 type AnyPayload = {
   user?: { id: string };
-  room?: { id: string } | string;
+  room?: Room | string;
   message?: ChatMessage;
   messages?: ChatMessage[];
 };
 
+function flaggingOf({ severity_level: severity, tags }: Room): Flagging {
+  return { ...(severity !== 0 && { severity }), ...(tags.length > 0 && { tags: tags.length }) };
+}
 const seen = ({ sequence_num, id, content }: ChatMessage): Seen => [sequence_num, id, JSON.stringify(content)];
 const idsOf = (list: { id: string }[]) => list.map(({ id }) => id);
 
@@ -22,6 +25,7 @@ export function noteOf(connection: string, event: string, payload: unknown): Not
   const chat = typeof room === "object" ? room.id : room;
   return {
     ...{ kind: "received", connection, event },
+    ...(typeof room === "object" && flaggingOf(room)),
     ...(chat && { chat }),
     ...(user && { about: user.id }),
     ...(shown && {
@@ -34,18 +38,20 @@ export function noteOf(connection: string, event: string, payload: unknown): Not
 }
 
 function noteVisitorInit(connection: string, { room, messages }: ServerPayload<"visitor_init">): Note {
-  const chats: SnapshotChat[] = room ? [{ chat: room.id, as: "open", messages: messages.map(seen) }] : [];
+  const chats: SnapshotChat[] = room
+    ? [{ chat: room.id, as: "open", messages: messages.map(seen), ...flaggingOf(room) }]
+    : [];
   return { kind: "snapshot", connection, chats, flagged: [], online: null };
 }
 
 function noteStaffInit(connection: string, init: ServerPayload<"staff_init">): Note {
   const { online_users, online_visitors, unclaimed_chats, active_chats, flagged_chats } = init;
-  const chatsOf = (as: SnapshotChat["as"], list: { room: { id: string }; messages: ChatMessage[] }[]) =>
-    list.map(({ room, messages }) => ({ chat: room.id, as, messages: messages.map(seen) }));
+  const chatsOf = (as: SnapshotChat["as"], list: { room: Room; messages: ChatMessage[] }[]) =>
+    list.map(({ room, messages }) => ({ chat: room.id, as, messages: messages.map(seen), ...flaggingOf(room) }));
   return {
     ...{ kind: "snapshot", connection },
     chats: [...chatsOf("queued", unclaimed_chats), ...chatsOf("active", active_chats)],
-    flagged: flagged_chats.map(({ room }) => room.id),
+    flagged: flagged_chats.map(({ room }) => [room.id, room.severity_level]),
     online: [...idsOf(online_users), ...idsOf(online_visitors)],
   };
 }

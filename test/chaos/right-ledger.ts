@@ -25,9 +25,29 @@ export function rightLedger(): Entry[] {
     at(t + 5, row(number, sender, JSON.stringify({ content }), 0));
     at(t + 10, { kind: "answered", ask, ok: true, why: null });
   };
-  const row = (number: number, sender: string, content: string, type: number): Note => ({
-    ...{ kind: "row", chat: "chat", number, id: `m${number}`, type, sender, byStaff: sender !== "visitor", content },
-  });
+  let serving: string | null = null;
+  const kindOf: Record<number, string> = { 2: "claimed", 5: "takenOver", 7: "visitorLeft" };
+  const row = (number: number, sender: string, content: string, type: number): Note => {
+    const kind = kindOf[number] ?? "message";
+    const data = kind === "takenOver" ? JSON.stringify({ from: serving }) : null;
+    if (kind === "claimed" || kind === "takenOver") serving = sender;
+    return {
+      ...{ kind: "row", chat: "chat", number, id: `m${number}`, type, sender, byStaff: sender !== "visitor", content },
+      stored: { kind, cause: "person", servedBy: serving, data },
+    };
+  };
+  const flagged = (t: number, connection: string, number: number, actor: string, severity: number, ...to: string[]) => {
+    const ask = `${connection}/flag${number}`;
+    at(t, { kind: "asked", ask, connection, event: "change_chat_priority", chat: "chat", severity });
+    at(t + 5, {
+      ...{ kind: "internal", chat: "chat", number, entry: "flagged", cause: "person", actor },
+      data: JSON.stringify({ severity_level: severity }),
+    });
+    at(t + 10, { kind: "answered", ask, ok: true, why: null });
+    const event = "chat_has_changed_priority_for_supervisor";
+    for (const one of to)
+      at(t + 10, { kind: "received", connection: one, event, chat: "chat", about: actor, severity });
+  };
   const connect = (
     t: number,
     connection: string,
@@ -35,12 +55,13 @@ export function rightLedger(): Entry[] {
     pod: string,
     numbers: number[],
     online: string[] | null,
+    flagged: [chat: string, severity: number][] = [],
   ) => {
     const [client = ""] = connection.split("#");
     at(t, { kind: "connected", connection, client, user, pod, transports: "websocket" });
     const messages = numbers.map((n): [number, string, string] => [n, `m${n}`, rowText(n)]);
     const chats = messages.length > 0 ? [{ chat: "chat", as: "open" as const, messages }] : [];
-    at(t + 10, { kind: "snapshot", connection, chats, flagged: [], online });
+    at(t + 10, { kind: "snapshot", connection, chats, flagged, online });
   };
   const rowText = (n: number) =>
     n === 2 ? '{"content":"join room"}' : n === 5 ? '{"content":"take over room"}' : message(n);
@@ -69,6 +90,7 @@ export function rightLedger(): Entry[] {
   sent(3_000, "agent#1", "staff_msg", 3, "agent");
   received(3_010, "staff_send", "agent", 3, "visitor#1");
   received(3_010, "new_staff_msg_for_supervisor", "agent", 3, "admin#1", "supervisor#1");
+  flagged(3_500, "agent#1", 1, "agent", 7, "admin#1", "supervisor#1");
   at(4_000, aFault({ name: "redis frozen", of: "redis", end: 4_500 }));
   sent(4_100, "visitor#1", "visitor_msg", 4, "visitor");
   received(4_600, "visitor_send", "visitor", 4, "agent#1");
@@ -76,6 +98,7 @@ export function rightLedger(): Entry[] {
   changed(15_000, "supervisor#1", "take_over_chat", 5, "supervisor", "take over room");
   received(15_010, "staff_being_taken_over_chat", "supervisor", null, "agent#1", "visitor#1");
   received(15_010, "staff_take_over_chat", "supervisor", null, "admin#1");
+  flagged(16_000, "supervisor#1", 2, "supervisor", 0, "admin#1");
 
   at(20_000, aFault({ name: "pod restarted", of: "pods", pods: ["pod1"], end: 21_000, restarts: true }));
   at(20_100, {
@@ -86,6 +109,7 @@ export function rightLedger(): Entry[] {
     returns: true,
   });
   connect(20_400, "visitor#2", "visitor", "pod2", [1, 2, 3, 4, 5], null);
+  received(20_450, "visitor_goes_online", "visitor", null, "supervisor#1", "admin#1");
   at(21_000, { kind: "pod ended", pod: "pod1", code: 0, asked: "SIGTERM", askedAt: 20_000 });
   sent(22_000, "supervisor#1", "staff_msg", 6, "supervisor");
   received(22_010, "staff_send", "supervisor", 6, "visitor#2");
@@ -101,9 +125,12 @@ export function rightLedger(): Entry[] {
   changed(60_000, "visitor#2", "visitor_leave_room", 7, "visitor", "leave room");
   received(60_010, "visitor_leave", "visitor", null, "supervisor#1");
   received(60_010, "visitor_leave_chat_for_supervisor", "visitor", null, "admin#1");
-  at(70_000, { kind: "quiet" });
+  flagged(65_000, "agent#1", 3, "agent", 9, "admin#1", "supervisor#1");
+  connect(68_000, "admin#2", "admin", "pod2", [], ["admin", "supervisor", "agent", "visitor"], [["chat", 9]]);
+  at(70_000, { kind: "quiet" }, { kind: "counted", pod: "pod2", unknown: 0, healed: {} });
   at(90_000, {
     ...{ kind: "chat", chat: "chat", organisation, visitor: "visitor", status: "closed", staff: "supervisor", last: 7 },
+    ...{ lastInternal: 3, severity: 9 },
   });
   return entries;
 }

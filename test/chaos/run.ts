@@ -13,7 +13,7 @@ import { populate } from "./population.ts";
 import { showProgress } from "./progress.ts";
 import { createRandom } from "./random.ts";
 import { playScenario } from "./scenarios.ts";
-import { noteLeftovers, noteTruth } from "./truth.ts";
+import { noteCounters, noteLeftovers, noteTruth } from "./truth.ts";
 import { watchOurselves } from "./watch.ts";
 
 /** How often a pod repairs from the database what Redis lost: docs/OPERATIONS.md, "How a process behaves". */
@@ -79,6 +79,7 @@ async function play(
     const quiet = async () => {
       await population.probe();
       ledger.note({ kind: "quiet" });
+      await noteCounters(cluster, ledger);
     };
     await playScenario({ cluster, options, ledger, random: random.fork("faults"), quiet, onFault: progress.fault });
     progress.ending();

@@ -24,6 +24,7 @@ type AnyPayload = {
   active_chats?: { room: { id: string } }[];
 };
 
+const SEEN = 40;
 const leaves = new Set(["visitor_leave", "staff_leave", "staff_being_taken_over_chat"]);
 
 /** Works until it is over: claims chats against rivals, writes, leaves, flags, takes over, goes away and comes back. */
@@ -32,17 +33,21 @@ export function work(options: StaffOptions): Person {
   const serving = new Set<string>();
   const queue = new Set<string>();
   const isMonitor = account.role < 3;
+  /** The chats of the last events, open or closed. */
+  const seen = new Set<string>();
   /** The chats that one of their devices tries to claim: all devices receive the same. */
   const tried = new Set<string>();
 
   function onEvent(event: string, { user, room, unclaimed_chats, active_chats }: AnyPayload): void {
     const chat = (typeof room === "object" ? room.id : room) ?? "";
+    if (chat) see(chat);
     if (unclaimed_chats && active_chats) {
       replace(queue, unclaimed_chats);
       replace(serving, active_chats);
     } else if (event === "append_unclaimed_chats") {
       queue.add(chat);
       if (random.chance(isMonitor ? 0.05 : 0.5)) void after(random.int(0, 150), () => claim(chat));
+      if (random.chance(0.03)) void after(random.int(0, 100), () => flag(chat));
     } else if (event === "staff_claim_chat" || event === "visitor_leave_queue") queue.delete(chat);
     else if (event === "visitor_send") serving.add(chat);
     else if (leaves.has(event)) serving.delete(chat);
@@ -56,6 +61,17 @@ export function work(options: StaffOptions): Person {
     if (event !== "staff_leave_room") return answer?.ok ?? false;
     serving.delete(chat);
     return true;
+  }
+  function see(chat: string): void {
+    seen.delete(chat);
+    seen.add(chat);
+    if (seen.size > SEEN) for (const oldest of [...seen].slice(0, seen.size - SEEN)) seen.delete(oldest);
+  }
+  /** Most severities occur once, so that the checker knows an event's flag. Some take the flag away. */
+  async function flag(chat: string): Promise<void> {
+    const severity = random.chance(0.3) ? 0 : random.int(1, 32_767);
+    const data = { room: chat, severity_level: severity };
+    await staff.insist("change_chat_priority", [data], { chat, severity });
   }
   async function claim(chat: string): Promise<void> {
     if (serving.size >= capacity || !queue.has(chat) || tried.has(chat)) return;
@@ -73,7 +89,7 @@ export function work(options: StaffOptions): Person {
     const chat = random.pick([...serving]);
     staff.fidget();
     if (random.chance(0.004)) return void change("staff_leave_room", chat);
-    if (random.chance(0.01)) void change("change_chat_priority", chat, { severity_level: random.int(0, 3) });
+    if (random.chance(0.02)) void flag(chat);
     const outcome = await staff.write("staff_msg", (content, id) => [{ room: chat, content, id }]);
     if (outcome === refusals.roomClosed.sentence || outcome === refusals.notServing.sentence) serving.delete(chat);
   }
@@ -95,13 +111,22 @@ export function work(options: StaffOptions): Person {
     }
   }
 
+  /** A monitor looks after all chats, closed ones as well, and reloads more often than others. */
+  async function supervise(): Promise<void> {
+    for (; !isOver(); await delay(random.int(300, 1_500))) {
+      if (seen.size > 0 && staff.isOpen()) void flag(random.pick([...seen]));
+      for (let n = 0; n < 3; n++) staff.fidget();
+    }
+  }
+
   const staff = openPerson({ account, random, devices: options.devices, network, graceMs, onEvent });
   writers.add({
     canWrite: () => serving.size > 0 && staff.isOpen() && staff.pending() < 6,
     write: () => void write(),
   });
   void clearQueue();
-  if (!isMonitor) void comeAndGo();
+  if (isMonitor) void supervise();
+  else void comeAndGo();
   return staff;
 }
 

@@ -12,6 +12,8 @@ type ChatRow = {
   status: string;
   staff_id: string | null;
   last_sequence_num: number;
+  last_internal_num: number;
+  severity_level: number;
 };
 type MessageRow = {
   chat_id: string;
@@ -21,27 +23,61 @@ type MessageRow = {
   sender_id: string;
   by_staff: boolean;
   content: string;
+  kind: string;
+  cause: string | null;
+  served_by: string | null;
+  data: string | null;
+  at: number;
+};
+type InternalRow = {
+  chat_id: string;
+  sequence_num: number;
+  kind: string;
+  cause: string | null;
+  actor_id: string;
+  data: string;
   at: number;
 };
 
+const AT = "(extract(epoch FROM created_at) * 1000)::float8 AS at";
 const toId = (uuid: string) => uuid.replaceAll("-", "");
 
 export async function noteTruth(databaseUrl: string, ledger: Ledger): Promise<void> {
-  const chats = "SELECT id, organisation_id, visitor_id, status, staff_id, last_sequence_num FROM chats";
+  const chats = `SELECT id, organisation_id, visitor_id, status, staff_id, last_sequence_num, last_internal_num, severity_level
+    FROM chats`;
   for (const row of await runSql<ChatRow>(databaseUrl, chats)) {
     ledger.note({
       ...{ kind: "chat", chat: toId(row.id), organisation: toId(row.organisation_id), visitor: toId(row.visitor_id) },
       ...{ status: row.status, staff: row.staff_id && toId(row.staff_id), last: row.last_sequence_num },
+      ...{ lastInternal: row.last_internal_num, severity: row.severity_level },
     });
   }
   const messages = `SELECT chat_id, sequence_num, id, type_id, sender_id, by_staff, content::text AS content,
-    (extract(epoch FROM created_at) * 1000)::float8 AS at FROM chat_messages`;
+    kind, cause, served_by, data::text AS data, ${AT} FROM chat_messages`;
   for (const row of await runSql<MessageRow>(databaseUrl, messages)) {
     ledger.note({
       ...{ kind: "row", t: row.at, chat: toId(row.chat_id), number: row.sequence_num, id: toId(row.id) },
       ...{ type: row.type_id, sender: toId(row.sender_id), byStaff: row.by_staff, content: row.content },
+      stored: { kind: row.kind, cause: row.cause, servedBy: row.served_by && toId(row.served_by), data: row.data },
     });
   }
+  const internal = `SELECT chat_id, sequence_num, kind, cause, actor_id, data::text AS data, ${AT} FROM chat_internal_entries`;
+  for (const row of await runSql<InternalRow>(databaseUrl, internal)) {
+    ledger.note({
+      ...{ kind: "internal", t: row.at, chat: toId(row.chat_id), number: row.sequence_num, entry: row.kind },
+      ...{ cause: row.cause, actor: toId(row.actor_id), data: row.data },
+    });
+  }
+}
+
+/** Notes the counters of all pods that answer. */
+export async function noteCounters({ pods }: Cluster, ledger: Ledger): Promise<void> {
+  await Promise.all(
+    pods().map(async ({ name, directUrl }) => {
+      const metrics = await readMetrics(directUrl).catch(() => null);
+      if (metrics) ledger.note({ kind: "counted", pod: name, unknown: metrics.unknown, healed: metrics.healed });
+    }),
+  );
 }
 
 /** How many files more than at the start a pod may have open: its connections to the database come one by one. */

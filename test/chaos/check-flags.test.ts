@@ -1,0 +1,74 @@
+// The checker's rules for stored entries and for the internal log.
+import { expect, test } from "vitest";
+import { FLAG_EVENT } from "./audience.ts";
+import { check } from "./check.ts";
+import { answered, asked, both, type Doctor, flag, received, snapshot, started, storedClaim } from "./doctors.ts";
+import { added, changed, rightLedger, without } from "./right-ledger.ts";
+
+const violations: [promise: string, what: string, doctor: Doctor][] = [
+  ["P1", "a wrong kind", changed({ kind: "row", number: 2 }, { stored: { ...storedClaim, kind: "takenOver" } })],
+  ["P1", "a wrong cause", changed({ kind: "row", number: 2 }, { stored: { ...storedClaim, cause: null } })],
+  ["P1", "a wrong cause", changed({ kind: "row", number: 2 }, { stored: { ...storedClaim, cause: "loss" } })],
+  ["P1", "a wrong cause", without({ kind: "asked", event: "visitor_leave_room" })],
+  [
+    "P1",
+    "a wrong staff member",
+    changed({ kind: "row", number: 2 }, { stored: { ...storedClaim, servedBy: "other" } }),
+  ],
+  ["P1", "wrong data", changed({ kind: "row", number: 2 }, { stored: { ...storedClaim, data: '{"from":"other"}' } })],
+  ["P1", "wrong data", changed({ kind: "row", number: 5 }, { stored: { ...storedClaim, data: '{"from":"other"}' } })],
+  ["P1", "a gap in the internal numbers", changed({ kind: "internal", number: 2 }, { number: 4 })],
+  ["P1", "a gap in the internal numbers", changed({ kind: "chat" }, { lastInternal: 4 })],
+  ["P1", "a wrong kind", changed({ kind: "internal", number: 2 }, { entry: "noted" })],
+  ["P1", "a wrong cause", changed({ kind: "internal", number: 2 }, { cause: null })],
+  ["P1", "flag and entries differ", changed({ kind: "chat" }, { severity: 0 })],
+  ["P1", "entries of an unknown kind", changed({ kind: "counted" }, { unknown: 1 })],
+  ["P1", "a flag acked but not stored", without({ kind: "internal", number: 2 })],
+  ["P1", "a flag stored too often", changed({ kind: "answered", ask: "agent#1/flag1" }, { ok: false, why: "no" })],
+  ["P1", "a flag stored too often", added(17_000, flag(4, "supervisor", 0))],
+  ["P1", "a flag that nobody set", without({ kind: "asked", ask: "agent#1/flag1" })],
+
+  ["P2", "a flag was lost", without({ kind: "received", connection: "admin#1", severity: 7 })],
+  ["P2", "a flag was lost", without({ kind: "received", connection: "admin#1", severity: 0 })],
+  ["P2", "a flag was lost", without({ kind: "received", connection: "supervisor#1", severity: 9 })],
+  ["P2", "a flag was lost", changed({ kind: "received", connection: "admin#1", severity: 7 }, { t: 10_000 })],
+  ["P2", "a flag was lost", changed({ kind: "received", connection: "admin#1", severity: 7 }, { severity: 8 })],
+  ["P2", "a flag was lost", changed({ kind: "snapshot", connection: "admin#2" }, { flagged: [] })],
+  ["P2", "a flag was lost", changed({ kind: "snapshot", connection: "admin#2" }, { flagged: [["chat", 7]] })],
+  ["P2", "a snapshot was older than a flag before it", added(66_000, snapshot("admin#1"))],
+];
+
+test.each(violations)("%s: finds %s", (promise, what, doctor) => {
+  const { findings } = check(doctor(rightLedger()));
+  expect(findings).toContainEqual({ promise, what, t: expect.any(Number), about: expect.any(String) });
+});
+
+const excuses: [why: string, doctor: Doctor][] = [
+  [
+    "a flag that came late because of a fault",
+    both(
+      added(15_900, started("redis frozen", 19_000, { of: "redis" })),
+      changed({ kind: "received", connection: "admin#1", severity: 0 }, { t: 23_500 }),
+    ),
+  ],
+  [
+    "a flag that came from the database, with the chat as it was by then",
+    changed({ kind: "received", connection: "admin#1", severity: 7 }, { t: 8_000, severity: 9 }),
+  ],
+  [
+    "a flag that was stored again because its first ack was lost",
+    both(
+      changed({ kind: "answered", ask: "agent#1/flag3" }, { ok: null, why: "socket has been disconnected" }),
+      added(65_100, asked("again", "agent#1", "change_chat_priority", { chat: "chat", severity: 9 })),
+      added(65_105, flag(4, "agent", 9)),
+      added(65_110, answered("again", true, null)),
+      added(65_110, received("admin#1", FLAG_EVENT, { chat: "chat", about: "agent", severity: 9 })),
+      added(65_110, received("supervisor#1", FLAG_EVENT, { chat: "chat", about: "agent", severity: 9 })),
+      changed({ kind: "chat" }, { lastInternal: 4 }),
+    ),
+  ],
+];
+
+test.each(excuses)("has no finding for %s", (_, doctor) => {
+  expect(check(doctor(rightLedger())).findings).toEqual([]);
+});
