@@ -11,8 +11,9 @@ import type { Metrics } from "../metrics/metrics.ts";
 import type { Budget } from "../platform/budget.ts";
 import { transportOf } from "../platform/engine/connections.ts";
 import { createGate } from "../platform/engine/gate.ts";
-import { cutOffLater, hasSaidGoodbye, sendAway } from "../platform/engine/goodbye.ts";
+import { hasLeft } from "../platform/engine/leaves.ts";
 import { cutOffStalled, watchReadingOf } from "../platform/engine/reading.ts";
+import { cutOffLater, reconnectClient } from "../platform/engine/reconnect.ts";
 import { sessionOf } from "../platform/engine/session-ids.ts";
 import type { Fault } from "../platform/log/faults.ts";
 import { createRateLimit } from "../platform/rate-limit.ts";
@@ -105,7 +106,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
   });
   const gate = createGate(socket, () => {
     log.warn({ ...who(), event: "cut_off" }, "connection closed: its snapshot takes too long");
-    sendAway(socket);
+    reconnectClient(socket);
   });
   watchReadingOf(socket, () => {
     metrics.cutOffs.inc({ reason: "slow_reader" });
@@ -132,7 +133,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
         metrics.cutOffs.inc({ reason: "disabled" });
         cutOffLater(socket);
       }
-      const isChoice = hasSaidGoodbye(socket) || byChoice.has(reason);
+      const isChoice = hasLeft(socket) || byChoice.has(reason);
       queue.enqueue(() => attendance.lose(refOf(caller), socket.id, { isChoice }));
       resolve(queue.idle());
     });
@@ -145,7 +146,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
       // The client tries again.
       onFault(error);
       turnedAway = "unavailable";
-      sendAway(socket);
+      reconnectClient(socket);
     }
   });
   return {
@@ -175,7 +176,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
     const endsAt = performance.now() + ms;
     // More may come in while it waits.
     while (queue.length() > 0 && performance.now() < endsAt) await within(endsAt - performance.now(), queue.idle());
-    sendAway(socket);
+    reconnectClient(socket);
   }
 
   async function open(): Promise<void> {
@@ -199,7 +200,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
     if (hasNewRole) {
       turnedAway = "unavailable";
       // It comes back, and then joins the rooms of its new role.
-      sendAway(socket);
+      reconnectClient(socket);
       return;
     }
     Object.assign(account, current);

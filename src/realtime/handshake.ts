@@ -29,7 +29,7 @@ type Options = {
   onRefused: (refusal: Refusal) => void;
 };
 
-/** What a handshake leaves for its connection's first socket. */
+/** The part of a handshake that the connection's first socket needs. */
 type Shaken = { request: string; account: SignedIn | null };
 
 /**

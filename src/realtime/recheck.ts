@@ -2,7 +2,7 @@ import type { Server, Socket } from "socket.io";
 import type { Staff, Visitor } from "../contract/models.ts";
 import type { Account, People } from "../identity/accounts.ts";
 import { doEach } from "../platform/do-each.ts";
-import { sendAway } from "../platform/engine/goodbye.ts";
+import { reconnectClient } from "../platform/engine/reconnect.ts";
 import { readEach } from "../platform/postgres/each.ts";
 import { accountOf } from "./handshake.ts";
 
@@ -30,7 +30,7 @@ export function createRecheck(io: Server, onFault: (error: unknown) => void) {
       if (unreadable.has(user.id)) return;
       const now = current.get(user.id);
       if (!now || now.disabled) socket.disconnect(true);
-      else if ("role_id" in user && "role_id" in now && user.role_id !== now.role_id) sendAway(socket);
+      else if ("role_id" in user && "role_id" in now && user.role_id !== now.role_id) reconnectClient(socket);
     };
     doEach(sockets, check, onFault);
   };

@@ -11,12 +11,13 @@ import type { Metrics } from "../metrics/metrics.ts";
 import { noteArrivals } from "../platform/engine/arrivals.ts";
 import { transportOf } from "../platform/engine/connections.ts";
 import { corkWebsockets } from "../platform/engine/cork.ts";
-import { listenForGoodbyes, sendAway } from "../platform/engine/goodbye.ts";
 import { hangUpAll, watchUpgrades } from "../platform/engine/hang-up.ts";
 import { createIncoming } from "../platform/engine/incoming.ts";
+import { watchLeaves } from "../platform/engine/leaves.ts";
 import { outgoing, relieve } from "../platform/engine/outgoing.ts";
 import { paceParsing } from "../platform/engine/pacing.ts";
 import { READING_INTERVAL_MS, watchReading } from "../platform/engine/reading.ts";
+import { reconnectClient } from "../platform/engine/reconnect.ts";
 import { localRooms } from "../platform/engine/rooms.ts";
 import { nameSessions, sessionOf } from "../platform/engine/session-ids.ts";
 import { addMissingSlash, answerStrayUpgrades } from "../platform/engine/stray-requests.ts";
@@ -99,7 +100,7 @@ export function createSocketServer(
     config.rateLimit,
     report("too_many_packets", "connection cut off: it sends many more packets than it may"),
   );
-  listenForGoodbyes(io);
+  watchLeaves(io);
   noteArrivals(io, config.byteRateLimit);
   paceParsing(io);
   watchUpgrades(io);
@@ -120,7 +121,7 @@ export function createSocketServer(
   metrics.connections.from(() => countConnections(io));
 
   const local = localRooms(io);
-  const closeHere = (room: string) => local.each([room], [], sendAway);
+  const closeHere = (room: string) => local.each([room], [], reconnectClient);
   io.on(RECONNECT_USER, closeHere);
 
   const countRefusals = (budget: "incoming" | "outgoing", count: number) =>

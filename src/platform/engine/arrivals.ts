@@ -24,9 +24,9 @@ const NO_BYTES = Buffer.alloc(1);
 
 /**
  * Notes how large each event is as it arrives: Socket.IO passes on only what it has parsed. An event keeps only its name
- * and its ack when the allowance of bytes has no room for it. To parse 64 KB of small fields takes 10 ms, too much for a
- * flood of events that are refused anyway. Attachments are always dropped, because no event has any: a client could
- * announce ten of them, and send nine, for ever.
+ * and its ack when the allowance of bytes has no room for it: to parse 64 KB of small fields takes 10 ms, too much for a
+ * flood of refused events. Attachments are always dropped, because no event has any. A client could announce ten of them
+ * and send nine, again and again.
  */
 export function noteArrivals(io: Server, limit: { perSecond: number; burst: number }): void {
   engineOf(io).on("connection", (connection) => {

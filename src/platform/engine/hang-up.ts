@@ -1,7 +1,7 @@
 import type { Server } from "socket.io";
 import { type Connection, engineOf, type Transport } from "./insides.ts";
 
-/** Engine.IO's own answer to a poll of an unknown session: every client takes it for a lost connection. */
+/** Engine.IO's own answer to a poll of an unknown session: every client treats that as a lost connection. */
 const SESSION_UNKNOWN = JSON.stringify({ code: 1, message: "Session ID unknown" });
 
 /** The websocket that a connection has probed: its client may already wait on that one. */

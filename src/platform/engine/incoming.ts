@@ -7,8 +7,9 @@ const MAX_INCOMING = 64_000_000;
 
 /**
  * Makes the budget of packets that come in piece by piece. `relieve` looks at all connections. While there is no room, it
- * cuts off those that have sent most of an unfinished packet, at two looks in a row. It answers how many.
- * @param onCutOff called before each of them is cut off
+ * cuts off connections that have an unfinished packet at two looks in a row. The largest packets are the first. It answers
+ * how many connections it has cut off.
+ * @param onCutOff called before a connection is cut off
  */
 export function createIncoming(io: Server, onCutOff: (connection: Connection) => void, total = MAX_INCOMING) {
   const { clients } = engineOf(io);
@@ -38,7 +39,7 @@ export function createIncoming(io: Server, onCutOff: (connection: Connection) =>
   };
 }
 
-/** How many bytes have come in of a packet that isn't whole. Nobody counts those of a body: its whole length counts. */
+/** How many bytes have come in of a packet that isn't whole. A body counts with its whole length: nobody counts its bytes. */
 function begunOf({ socket, dataReq }: Transport): number {
   if (dataReq) return Number(dataReq.headers["content-length"] ?? 1_000_000);
   const { _bufferedBytes: buffered = 0, _messageLength: fragments = 0 } = socket?._receiver ?? {};

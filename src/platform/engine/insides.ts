@@ -38,7 +38,7 @@ export type Insides = {
     /** Engine.IO refuses a request, and then answers it; an upgrade without JSON. */
     connection_error: [refused: { req: EngineRequest; code: number; message: string }];
   };
-  /** What Engine.IO adds to a request. */
+  /** The fields that Engine.IO adds to a request. */
   "engine.io request": {
     /** The query string. A handshake has no session's id yet. */
     _query: { sid?: string };
@@ -61,7 +61,7 @@ export type Insides = {
     /** Engine.IO takes and makes packets only while it is "open". */
     readyState: "opening" | "open" | "closing" | "closed";
     transport: Transport;
-    /** True from the probe of a websocket until the client has gone over to it. */
+    /** True from the probe of a websocket until the client has moved to it. */
     upgrading: boolean;
     /** The packets that wait for the transport. */
     writeBuffer: unknown[];
@@ -131,6 +131,8 @@ export type Insides = {
 interface Emitter<Events extends { [Name in keyof Events]: unknown[] }> {
   on<Name extends keyof Events>(event: Name, listener: (this: this, ...given: Events[Name]) => void): this;
   once<Name extends keyof Events>(event: Name, listener: (this: this, ...given: Events[Name]) => void): this;
+  off<Name extends keyof Events>(event: Name, listener: (...given: Events[Name]) => void): this;
+  listeners<Name extends keyof Events>(event: Name): ((...given: Events[Name]) => void)[];
 }
 
 export type Engine = Insides["engine.io Server"] & Emitter<Insides["engine.io Server event"]> & { close(): void };
@@ -150,22 +152,6 @@ export type Packet = { type: string; data?: string | Buffer; options?: PacketOpt
 export type PacketOptions = { preEncoded?: boolean; wsPreEncodedFrame?: Buffer[] };
 /** For a client that polls Engine.IO makes `"4" + text`, when the poll comes. */
 export type Text = string | { toString(): string };
-
-/**
- * Puts a listener in the place of the one that Socket.IO's Client has for an event of its connection.
- * @returns the Client's listener
- */
-export function takeOver<Event extends "data" | "close">(
-  connection: Connection,
-  event: Event,
-  listener: (...given: Insides["engine.io Socket event"][Event]) => void,
-): Insides["socket.io Client"][`on${Event}`] {
-  const emitter = connection as unknown as EventEmitter;
-  const [own] = emitter.listeners(event).filter(({ name }) => name === `bound on${event}`);
-  if (!own) throw new Error(`Socket.IO's Client doesn't listen to "${event}" any more`);
-  emitter.off(event, own as () => void).on(event, listener as () => void);
-  return own as Insides["socket.io Client"][`on${Event}`];
-}
 
 export const engineOf = ({ engine }: Server) => engine as unknown as Engine;
 export const adapterOf = ({ sockets }: Server) => sockets.adapter as Insides["socket.io Adapter"] & EventEmitter;

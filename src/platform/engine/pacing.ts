@@ -1,18 +1,19 @@
 import type { Server } from "socket.io";
 import { doEach } from "../do-each.ts";
 import { toLastLine } from "../time.ts";
-import { engineOf, takeOver } from "./insides.ts";
+import { engineOf } from "./insides.ts";
+import { takeOver } from "./take-over.ts";
 
 /**
- * So many bytes of packets are parsed in one turn of the event loop, of small ones and of large ones. 64 KB of JSON can take
- * 13 ms, when it has thousands of small fields: a hundred such packets at once would stop the process for more than 1 s.
+ * One turn of the event loop parses so many bytes of small packets, and as many of large ones. 64 KB of JSON take up to
+ * 13 ms, with thousands of small fields: 100 such packets at once would stop the process for 1 s.
  */
 const PER_TURN = 256_000;
 /** Small packets don't wait behind large ones of other connections. */
 const SMALL = 4_000;
 
 type Data = string | Buffer;
-/** What a connection has sent, in order, as far as it wasn't parsed. */
+/** The packets of a connection that aren't parsed, in order. */
 type Line = { waiting: Data[]; parse: (data: Data) => void; close: (() => void) | null };
 type Size = "small" | "large";
 
@@ -43,7 +44,7 @@ export function paceParsing(io: Server, perTurn = PER_TURN): void {
     isCounting = false;
     used.small = 0;
     used.large = 0;
-    // A line that goes to the end of the set is visited again, as long as the next of its packets fits.
+    // A line that moves to the end of the set is visited again, as long as its next packet fits.
     doEach(lines, serve, toLastLine);
   }
 

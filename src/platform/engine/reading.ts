@@ -13,8 +13,8 @@ export const READING_INTERVAL_MS = 500;
 /** A client is stalled after so many calls at which nothing has moved: 2 s. */
 const MAX_STALLED = 4;
 /**
- * The same with a large burst on its way: 10 s. The system reports room in a full buffer of some MB only when a third of it
- * is free, which takes a slow network longer than 2 s.
+ * The same with a large burst on its way: 10 s. The system reports room in a full buffer of some MB only when a third is
+ * free. A slow network needs more than 2 s for a third.
  */
 const MAX_STALLED_LARGE = 20;
 
@@ -23,8 +23,8 @@ type Reading = { onCutOff: () => void; cutOff(): void; isStalled(): boolean };
 const readings = new WeakMap<Connection, Reading>();
 
 /**
- * Watches whether clients read what they are sent, and cuts off those that don't. Their packets would wait in memory,
- * until the operating system takes them.
+ * Watches whether clients read what they are sent, and cuts off a client that doesn't. Packets wait in memory until the
+ * operating system takes them.
  *
  * - A client is cut off when a packet finds more than 1 MB waiting before it. The largest burst among that doesn't count:
  *   all that was sent in one turn of the event loop. A snapshot, and what was held back behind it, may be larger.
@@ -51,7 +51,7 @@ export function cutOffStalled(socket: Socket): void {
 }
 
 function createReading(connection: Connection, onCutOff: () => void): Reading {
-  /** What Engine.IO hasn't passed on. Its websocket knows how much of the rest waits. */
+  /** The bytes that Engine.IO hasn't passed on. Its websocket knows how many of the others wait. */
   let inBuffer = 0;
   let largest = 0;
   let burst = 0;
@@ -61,7 +61,7 @@ function createReading(connection: Connection, onCutOff: () => void): Reading {
   const websocket = () => connection.transport.socket;
   const waiting = () => inBuffer + (websocket()?.bufferedAmount ?? 0);
   const takenOfWebsocket = () => takenBySystem(websocket()?._socket);
-  /** Nobody knows how much of the answer to a poll was taken: the next poll says that all was. */
+  /** Nobody knows how much of the answer to a poll was taken. The next poll means that all was. */
   let answer = 0;
   let flushed = 0;
   const unread = () => {

@@ -4,7 +4,7 @@ import { after, toLastLine } from "../time.ts";
 
 /** The time between two looks while too much waits. */
 export const LOOK_AGAIN_MS = 50;
-/** A client reads badly when it needs longer for what waits for it, at the speed that it has read with. */
+/** A client reads badly when, at its speed so far, it needs longer for what waits for it. */
 const MAX_NEEDED_S = 30;
 
 /** A connection for which something waits. */
@@ -53,8 +53,8 @@ export function createSlowReaders(waiting: Meter) {
       after(LOOK_AGAIN_MS, cutOffWorst, toLastLine);
     },
     /**
-     * Cuts off the clients that read worst, until what waits is within its limit: those that take nothing, then those that
-     * would need too long. It never cuts off a client that reads. Answers how many were cut off since the last call.
+     * Cuts off the clients that read worst, until what waits is within its limit. Clients that take nothing are the first,
+     * then clients that would need too long. No others are cut off. Answers how many were since the last call.
      */
     relieve(): number {
       cutOffWorst();

@@ -1,7 +1,7 @@
 let turn = 0;
 let isCounting = false;
 
-/** Tells apart the turns of the event loop in which it is called. Within one turn, no client can have read anything. */
+/** Numbers the turns of the event loop in which it is called. Within one turn, no client can have read anything. */
 export function currentTurn(): number {
   if (!isCounting) {
     isCounting = true;

@@ -14,7 +14,7 @@ afterAll(() => void io.close());
 
 const NUMBERS = Array.from({ length: 50 }, (_, n) => n);
 
-/** A connection from both of its sides, and what the client has heard. */
+/** A connection from both of its sides, and the numbers that the client has received. */
 async function open(transport: "websocket" | "polling") {
   const connected = once(io, "connection");
   const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
@@ -26,7 +26,7 @@ async function open(transport: "websocket" | "polling") {
   return { client, socket, received };
 }
 
-test("what goes to a websocket in one turn is handed over with one call, in order", async () => {
+test("all packets for a websocket in one turn go to the system with one call, in order", async () => {
   const { client, socket, received } = await open("websocket");
   const { socket: websocket } = socket.conn.transport as never as { socket: { _socket: Record<string, () => void> } };
   const tcp = websocket._socket;
@@ -44,10 +44,13 @@ test("what goes to a websocket in one turn is handed over with one call, in orde
   client.close();
 });
 
-test.each(["websocket", "polling"] as const)("what is sent just before the end arrives by %s", async (transport) => {
-  const { client, socket, received } = await open(transport);
-  for (const n of NUMBERS) socket.emit("n", n);
-  socket.disconnect(true);
-  await expect.poll(() => client.connected).toBe(false);
-  expect(received).toEqual(NUMBERS);
-});
+test.each(["websocket", "polling"] as const)(
+  "packets that are sent just before the end arrive by %s",
+  async (transport) => {
+    const { client, socket, received } = await open(transport);
+    for (const n of NUMBERS) socket.emit("n", n);
+    socket.disconnect(true);
+    await expect.poll(() => client.connected).toBe(false);
+    expect(received).toEqual(NUMBERS);
+  },
+);

@@ -52,7 +52,7 @@ async function beginByPolling(): Promise<void> {
   open(`${request}42["x",`);
 }
 
-test("those that have sent most go first, once they are seen twice, and no more than has to", async () => {
+test("connections with the largest parts are cut off first, at the second look, and no more than necessary", async () => {
   const cut = vi.fn();
   const incoming = createIncoming(server, cut, 1_500_000);
   await beginByWebsocket(500_000, false);
@@ -71,7 +71,7 @@ test("those that have sent most go first, once they are seen twice, and no more 
   expect(incoming.used()).toBeLessThanOrEqual(1_500_000);
 });
 
-test("what comes whole counts no more, and within the limit nobody is cut off", async () => {
+test("whole packets count no more, and within the limit nobody is cut off", async () => {
   const cut = vi.fn();
   const incoming = createIncoming(server, cut, 3_000_000);
   await beginByWebsocket(500_000, false);

@@ -1,4 +1,4 @@
-// Whatever an update of Socket.IO, Engine.IO or ws breaks is found in one folder.
+// An update of Socket.IO, Engine.IO or ws can break one folder only.
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";

@@ -1,4 +1,4 @@
-// What waits for the clients of a process counts once, however many it goes to; those that read worst are cut off first.
+// A packet for many clients of a process counts once while it waits. The clients that read worst are cut off first.
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { createBacklog } from "../../../src/platform/engine/backlog.ts";
 import { createGate } from "../../../src/platform/engine/gate.ts";
@@ -99,7 +99,7 @@ describe("when too much waits", () => {
   const cut = (all: Record<string, Lagging & { cutOff: ReturnType<typeof vi.fn> }>) =>
     Object.entries(all).flatMap(([name, { cutOff }]) => (cutOff.mock.calls.length > 0 ? [name] : []));
 
-  test("those that take nothing go first, then those that need too long, and no more than has to", () => {
+  test("clients that take nothing are cut off first, then clients that need too long, and no more than necessary", () => {
     const all = {
       reads: client(30 * MB, { needs: 5 }),
       slow: client(30 * MB, { needs: 60 }),
@@ -113,7 +113,7 @@ describe("when too much waits", () => {
     expect(cut(more)).toEqual(["slower", "dead"]);
   });
 
-  test("who reads stays, whatever waits", () => {
+  test("a client that reads stays, whatever waits", () => {
     const all = { one: client(60 * MB, { needs: 29 }), two: client(60 * MB, { stalled: 1 }) };
     relieve();
     expect([cut(all), outgoing.hasRoom()]).toEqual([[], false]);
@@ -128,7 +128,7 @@ describe("when too much waits", () => {
   });
 });
 
-describe("what waits for one client", () => {
+describe("the packets that wait for one client", () => {
   test("is released as it is taken, and all of it when the connection closes", () => {
     let unread = 0;
     const backlog = createBacklog({ unread: () => unread, taken: () => 0, cutOff() {} });
@@ -175,7 +175,7 @@ describe("what waits for one client", () => {
   });
 });
 
-test("a connection whose snapshot takes too long is closed by what is held for it, in bytes, and holds no more", () => {
+test("a connection is closed when too many bytes wait behind its snapshot, and it then holds no more", () => {
   const written: unknown[] = [];
   const client = { writeToEngine: (...packets: unknown[]) => void written.push(packets) };
   const onFull = vi.fn();

@@ -48,7 +48,7 @@ test.each(["websocket", "polling"])("a packet with shared fields arrives as one 
   client.disconnect();
 });
 
-test("what is sent in one turn is no sign of not reading, however much; what comes on top of it later is", async () => {
+test("a client isn't cut off for the packets of one turn, but for packets on top of them", async () => {
   const { client, socket } = await pair("websocket");
   let isFull = false;
   watchReadingOf(socket, () => {

@@ -8,9 +8,9 @@ const { url, engine, openPolling, openWebsocket, askForWebsocket, nextConnection
   cors: { origin: "https://a.example" },
 });
 
-/** What middlewares got since `forget`. */
+/** All that middlewares got since it was emptied. */
 const seen: { request: EngineRequest; response: ServerResponse | StandIn }[] = [];
-/** What a middleware does with the stand-in of an upgrade. */
+/** Called by a middleware with the stand-in of an upgrade. */
 let withStandIn = (_standIn: StandIn): void => {};
 let isKept = false;
 engine.use((request, response, next) => {
@@ -93,7 +93,7 @@ const cases: CasesOf<
       refused.length = 0;
       const answer = await fetch(`${url()}${handshakePath("polling")}&sid=nobody`);
       expect(refused).toMatchObject([{ code: 1, message: "Session ID unknown" }]);
-      // What src/platform/engine/hang-up.ts answers as well.
+      // src/platform/engine/hang-up.ts answers the same.
       expect([answer.status, await answer.text()]).toEqual([400, '{"code":1,"message":"Session ID unknown"}']);
     },
   ],
@@ -121,7 +121,7 @@ const cases: CasesOf<
     async () => {
       refused.length = 0;
       await askForWebsocket(`${handshakePath("websocket")}&sid=nobody`);
-      // Of a protocol's version that is refused only on the open websocket.
+      // This version of the protocol is refused only on the open websocket.
       await askForWebsocket(handshakePath("websocket").replace("EIO=4", "EIO=3"));
       await eventually(() => refused.map(({ code }) => code)).toEqual([1, 5]);
       expect(refused.map(({ req }) => typeof req.websocket)).toEqual(["undefined", "object"]);

@@ -43,7 +43,7 @@ const cases: CasesOf<"engine.io Socket" | "engine.io Socket event"> = {
     },
   ],
   "engine.io Socket: upgrading": [
-    "is true from the probe until the client has gone over",
+    "is true from the probe until the client has moved",
     async () => {
       const { connection, probe } = await openPolling();
       expect(connection.upgrading).toBe(false);
@@ -162,7 +162,7 @@ const cases: CasesOf<"engine.io Socket" | "engine.io Socket event"> = {
     },
   ],
   "engine.io Socket event: upgrade": [
-    "comes when the client has gone over, with the same websocket",
+    "comes when the client has moved, with the same websocket",
     async () => {
       const { connection, probe } = await openPolling();
       const transports: unknown[] = [];

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { adapterOf, clientOf, takeOver } from "../../../../src/platform/engine/insides.ts";
+import { adapterOf, clientOf } from "../../../../src/platform/engine/insides.ts";
+import { takeOver } from "../../../../src/platform/engine/take-over.ts";
 import { type CasesOf, eventually, serve, testEach } from "./support.ts";
 
 const { io, openWebsocket, enter } = serve();

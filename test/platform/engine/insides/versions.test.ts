@@ -54,7 +54,7 @@ test.each(libraries)("$name has no known hole: it is $atLeast or newer", ({ name
   expect(isNewer).toBeGreaterThanOrEqual(0);
 });
 
-test.each(names)("the lock has one %s, beside those that only tests load", (name) => {
+test.each(names)("the lock has one %s, beside copies that only tests load", (name) => {
   const { packages } = JSON.parse(read("package-lock.json")) as {
     packages: Record<string, { version: string; dev?: boolean }>;
   };
@@ -64,9 +64,9 @@ test.each(names)("the lock has one %s, beside those that only tests load", (name
 
 test("the list of the insides is about the pinned versions", () => {
   const list = read("src/platform/engine/insides.ts");
-  const told = [...list.matchAll(/(@?[\w./-]+) (\d+\.\d+\.\d+)/g)];
-  expect(told.length).toBeGreaterThan(4);
-  for (const [, name = "", version] of told) expect([name, version]).toEqual([name, dependencies[name]]);
+  const named = [...list.matchAll(/(@?[\w./-]+) (\d+\.\d+\.\d+)/g)];
+  expect(named.length).toBeGreaterThan(4);
+  for (const [, name = "", version] of named) expect([name, version]).toEqual([name, dependencies[name]]);
 });
 
 test("each type in the list is of a library whose entries have tests here", () => {
