@@ -98,7 +98,7 @@ test("a token that has expired lets nobody in again on a connection that it has 
   expect(await receive("44")).toContain(refusals.invalidToken.sentence);
 });
 
-test.each([
+test.concurrent.each([
   ["never enters", []],
   ["has left", ["40", "41"]],
 ])("who %s is sent away after 10 s", { timeout: 30_000 }, async (_, packets) => {

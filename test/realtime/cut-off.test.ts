@@ -1,34 +1,28 @@
 // Redis alone can't tell a process that is cut off from it from a dead one. Its users are connected nevertheless.
 import { setTimeout as delay } from "node:timers/promises";
-import { afterEach, expect, test, vi } from "vitest";
+import { expect, type TestContext, test, vi } from "vitest";
 import type { ServerPayload } from "../../src/contract/events.ts";
 import { LEASE_MS } from "../../src/presence/presence.ts";
 import { createLink, type Link } from "../chaos/link.ts";
 import { enter } from "../support/client.ts";
-import { type Pod, startPod } from "../support/pod.ts";
+import { startPod } from "../support/pod.ts";
 import { runSql } from "../support/servers.ts";
-import { startWorld, tokenOf, type World } from "../support/world.ts";
+import { startWorld, tokenOf } from "../support/world.ts";
 
 const GRACE_MS = 2_000;
 const isLeave = (name: string) => /leave|offline/.test(name);
 
-let world: World;
-let link: Link;
-let cutOff: Pod;
-afterEach(async () => {
-  await cutOff?.stop("SIGKILL");
-  await link?.close();
-  await world?.stop();
-});
-
-/** Two pods near Redis, and one that a link leads there. */
-async function begin() {
-  world = await startWorld("two pods", { RECONNECT_GRACE_MS: `${GRACE_MS}` });
+/** Pods near Redis, and one that a link leads there. The tests wait for a long time, so they run at once. */
+async function begin({ onTestFinished }: TestContext, near: "one pod" | "two pods" = "two pods") {
+  const world = await startWorld(near, { RECONNECT_GRACE_MS: `${GRACE_MS}` });
+  onTestFinished(() => world.stop());
   const redis = new URL(world.redis?.url ?? "");
-  link = await createLink(Number(redis.port));
+  const link = await createLink(Number(redis.port));
+  onTestFinished(() => link.close());
   redis.host = `127.0.0.1:${link.port}`;
   const env = { DATABASE_URL: world.databaseUrl, REDIS_URL: redis.href, RECONNECT_GRACE_MS: `${GRACE_MS}` };
-  cutOff = await startPod(env);
+  const cutOff = await startPod(env);
+  onTestFinished(async () => void (await cutOff.stop("SIGKILL")));
   const organisation = await world.organisation();
   const visitor = await enter(cutOff.url, tokenOf(await organisation.visitor()));
   const agent = await enter(cutOff.url, tokenOf(organisation.agent));
@@ -36,24 +30,25 @@ async function begin() {
   const { room } = await agent.next("append_unclaimed_chats");
   await agent.ok("staff_join", { room: room.id });
   const admin = await enter(world.url(0), tokenOf(organisation.admin));
-  return { organisation, visitor, agent, admin, room };
+  const said = async () => {
+    const rows = await runSql<{ is_heard: boolean }>(world.databaseUrl, "SELECT is_heard FROM processes");
+    return rows.map(({ is_heard }) => is_heard).sort();
+  };
+  return { world, link, cutOff, said, organisation, visitor, agent, admin, room };
 }
 
-const said = async () => {
-  const rows = await runSql<{ is_heard: boolean }>(world.databaseUrl, "SELECT is_heard FROM processes");
-  return rows.map(({ is_heard }) => is_heard).sort();
-};
-
-test.each([
-  ["refuses it", () => link.cut({ closed: true }), () => link.open()],
-  ["answers nothing", () => link.stall("both", { alsoNew: true }), () => link.cut()],
+test.concurrent.for<[how: string, cut: (link: Link) => void, heal: (link: Link) => void]>([
+  ["refuses it", (link) => link.cut({ closed: true }), (link) => link.open()],
+  ["answers nothing", (link) => link.stall("both", { alsoNew: true }), (link) => link.cut()],
 ])(
   "users of a process that is cut off from Redis, which %s, stay, and so does who moves onto it",
   {
     timeout: 90_000,
   },
-  async (_how, cut, heal) => {
-    const { organisation, visitor, agent, admin, room } = await begin();
+  async ([, cut, heal], context) => {
+    // The global one doesn't know which of the tests polls.
+    const { expect } = context;
+    const { world, link, cutOff, said, organisation, visitor, agent, admin, room } = await begin(context);
     const [moving, leaving, losing] = await Promise.all([1, 2, 3].map(() => organisation.visitor()));
     const colleague = await enter(world.url(1), tokenOf(organisation.otherAgent));
     const open = async (user: typeof moving) => {
@@ -67,7 +62,7 @@ test.each([
     const [before, chosen, lost] = [await open(moving), await open(leaving), await open(losing)];
     for (const one of [visitor, agent, admin, colleague]) one.forget();
 
-    cut();
+    cut(link);
     await expect.poll(said, { timeout: LEASE_MS }).toEqual([false, true, true]);
     before.client.lose();
     const moved = await enter(cutOff.url, tokenOf(moving as NonNullable<typeof moving>));
@@ -88,7 +83,7 @@ test.each([
     await agent.ok("staff_msg", { room: room.id, content: { n: 3 } });
     await moved.ok("visitor_msg", { n: 2 });
 
-    heal();
+    heal(link);
     await expect.poll(said, { timeout: 20_000 }).toEqual([true, true, true]);
     // Who is really gone leaves now, and nobody else.
     await vi.waitFor(() => expect(colleague.names()).toContain("visitor_leave"), { timeout: 15_000, interval: 200 });
@@ -109,8 +104,10 @@ test.each([
   },
 );
 
-test("users of a process that is killed while it is cut off leave after their grace", { timeout: 60_000 }, async () => {
-  const { organisation, admin, visitor } = await begin();
+test.concurrent("users of a process that is killed while it is cut off leave after their grace", {
+  timeout: 90_000,
+}, async (context) => {
+  const { world, link, cutOff, organisation, admin, visitor } = await begin(context);
   const stayed = await enter(world.url(1), tokenOf(organisation.supervisor));
   link.cut({ closed: true });
   await delay(LEASE_MS + GRACE_MS + 3_000);
@@ -124,10 +121,10 @@ test("users of a process that is killed while it is cut off leave after their gr
   expect(stayed.names().filter((name) => name === "staff_goes_offline")).toHaveLength(1);
 });
 
-test("users of a process that is killed while Redis is well wait for no more than its lease and their grace", {
-  timeout: 60_000,
-}, async () => {
-  const { admin } = await begin();
+test.concurrent("users of a process that is killed while Redis is well wait for no more than its lease and their grace", {
+  timeout: 90_000,
+}, async (context) => {
+  const { world, cutOff, admin } = await begin(context, "one pod");
   const killedAt = performance.now();
   await cutOff.stop("SIGKILL");
   await vi.waitFor(() => expect(admin.names()).toContain("staff_goes_offline"), { timeout: 25_000, interval: 100 });

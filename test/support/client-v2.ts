@@ -1,5 +1,5 @@
-import { afterEach } from "vitest";
 import { serverEvents } from "../../src/contract/events.ts";
+import { afterTests } from "./after-tests.ts";
 import { type Ack, type TestClient, within } from "./client.ts";
 
 // It takes Node's own WebSocket for a browser's, and then sends no headers: without one it uses `ws`.
@@ -10,7 +10,7 @@ globalThis.WebSocket = WebSocket;
 
 const open = new Set<{ close(): void }>();
 
-afterEach(() => {
+afterTests(() => {
   for (const socket of open) socket.close();
   open.clear();
 });

@@ -1,7 +1,8 @@
 import { io, type ManagerOptions, type Socket, type SocketOptions } from "socket.io-client";
-import { afterEach, expect } from "vitest";
+import { expect } from "vitest";
 import type { ClientEventName, ServerEventName, ServerPayload } from "../../src/contract/events.ts";
 import type { ChatMessage } from "../../src/contract/models.ts";
+import { afterTests } from "./after-tests.ts";
 import { whatIsUndocumented } from "./documented.ts";
 
 /** Until something counts as lost. Where a promise has a time, the test itself measures it. */
@@ -19,7 +20,7 @@ const open = new Set<TestClient>();
 const undocumented: string[] = [];
 
 /** Every test leaves the connections it opened to this, and no client may have heard anything that isn't documented. */
-afterEach(() => {
+afterTests(() => {
   for (const client of open) client.close();
   open.clear();
   expect(undocumented.splice(0)).toEqual([]);

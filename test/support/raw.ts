@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { type IncomingHttpHeaders, type IncomingMessage, request } from "node:http";
 import type { Socket } from "node:net";
 import { text } from "node:stream/consumers";
-import { afterEach } from "vitest";
+import { afterTests } from "./after-tests.ts";
 import { within } from "./client.ts";
 
 export const transports = ["polling", "websocket"] as const;
@@ -40,7 +40,7 @@ export async function knock(
 
 const open = new Set<WebSocket>();
 
-afterEach(() => {
+afterTests(() => {
   for (const socket of open) socket.close();
   open.clear();
 });

@@ -1,13 +1,13 @@
 import { once } from "node:events";
 import { connect } from "node:net";
-import { afterEach } from "vitest";
+import { afterTests } from "./after-tests.ts";
 import { within } from "./client.ts";
 import { handshakePath, upgradeHeaders } from "./raw.ts";
 
 const CLOSE = 8;
 const open = new Set<{ destroy(): void }>();
 
-afterEach(() => {
+afterTests(() => {
   for (const socket of open) socket.destroy();
   open.clear();
 });
