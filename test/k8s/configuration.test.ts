@@ -12,7 +12,7 @@ const page = readFileSync(join(k8s, "../docs/OPERATIONS.md"), "utf8");
 
 describe("configuration", () => {
   const variables = Environment.properties as Record<string, { secret?: true }>;
-  /** Of these the default is right in a cluster, or they belong to something else. */
+  /** The default of these is right in a cluster, or they belong to something else. */
   const leftAlone = {
     HOST: "all addresses of the pod",
     DATA_DIR: "of the embedded database, which the image hasn't",
@@ -74,7 +74,7 @@ describe("configuration", () => {
     }
   });
 
-  test("the values are those that the service starts with", () => {
+  test("the service starts with these values", () => {
     const secrets = { DATABASE_URL: "postgresql://db/chat", REDIS_URL: "redis://redis", JWT_SECRET: "x".repeat(32) };
     for (const objects of Object.values(rendered)) {
       const password = "ADMIN_EMAIL" in configOf(objects) ? { ADMIN_PASSWORD: "password-1" } : {};

@@ -49,7 +49,7 @@ describe("the schemas refuse", () => {
     expect(broken(kind, breakIt).join("\n")).toMatch(problem);
   });
 
-  test("what only newer versions of Kubernetes know, once", () => {
+  test("a field that only newer versions of Kubernetes know, once", () => {
     const known = (o: KubeObject) => Object.assign(container(o).lifecycle, { stopSignal: "SIGTERM" });
     expect(broken("Deployment", known)).toEqual([expect.stringMatching(/^kubernetes-1\.30 .*"stopSignal"/)]);
   });

@@ -23,7 +23,7 @@ function kustomize(): [file: string, ...args: string[]] {
   return [tool, "build"];
 }
 
-/** What of k8s/ `kubectl apply -k` would send. */
+/** The objects that `kubectl apply -k` would send for a folder of k8s/. */
 export function render(folder: string, from = k8s): KubeObject[] {
   const [file, ...args] = kustomize();
   const { status, stdout, stderr } = spawnSync(file, [...args, join(from, folder)], { encoding: "utf8" });
@@ -31,7 +31,7 @@ export function render(folder: string, from = k8s): KubeObject[] {
   return parseAllDocuments(stdout).map((document) => document.toJS());
 }
 
-/** The same after somebody has edited a file, as the pages tell him to: in a copy. */
+/** The same in a copy with an edited file, as the pages describe it. */
 export function renderEdited(folder: string, file: string, edit: (text: string) => string): KubeObject[] {
   const copy = mkdtempSync(join(tmpdir(), "test-k8s-"));
   try {

@@ -28,7 +28,7 @@ function withMetadata([kind, schema]: [string, { properties?: object }]) {
   return [kind, schema.properties ? { ...schema, properties: { ...schema.properties, metadata: METADATA } } : schema];
 }
 
-/** What is wrong with it, one line each: unknown fields, wrong types, what is missing, and a kind that there isn't. */
+/** The problems of an object, one line each: unknown fields, wrong types, missing fields, and an unknown kind. */
 export function problems(object: KubeObject): string[] {
   const kind = `${object.apiVersion} ${object.kind}`;
   const schemas = schemasOf.get(kind);

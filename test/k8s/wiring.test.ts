@@ -1,4 +1,4 @@
-// What no schema says: that the objects fit each other, and the service.
+// Rules that no schema has: the objects fit each other, and the service.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -22,7 +22,7 @@ describe.each(Object.entries(rendered))("%s", (variant, objects) => {
   const service = { matchLabels: the(objects, "Service", "chat-backend").spec.selector };
   const podsOf = (selector: Selector) => pods.filter(({ metadata }) => fits(selector, metadata.labels));
 
-  test("whatever selects pods selects those that there are", () => {
+  test("every selector of pods selects existing ones", () => {
     for (const { spec } of workloads(objects)) expect(fits(spec.selector, spec.template.metadata.labels)).toBe(true);
     const found = (kind: string, selectorOf: (spec: KubeObject["spec"]) => Selector) =>
       objects.filter((one) => one.kind === kind).map(({ spec }) => podsOf(selectorOf(spec)).length);
@@ -74,7 +74,7 @@ describe.each(Object.entries(rendered))("%s", (variant, objects) => {
     expect(livenessProbe.periodSeconds * livenessProbe.failureThreshold).toBeGreaterThanOrEqual(60);
   });
 
-  test("of the service Prometheus reaches the port with the metrics, and the load balancer only the other one", () => {
+  test("Prometheus reaches the service's port with the metrics, and the load balancer only the other one", () => {
     const reached = objects
       .filter(
         ({ kind, spec }) => kind === "NetworkPolicy" && fits(spec.podSelector, podsOf(service)[0].metadata.labels),
@@ -95,7 +95,7 @@ describe.each(Object.entries(rendered))("%s", (variant, objects) => {
       const own = policies.filter(({ spec }) => fits(spec.podSelector, metadata.labels));
       expect([...new Set(own.flatMap(({ spec }) => spec.policyTypes))].sort()).toEqual(["Egress", "Ingress"]);
     }
-    // What a policy says of a direction that it doesn't name counts for nothing.
+    // A rule for a direction that the policy doesn't name has no effect.
     for (const { spec } of policies) {
       if (spec.ingress) expect(spec.policyTypes).toContain("Ingress");
       if (spec.egress) expect(spec.policyTypes).toContain("Egress");
@@ -111,7 +111,7 @@ describe.each(Object.entries(rendered))("%s", (variant, objects) => {
   });
 });
 
-describe("what is public", () => {
+describe("public paths", () => {
   const ingress = rendered["production with Ingress"] as KubeObject[];
   const gateway = rendered["production with Gateway API"] as KubeObject[];
   const route = the(gateway, "HTTPRoute").spec.rules[0];
@@ -155,7 +155,7 @@ describe("what is public", () => {
   });
 });
 
-test("what Prometheus reads in production has the label by which kube-prometheus-stack finds it", () => {
+test("everything that Prometheus reads in production has the label by which kube-prometheus-stack finds it", () => {
   const objects = rendered["production with Ingress"] ?? [];
   const read = objects.filter(({ apiVersion }) => apiVersion.startsWith("monitoring.coreos.com/"));
   expect(read.map(({ kind, metadata }) => [kind, metadata.labels?.release])).toEqual([
