@@ -14,7 +14,7 @@ const USAGE = `Usage:
   npm run -s admin -- organisation create --name N --admin-email E --admin-password P
       adds an organisation with its admin, and prints both as JSON
   npm run -s admin -- token --email E [--organisation ID]
-      prints an access token for a staff or a visitor; --organisation ID where visitors of several have the email
+      prints an access token for a staff member or a visitor; --organisation ID where visitors of several have the email
   npm run -s admin -- migrate
       brings the database up to date, and prints what it applied; it needs nothing but DATABASE_URL
 
@@ -22,13 +22,13 @@ It uses the database of the environment (DATABASE_URL, JWT_SECRET). On the embed
 
 class UsageError extends Error {}
 
-// Without these a container's only process wouldn't even hear a signal.
+// Without these listeners the only process of a container would ignore signals.
 process.on("SIGTERM", () => process.exit(143));
 process.on("SIGINT", () => process.exit(130));
 
 try {
   await run();
-  process.exit(0); // the embedded database would keep the process alive
+  process.exit(0); // The embedded database would keep the process alive.
 } catch (error) {
   const isTheirs = [UsageError, ConfigError, DataDirInUse, MigrationError, NotConnected].some(
     (type) => error instanceof type,

@@ -27,16 +27,16 @@ import { openStoragePart } from "./store/part.ts";
 import { newMessageId } from "./store/store.ts";
 import { createWelcome } from "./welcome.ts";
 
-/** Every part may use these. */
+/** Shared by all parts. */
 export type Base = {
   config: Config;
   metrics: Metrics;
   log: FastifyBaseLogger;
-  /** Makes what counts and logs the failures of a part. */
+  /** Creates the function that counts and logs the failures of a part. */
   fault: (part: string) => Fault;
 };
 
-/** Puts the service together. It listens when it has started. */
+/** Assembles the service. It listens after the start. */
 export async function buildApp(base: Base): Promise<Parts> {
   const { config, metrics, log, fault } = base;
   const storage = await openStoragePart(base);
@@ -83,7 +83,7 @@ export async function buildApp(base: Base): Promise<Parts> {
   });
   const listening = createListening(servers, base);
 
-  /** They start and drain in this order, and stop in the opposite one. */
+  /** The parts start and drain in this order, and stop in the reverse order. */
   return joinParts([
     storage,
     redis,

@@ -8,7 +8,9 @@ import { createLog } from "./platform/log/log.ts";
 import { createShutdown } from "./platform/shutdown.ts";
 
 const signals = ["SIGTERM", "SIGINT"] as const;
-/** Before the service runs there is nothing to stop. Without a listener a container's only process ignores signals. */
+/**
+ * Before the service runs there is nothing to stop. Without a listener the only process of a container ignores signals.
+ */
 const endAtOnce = (signal: NodeJS.Signals) => process.exit(signal === "SIGINT" ? 130 : 143);
 for (const signal of signals) process.on(signal, endAtOnce);
 
@@ -23,7 +25,7 @@ async function start(config: Config): Promise<void> {
   const { log, flush } = createLog(config);
   const metrics = createMetrics();
   const app = await buildApp({ config, metrics, log, fault: createFaults(metrics, log) });
-  // Before the first line that says that the service runs: from then on it may be stopped.
+  // Before the line that says the service runs, because a stop signal may follow it at once.
   const stop = createShutdown(app, { drainMs: config.drainMs, log, flush });
   guardProcess({ metrics, log, stop: (code) => void stop("uncaughtException", code) });
   for (const signal of signals) process.off(signal, endAtOnce).on(signal, () => void stop(signal));

@@ -1,33 +1,35 @@
 import type { Cluster, Redis } from "ioredis";
 
-/** How many may fail within `windowMs`, and how many may be under way at once. */
+/** The most failures within `windowMs`, and the most attempts at once. */
 export type Limit = { maxFailed: number; maxAtOnce: number; windowMs: number };
 export type Outcome = "failed" | "forgiven" | "uncounted";
 export type Entry = "entered" | "full" | { lockedForMs: number };
 
 /**
- * Counts failed attempts for a key, such as an email, and those under way: together never more than may fail, so that
- * guesses made at the same moment can't exceed the limit, and attempts that succeed don't use it up.
+ * Counts failed and running attempts for a key, such as an email. Together they never exceed the limit of failures, so
+ * that simultaneous guesses can't exceed it. Successful attempts don't use it up.
  */
 export interface Attempts {
-  /** "full": as many are under way as may be; the caller tries again. An attempt that never ends counts for a minute. */
+  /**
+   * "full": no more attempts may run at once; the caller tries again. An attempt that never ends counts for a minute.
+   */
   enter(key: string, attempt: string, limit: Limit): Promise<Entry>;
-  /** Ends an attempt: it is counted, or it forgives all that failed before, or nothing changes. */
+  /** Ends an attempt: counts it, or forgives all earlier failures, or changes nothing. */
   leave(key: string, attempt: string, outcome: Outcome, limit: Limit): Promise<void>;
 }
 
-/** Longer than an attempt takes. */
+/** Longer than any attempt takes. */
 const LEASE_MS = 60_000;
 const SWEEP_MS = 60_000;
 
 type State = { failed: number; ends: number; tries: Map<string, number> };
 
-/** For a single process, and for as long as Redis is away. */
+/** For a single process, and while Redis is away. */
 export function createMemoryAttempts(now: () => number = Date.now): Attempts {
   const states = new Map<string, State>();
   let sweepAt = 0;
 
-  /** As it is now, without what has ended. */
+  /** The present state, without expired parts. */
   function read(key: string): State {
     const state = states.get(key) ?? { failed: 0, ends: 0, tries: new Map<string, number>() };
     if (state.ends <= now()) state.failed = 0;
@@ -66,7 +68,7 @@ export function createMemoryAttempts(now: () => number = Date.now): Attempts {
   };
 }
 
-/** The state as JSON, without what has ended; by Redis's clock. `WRITE` keeps it no longer than it says something. */
+/** Reads the state from JSON, without expired parts, by Redis's clock. `WRITE` keeps it until its last part expires. */
 const READ = `local time = redis.call('TIME'); local now = time[1] * 1000 + math.floor(time[2] / 1000)
   local state = cjson.decode(redis.call('GET', KEYS[1]) or '{"failed":0,"ends":0,"tries":{}}')
   if state.ends <= now then state.failed = 0 end
@@ -78,8 +80,8 @@ const WRITE = `local last = state.failed > 0 and state.ends or now
   for _, ends in pairs(state.tries) do last = math.max(last, ends) end
   if last > now then redis.call('SET', KEYS[1], cjson.encode(state), 'PX', last - now) else redis.call('DEL', KEYS[1]) end`;
 
-// KEYS[1] the state; ARGV attempt, most that may fail, most at once, lease in ms.
-// Answers 0 when it has entered, -1 when it is full, else the ms until the lock ends.
+// KEYS[1] the state; ARGV attempt, most failures, most at once, lease in ms. Answers 0 if it has entered and -1 if it
+// is full. Otherwise it answers the ms until the lock ends.
 const ENTER = `${READ}
   local maxFailed = tonumber(ARGV[2])
   if state.failed >= maxFailed then return state.ends - now end
@@ -104,7 +106,7 @@ type Scripts = {
   attemptLeave(key: string, attempt: string, outcome: Outcome, windowMs: number): Promise<number>;
 };
 
-/** Shared by all processes. Each of its keys begins with `prefix`. */
+/** Shared by all processes. All its keys begin with `prefix`. */
 export function createRedisAttempts(redis: Redis | Cluster, prefix: string): Attempts {
   redis.defineCommand("attemptEnter", { numberOfKeys: 1, lua: ENTER });
   redis.defineCommand("attemptLeave", { numberOfKeys: 1, lua: LEAVE });

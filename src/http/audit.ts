@@ -3,16 +3,16 @@ import type { Staff } from "../contract/models.ts";
 import type { Clients } from "../platform/net/client-address.ts";
 
 type Changed = {
-  /** Whose account it is. */
+  /** The id of the changed account. */
   target: string;
   organisation: string;
-  /** The names of the changed fields. The values of names and passwords don't go into a log. */
+  /** The names of the changed fields. Values of names and passwords must not be logged. */
   fields?: string[];
-  /** The old and the new value of the fields that decide about rights. */
+  /** The old and the new value of fields that decide about rights. */
   role?: { from?: number; to: number };
   disabled?: boolean;
 };
-/** Logs one line about an account that was made or changed: who did it, to whom, what, and from which address. */
+/** Logs one line about a created or changed account: who did it, to which account, what, and from which address. */
 export type Audit = (request: FastifyRequest, what: keyof typeof sentences, changed: Changed) => void;
 
 const sentences = {
@@ -31,7 +31,7 @@ export function createAudit(clients: Pick<Clients, "addressOf">): Audit {
   };
 }
 
-/** The fields that differ between the two, and the password when it was set: neither of the two shows it. */
+/** The fields that differ, and `password` if it was set. Neither account shows it. */
 export function changesOf(
   before: Staff,
   after: Staff,

@@ -9,7 +9,7 @@ declare module "fastify" {
   }
 }
 
-/** An `onRequest` hook: a bad token is refused before anything else of the request is looked at. */
+/** An `onRequest` hook: it refuses a bad token before any other check. */
 export const requireUser = (tokens: Tokens) => async (request: FastifyRequest) => {
   request.account = await tokens.authenticate(request.headers.authorization);
 };

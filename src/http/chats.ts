@@ -52,7 +52,9 @@ const ListedChat = Type.Object(
   {
     room: Room,
     user: Visitor,
-    staff: Type.Union([SeenStaff, Type.Null()], { description: "who serves the chat, or served it last" }),
+    staff: Type.Union([SeenStaff, Type.Null()], {
+      description: "the staff member who serves the chat, or served it last",
+    }),
     status: ChatStatus,
     claimed_at: nullableTime,
     closed_at: nullableTime,
@@ -60,13 +62,15 @@ const ListedChat = Type.Object(
   { title: "Chat" },
 );
 
-/** Staff see their organisation, a visitor his own chats; the rest doesn't exist for them. */
+/** Staff see their organisation's chats, and visitors their own. For others a chat doesn't exist. */
 const scopeOf = ({ kind, organisationId, user }: Account) => ({
   organisationId,
   ...(kind === "visitor" && { visitorId: user.id }),
 });
 
-/** Pages of messages are large: PostgreSQL takes some 20 ms for one. Nobody keeps it, or other readers, from their work. */
+/**
+ * Limits pages of messages, because PostgreSQL takes some 20 ms for a large page. Other work must not wait for readers.
+ */
 const PAGES = { atOnce: 3, waiting: 100 };
 
 type Context = { lists: Lists; tokens: Tokens; show: ShowToVisitor };
@@ -85,7 +89,7 @@ export function chatRoutes(http: HttpServer, { lists, tokens, show }: Context): 
           security,
           operationId: "listChats",
           summary: "Chats, newest first",
-          description: "Staff: the organisation's; a visitor: his own.",
+          description: "Staff: the organisation's chats; a visitor: their own.",
         },
         querystring: Type.Object({ status: Statuses, visitor_id: VisitorId, after_id: AfterId, limit: Limit }),
         response: answers(200, Listed(ListedChat), 401),
@@ -154,7 +158,7 @@ export function chatRoutes(http: HttpServer, { lists, tokens, show }: Context): 
 const query = (values: Record<string, number>) =>
   new URLSearchParams(Object.entries(values).map(([name, value]): [string, string] => [name, String(value)]));
 
-/** Counts an answer among the bytes that wait for clients, until its client has read it or disconnects. */
+/** Counts an answer among the unread bytes, until its client has read it or disconnects. */
 function countUnread(response: ServerResponse, payload: string): void {
   const size = Buffer.byteLength(payload);
   const backlog = createBacklog({

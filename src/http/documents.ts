@@ -6,14 +6,16 @@ import { completeOpenApi } from "./openapi.ts";
 import type { HttpServer } from "./server.ts";
 
 const tags = [
-  { name: "Access tokens", description: "Log in: the token opens the socket, and all calls that need one." },
-  { name: "Chats", description: "What was written, beyond what the socket's snapshots have." },
-  { name: "Probes", description: "What an orchestrator and Prometheus ask." },
+  { name: "Access tokens", description: "Log in to get a token for the socket, and for all calls that need one." },
+  { name: "Chats", description: "Messages beyond the socket's snapshots." },
+  { name: "Probes", description: "For an orchestrator and Prometheus." },
   { name: "Staff", description: "Agents, supervisors and admins." },
   { name: "Visitors", description: "People on the web site." },
 ];
 
-/** Both documents and the page, from the schemas that requests and events are checked with. To be called before the routes. */
+/**
+ * Adds both documents and the page, made from the schemas that check requests and events. Call it before the routes.
+ */
 export async function registerDocuments(http: HttpServer): Promise<void> {
   await http.register(swagger, {
     openapi: {
@@ -42,7 +44,7 @@ export async function registerDocuments(http: HttpServer): Promise<void> {
   await http.register(swaggerUi, {
     routePrefix: "/docs",
     staticCSP: true,
-    // Otherwise a browser asks for the page's parts by https, and stays blank where the service is reached by http.
+    // Otherwise browsers would load the page's parts by https, and show nothing where the service is reached by http.
     transformStaticCSP: (policy) => policy.replace(" upgrade-insecure-requests;", ""),
   });
   const hidden = { schema: { hide: true } };

@@ -1,9 +1,9 @@
 import type { Bus } from "../platform/redis/bus.ts";
 import { remember } from "../platform/remember.ts";
 
-/** An address from which somebody has logged in is this person's own for so long. */
+/** How long an address stays known after a login from it. */
 const KNOWN_FOR_S = 14 * 24 * 3600;
-/** So many a process remembers by itself, for as long as Redis is away; the newest. */
+/** The most logins that a process remembers while Redis is away. It keeps the newest. */
 const MAX_REMEMBERED = 10_000;
 
 export type KnownAddresses = {
@@ -12,7 +12,7 @@ export type KnownAddresses = {
   add(login: string): Promise<void>;
 };
 
-/** From where people have logged in lately: on any process, or, without Redis, on this one. Nothing fails without Redis. */
+/** Remembers the addresses of recent logins: of all processes, or of this one while Redis is away. Never rejects. */
 export function createKnownAddresses(redis: Bus["redis"] | undefined): KnownAddresses {
   const own = new Map<string, number>();
   const keyOf = (login: string) => `known-login:${login}`;

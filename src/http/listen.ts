@@ -4,19 +4,23 @@ import type { HttpServer } from "./server.ts";
 
 export type Listening = {
   port: number;
-  /** What a browser on this machine opens. */
+  /** The URL for a browser on this machine. */
   url: string;
-  /** Takes no more connections on the addresses beyond the HTTP server's own. */
+  /** Stops listening on the addresses beyond the HTTP server's own. */
   close(): void;
 };
 
-/** IPv4 first: every machine has it; many containers have no IPv6, and many hosts files give `localhost` only one of them. */
+/**
+ * IPv4 first, because every machine has it. Many containers have no IPv6, and many hosts files give `localhost` one
+ * address.
+ */
 const LOOPBACKS = ["127.0.0.1", "::1"];
 
 /**
- * Listens on this host and port. `localhost` is all loopback addresses of the machine, since clients may try either;
- * the connections of all of them are served by the one HTTP server, and so by Socket.IO too.
- * @throws the system's error when the port is taken on one of the addresses, or the host isn't this machine's
+ * Listens on this host and port. `localhost` means all loopback addresses of the machine, because clients may try any
+ * of them. The one HTTP server, and so Socket.IO, serves the connections of all.
+ * @throws the system's error when the port is in use on one of the addresses
+ * @throws the same when the host isn't this machine's
  */
 export async function listen(http: HttpServer, host: string, wantedPort: number): Promise<Listening> {
   const [first, ...others] = host === "localhost" ? LOOPBACKS : [host];
@@ -31,7 +35,7 @@ export async function listen(http: HttpServer, host: string, wantedPort: number)
       await once(server.listen(port, other), "listening");
       servers.push(server);
     } catch (error) {
-      // A port that the system chose for the first address may be taken on the other one, which nobody was promised.
+      // A port that the system chose for the first address may be in use on the other. Nobody expects it there.
       if ((error as NodeJS.ErrnoException).code === "EADDRINUSE" && wantedPort !== 0) throw error;
     }
   }
@@ -44,7 +48,7 @@ export async function listen(http: HttpServer, host: string, wantedPort: number)
   };
 }
 
-/** In a URL an IPv6 address stands in brackets, and the % in front of its zone is escaped. */
+/** In a URL an IPv6 address is in brackets, and the % before its zone is escaped. */
 export function urlOf(host: string, port: number): string {
   const isEverywhere = host === "0.0.0.0" || host === "::";
   const shown = isIPv6(host) ? `[${host.replace("%", "%25")}]` : host;

@@ -8,7 +8,7 @@ import type { HttpServers } from "./servers.ts";
 
 type Options = { config: Pick<Config, "host" | "port" | "metricsPort">; log: FastifyBaseLogger };
 
-/** Lets clients connect; at the stop no new ones come in. `where` answers the port and URL, once it has started. */
+/** Accepts clients, and refuses new ones from the stop on. `where` answers port and URL after the start. */
 export function createListening(
   { http, inside }: Pick<HttpServers, "http" | "inside">,
   { config, log }: Options,
@@ -41,7 +41,7 @@ export function createListening(
   };
 }
 
-/** The variable that keeps the process from listening, and why; null when it is none. */
+/** The variable that keeps the process from listening, and why; null if no variable does. */
 function whyNotListening(
   { code, message }: NodeJS.ErrnoException,
   { name, port, host }: { name: string; port: number; host: string },

@@ -6,31 +6,33 @@ import { createTurns } from "../platform/turns.ts";
 import { type Attempts, createMemoryAttempts, createRedisAttempts, type Limit, type Outcome } from "./attempts.ts";
 import { createKnownAddresses } from "./known-addresses.ts";
 
-/** Failed logins within 15 minutes: enough for a forgetful person, or an office behind one address; too few to guess. */
+/**
+ * Failed logins within 15 minutes: enough for a forgetful person or an office behind one address; too few for guessing.
+ */
 const WINDOW_MS = 15 * 60_000;
 const PER_EMAIL: Limit = { maxFailed: 10, maxAtOnce: 10, windowMs: WINDOW_MS };
-/** Fewer at once than may fail: the others of the process don't wait behind one address. */
+/** Fewer at once than failures, so that one address doesn't delay all others of the process. */
 const PER_ADDRESS: Limit = { maxFailed: 100, maxAtOnce: 20, windowMs: WINDOW_MS };
-/** A login waits while as many are under way as may be: a shift that starts at nine gets in. */
+/** How long a login waits for its turn. So a whole shift that starts at nine gets in. */
 const WAIT_MS = 30_000;
 const LOOK_AGAIN_MS = 50;
-/** So many wait at most, on a process, for one address or email. */
+/** The most logins that wait on a process, for one address or email. */
 const MAX_WAITING = 500;
 
 export type LoginLimits = {
   /**
-   * Runs a login; null is a failed one.
-   * @param account whose it would be, whether there is such an account or not
-   * @throws Refusal tooManyLogins, whether the password would have been right or not; busy, when its turn doesn't come
+   * Runs a login. Null means that it failed.
+   * @param account the account of the login, whether it exists or not
+   * @throws Refusal tooManyLogins, independent of the password; busy, when its turn doesn't come in time
    */
   attempt<T>(account: string, address: string, login: () => Promise<T | null>): Promise<T | null>;
 };
 
 /**
- * Counts what has failed. As many are tried at once as may still fail, so that a hundred guesses at once aren't all let
- * through; the others wait until it is known what became of those. Shared by all processes; while Redis is away each counts
- * for itself. An address from which an email's owner has logged in lately is counted apart from all others:
- * guesses from elsewhere don't lock the owner out there.
+ * Counts failed logins. At most as many attempts run at once as may still fail. So a hundred simultaneous guesses
+ * don't all pass: the others wait for the results. All processes share the counts; while Redis is away each process
+ * counts for itself. An address from which an email's owner has logged in lately has a count of its own. So guesses
+ * from elsewhere don't lock out the owner there.
  */
 export function createLoginLimits(redis: Bus["redis"] | undefined): LoginLimits {
   const attempts = createAttempts(redis);
@@ -40,13 +42,13 @@ export function createLoginLimits(redis: Bus["redis"] | undefined): LoginLimits 
     refusal: () => new Refusal("busy"),
   });
 
-  /** Enters when there is room, in the order of those who came; returns what ends it. */
+  /** Enters in order of arrival, when there is room. Returns the function that ends the attempt. */
   async function enter(
     what: "email" | "address",
     key: string,
     limit: Limit,
   ): Promise<(outcome: Outcome) => Promise<void>> {
-    // Emails are anybody's text, and not for everybody's eyes.
+    // Emails may be any text, and are personal data.
     const hashed = `{${createHash("sha256").update(`${what} ${key}`).digest("base64url").slice(0, 22)}}`;
     const attempt = randomUUID();
     const until = performance.now() + WAIT_MS;
@@ -73,7 +75,7 @@ export function createLoginLimits(redis: Bus["redis"] | undefined): LoginLimits 
       const leave = (ofEmail: Outcome, ofAddress: Outcome) =>
         Promise.all([leaveEmail(ofEmail), leaveAddress(ofAddress)]);
       const result = await login().catch(async (error: unknown) => {
-        // It could not be checked, which is no failed login.
+        // The password couldn't be checked, so the login didn't fail.
         await leave("uncounted", "uncounted");
         throw error;
       });
@@ -90,7 +92,7 @@ function createAttempts(redis: Bus["redis"] | undefined): Attempts {
   const shared = createRedisAttempts(redis, "failed-login:");
   return {
     enter: (...args) => shared.enter(...args).catch(() => memory.enter(...args)),
-    // Redis may have become unreachable, or come back, since the attempt entered.
+    // Redis may have become unreachable or come back since the attempt entered.
     async leave(...[key, attempt, outcome, limit]) {
       const isCounted = await shared.leave(key, attempt, outcome, limit).then(
         () => outcome === "failed",

@@ -35,7 +35,7 @@ const LoggedIn = <T extends typeof Staff | typeof Visitor>(user: T) =>
   Type.Object({ user, access_token: Type.String() }, { title: `${(user as { title?: string }).title}Login` });
 const tags = ["Access tokens"];
 
-/** The three ways to an access token. */
+/** The three routes that give an access token. */
 export function loginRoutes(http: HttpServer, { accounts, tokens, clients, limits, config, metrics }: Context): void {
   function countRefused(kind: "staff" | "visitor", refusal: Refusal): Refusal {
     metrics.loginsRefused.inc({ kind, reason: refusal.code });
@@ -44,8 +44,8 @@ export function loginRoutes(http: HttpServer, { accounts, tokens, clients, limit
   }
 
   /**
-   * A wrong email, a wrong password and a disabled user are the same refusal, after the same time.
-   * @param namespace within which an email is somebody's: failed logins are counted for both
+   * A wrong email, a wrong password and a disabled user get the same refusal after the same time.
+   * @param namespace the scope of the email; both together are the key of failed logins
    */
   async function logIn(
     kind: "staff" | "visitor",
@@ -91,7 +91,7 @@ export function loginRoutes(http: HttpServer, { accounts, tokens, clients, limit
     },
     async ({ body, raw }) => {
       const { email, organisation_id: asked } = body;
-      // As many guesses for an email that nobody has: which organisation has it stays unknown.
+      // Counts guesses for unknown emails in the same way. So nobody can find out which organisation has an email.
       const organisationId =
         asked === undefined ? await accounts.oldestOrganisation() : await existing(accounts, asked);
       return logIn("visitor", `visitor:${organisationId}`, body, clients.addressOf(raw), async () => {
@@ -105,7 +105,7 @@ export function loginRoutes(http: HttpServer, { accounts, tokens, clients, limit
     {
       config: newVisitorsLimit(config.rateLimit),
       schema: {
-        ...{ tags, operationId: "createAnonymousVisitor", summary: "Makes an anonymous visitor" },
+        ...{ tags, operationId: "createAnonymousVisitor", summary: "Creates an anonymous visitor" },
         body: Type.Object(
           { name: Name, organisation_id: OrganisationId },
           { title: "AnonymousLogin", examples: [{ name: "Vera" }] },

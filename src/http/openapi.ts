@@ -11,7 +11,7 @@ type Operation = {
 };
 type Document = { components?: object; paths?: object };
 
-/** The refusals as the document names and explains them, one for each status; `example` is one of its sentences. */
+/** The names and explanations of refusals, one for each status. `example` is one of its sentences. */
 const refused: Record<number, { name: string; description: string; example: RefusalCode }> = {
   400: {
     name: "BadRequest",
@@ -42,18 +42,18 @@ const refused: Record<number, { name: string; description: string; example: Refu
   500: { name: "InternalError", description: "The service has a fault.", example: "internal" },
   503: {
     name: "Unavailable",
-    description: "The service can't answer now. Trying again is worth it.",
+    description: "The service can't answer now. Try again.",
     example: "unavailable",
   },
 };
 const EXAMPLE_REASON = "limit must be an integer from 1 to 100";
-/** Node or Fastify may answer these to any call, whatever the route does. */
+/** Node or Fastify may answer any call with these, independent of the route. */
 const ofEveryCall = [400, 408, 431, 500];
 const ofCallsWithBody = [413, 415];
 
 /**
- * Completes the document that @fastify/swagger has made of the routes: named schemas, named refusals, the statuses that
- * every call may be answered, and calls without a token marked as such.
+ * Completes the document that @fastify/swagger has created from the routes. It adds named schemas, named refusals and
+ * the statuses of every call, and marks calls without a token.
  */
 export function completeOpenApi(document: Document): object {
   const { schemas, refer } = createSchemaNames();
@@ -76,7 +76,9 @@ export function completeOpenApi(document: Document): object {
   return { ...document, components: { ...document.components, schemas, responses }, paths };
 }
 
-/** Swagger UI sends every parameter that has an `example`. An optional filter is left empty, and shows its example only. */
+/**
+ * Swagger UI sends every parameter that has an `example`. An optional filter stays empty, and only shows its example.
+ */
 function keepOptionalEmpty(parameter: Parameter): void {
   if (parameter.required || parameter.example === undefined) return;
   parameter.schema.examples = [parameter.example];

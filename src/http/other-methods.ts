@@ -4,15 +4,15 @@ import type { HttpServer } from "./server.ts";
 const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"] as const;
 
 /**
- * Watches which routes are made from now on. The returned function then answers every other method of their paths with
- * 405 and `Allow`, before a token or a body is looked at. They are routes themselves: only the router knows in how many
- * ways a path may be written.
+ * Watches which routes are added from now on. The returned function then adds routes for all other methods of their
+ * paths. They answer 405 and `Allow`, before a token or a body is read. They must be routes, because only the router
+ * knows all forms of a path.
  */
 export function watchMethods(http: HttpServer): () => void {
   const known = new Map<string, Set<string>>();
   let isWatching = true;
   http.addHook("onRoute", function ({ method, url }) {
-    // The pages' plugin makes its routes in a scope of its own, some of them for all paths below one.
+    // The pages' plugin adds its routes in its own scope, some of them for all paths below one.
     if (!isWatching || this !== http || url.includes("*")) return;
     const allowed = known.get(url) ?? new Set();
     for (const one of [method].flat()) allowed.add(one);

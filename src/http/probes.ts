@@ -24,16 +24,16 @@ const Ready = Type.Object(
       description: "none: a single process without Redis; down: the process goes on without it, until it is back",
     }),
     organisation: Type.Optional(
-      Type.Literal("none", { description: "there until an organisation is made: nobody can log in or write before" }),
+      Type.Literal("none", { description: "present until an organisation is created: nobody can log in before" }),
     ),
   },
   { title: "Ready" },
 );
 
 export type Readiness = {
-  /** Why this process may get no connections now, or how it is. */
+  /** Why this process must not get connections now, or its state. */
   state(): Promise<{ refusal: string } | Static<typeof Ready>>;
-  /** Asks the database anew; rejects when this process isn't ready. */
+  /** Asks the database again. Rejects when this process isn't ready. */
   check(): Promise<void>;
 };
 
@@ -42,7 +42,7 @@ function redisState(isUp: boolean | undefined): Static<typeof Ready>["redis"] {
   return isUp ? "up" : "down";
 }
 
-/** However many ask at once, one asks for all: probes have no limit, and must not take the database from everybody else. */
+/** Shares one query among all simultaneous callers. Probes have no limit, and must not use up the database. */
 function shared(ask: () => Promise<void>): () => Promise<void> {
   let asking: Promise<void> | null = null;
   return () => {
@@ -53,13 +53,13 @@ function shared(ask: () => Promise<void>): () => Promise<void> {
   };
 }
 
-/** How often a process that nobody probes asks the database: `chat_ready` must be true also without probes. */
+/** How often a process asks the database without a probe, so that `chat_ready` is always true. */
 export const READY_INTERVAL_MS = 5_000;
 
-/** Redis away is no reason to be taken out of service: everything still works. */
+/** A process stays ready while Redis is away, because everything still works. */
 export function createReadiness({ store, metrics, log, isDraining, isRedisUp }: Context): Readiness {
   let isReady = true;
-  /** Null until somebody has asked. Organisations are never removed: once there is one, nobody asks again. */
+  /** Null before the first check. Organisations are never deleted: after the first one is found, the check stops. */
   let hasOrganisation: boolean | null = null;
   metrics.ready.from(() => [{ labels: {}, value: isReady && !isDraining() ? 1 : 0 }]);
   const check = shared(async () => {
@@ -73,7 +73,7 @@ export function createReadiness({ store, metrics, log, isDraining, isRedisUp }: 
       if (!isReady) log.info({ event: "ready" }, "ready again: the database can be reached");
       isReady = true;
     } catch (error) {
-      // Said once: the one who asks most often needs no log.
+      // Logged once, because probes come often.
       if (isReady) log.warn({ event: "not_ready", err: error }, `not ready: ${explain(error)}`);
       isReady = false;
       throw error;
@@ -102,7 +102,7 @@ export function createReadiness({ store, metrics, log, isDraining, isRedisUp }: 
 
 const options = { config: { rateLimit: false } } as const;
 
-/** What Kubernetes and load balancers ask. */
+/** The routes for Kubernetes and load balancers. */
 export function probeRoutes(http: HttpServer, readiness: Readiness): void {
   http.get(
     "/livez",
@@ -136,7 +136,7 @@ export function probeRoutes(http: HttpServer, readiness: Readiness): void {
   );
 }
 
-/** What Prometheus asks. */
+/** The route for Prometheus. */
 export function metricsRoute(http: HttpServer, metrics: Metrics): void {
   http.get(
     "/metrics",

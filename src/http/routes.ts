@@ -31,11 +31,11 @@ type Options = {
   isDraining: () => boolean;
   metrics: Metrics;
   log: FastifyBaseLogger;
-  /** Called when a disabled user can't leave now. */
+  /** Called when the eviction of a disabled user fails. */
   onLeaveFault: (error: unknown) => void;
 };
 
-/** Adds all routes to the HTTP servers. After the start there can be no more. */
+/** Adds all routes to the HTTP servers. None can be added after the start. */
 export async function addRoutes({ http, inside, clients }: HttpServers, options: Options): Promise<Part> {
   const { config, store, tokens, bus, show, attendance, sockets, isDraining, metrics, log, onLeaveFault } = options;
   const { accounts, lists } = store;
@@ -58,7 +58,7 @@ export async function addRoutes({ http, inside, clients }: HttpServers, options:
   metricsRoute(inside ?? http, metrics);
   refuseOtherMethods();
   return {
-    // A check logs its own failure; `chat_ready` shows it.
+    // A check logs its own failure, and `chat_ready` shows it.
     timers: [{ everyMs: READY_INTERVAL_MS, work: readiness.check, onError: () => {} }],
     async start() {
       await Promise.all([http.ready(), inside?.ready()]);

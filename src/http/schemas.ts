@@ -2,9 +2,9 @@ import Type, { type TSchema } from "typebox";
 import { ID_PATTERN } from "../contract/models.ts";
 import { demoIds } from "../identity/demo.ts";
 
-/** What requests are made of; `expected` is what an error says after "must be". */
+/** The fields of requests. `expected` completes the error "must be …". */
 const someText = (maxLength: number) =>
-  // PostgreSQL's texts can hold neither a NUL nor half of a character.
+  // PostgreSQL's texts can contain neither NUL nor half of a character.
   Type.String({
     minLength: 1,
     maxLength,
@@ -14,7 +14,7 @@ const someText = (maxLength: number) =>
 
 export const Name = someText(200);
 export const Email = Type.String({
-  // Phones add a blank behind what they complete.
+  // Phones add a space after a completed word.
   pattern: "^[ \\t\\u00a0]*[^\\s\\u0000\\ud800-\\udfff]{1,254}[ \\t\\u00a0]*$",
   expected: "a text without spaces, at most 254 characters",
 });
@@ -30,7 +30,7 @@ export const OrganisationId = Type.Optional(
 );
 export const IdParam = (description: string, example: string) =>
   Type.Object({ id: Type.String({ description, examples: [example] }) });
-/** For a list: the page that begins after this one. */
+/** For a list: the page after this item. */
 export const AfterId = Type.Optional(
   Type.String({
     pattern: ID_PATTERN,
@@ -42,7 +42,7 @@ export const AfterId = Type.Optional(
 export const Limit = Type.Integer({ minimum: 1, maximum: 100, default: 15, expected: "an integer from 1 to 100" });
 
 export const ErrorBody = Type.Object(
-  // No literal: some generators make code of it that doesn't compile.
+  // Not a literal: some generators create code from it that doesn't compile.
   { result: Type.Boolean({ description: "always false", examples: [false] }), error_message: Type.String() },
   { title: "Error", description: "refused: the sentence says why" },
 );
@@ -50,19 +50,19 @@ const Links = Type.Object(
   { next: Type.Union([Type.String(), Type.Null()], { description: "the next page, or null" }) },
   { title: "Links" },
 );
-/** `data` needs a title: the document names this answer after it. */
+/** `data` needs a title, because the document names the answer after it. */
 export const Single = <T extends TSchema & { title?: string }>(data: T) =>
   Type.Object({ data }, { title: `Single${data.title}` });
 export const Listed = <T extends TSchema & { title?: string }>(item: T) =>
   Type.Object({ data: Type.Array(item), links: Links }, { title: `${item.title}Page` });
 
-/** The answers of a route, for the OpenAPI document, which adds what every call may be answered (openapi.ts). */
+/** A route's answers for the OpenAPI document. openapi.ts adds the statuses of every call. */
 export const answers = <T extends TSchema>(success: 200 | 201, schema: T, ...errors: number[]) => ({
   [success]: schema,
   ...Object.fromEntries([...errors, 429, 503].map((status) => [status, ErrorBody])),
 });
 
-/** Cuts off the one item that was read beyond the page to see whether there is a next one. */
+/** Removes the item beyond the page, which was read to find out whether there is a next page. */
 export function page<T>(items: T[], limit: number, nextUrl: (last: T) => URLSearchParams, path: string) {
   const data = items.slice(0, limit);
   const last = data.at(-1);

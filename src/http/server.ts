@@ -40,40 +40,39 @@ const HTTP_WINDOW_MS = 10_000;
 const HTTP_FACTOR = 10;
 
 /**
- * Each one makes a row that stays: in the long run, a fortieth of what is read. No lower, because an office or a mobile
- * carrier has thousands of people behind one address; what their chats may cost a pod is bounded in bytes elsewhere.
+ * Each one inserts a row that stays: in the long run, a fortieth of the limit of reads. It can't be lower, because an
+ * office or a mobile carrier has thousands of people behind one address. Other limits bound the bytes of their chats.
  */
 const NEW_VISITORS_WINDOW_MS = 600_000;
 const NEW_VISITORS_FACTOR = 150;
 
-/** A phone on a bad line needs some seconds for its headers, and up to a minute for 1 MB. */
+/** A phone with a bad connection needs some seconds for its headers, and up to a minute for 1 MB. */
 const HEADERS_WITHIN_MS = 15_000;
 const REQUEST_WITHIN_MS = 60_000;
 const TIMEOUTS_CHECKED_MS = 5_000;
 
-/** Fastify with everything that holds for every route: validation, errors, limits, CORS, metrics. */
+/** Creates Fastify with everything that all routes share: validation, errors, limits, CORS, metrics. */
 export async function createHttpServer({ config, clients, mayAsk, logger, metrics }: Options): Promise<HttpServer> {
   const http = Fastify({
     loggerInstance: logger,
     bodyLimit: 1_000_000,
     trustProxy: clients.isTrusted,
     forceCloseConnections: "idle",
-    // Who sends slowly, or nothing, holds a connection no longer than that; what he waits for (a poll's answer, say) may
-    // take as long as it does.
+    // Closes connections of clients that send slowly or nothing. Answers may take longer, for example of a poll.
     requestTimeout: REQUEST_WITHIN_MS,
     http: {
       headersTimeout: HEADERS_WITHIN_MS,
       connectionsCheckingInterval: TIMEOUTS_CHECKED_MS,
       ServerResponse: SecureResponse,
-      // To anything else that a client offers, such as HTTP/2, the answer is that of HTTP/1.
+      // Ignores all other upgrades, such as HTTP/2, and answers by HTTP/1.
       shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === "websocket",
     },
     clientErrorHandler: refuseUnreadable,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: "request" }),
     genReqId: requestIdOf,
-    // No limit of its own: a path that long is no id, which is for the route to say, after the token.
+    // No length limit here: the route refuses such an id itself, after the token check.
     routerOptions: { maxParamLength: 100_000 },
-    // What Fastify refuses before there is a route, such as a path that can't be decoded.
+    // Handles requests that Fastify refuses before routing, for example undecodable paths.
     frameworkErrors: refuse,
   }).withTypeProvider<TypeBoxTypeProvider>();
 
@@ -86,10 +85,10 @@ export async function createHttpServer({ config, clients, mayAsk, logger, metric
       return { error: new Refusal("invalidRequest", { why: whyInvalid(schema, [...compiled.Errors(value)][0]) }) };
     };
   });
-  // Content goes out to the letter; that no other field does is seen to where rows are read.
+  // Content must stay unchanged. Reading a row already removes all internal fields.
   http.setSerializerCompiler(() => JSON.stringify);
 
-  // What `fetch` calls a text, and would be refused for its form only.
+  // `fetch` sends strings as text/plain, which Fastify would refuse because of the type alone.
   http.removeContentTypeParser("text/plain");
 
   http.setErrorHandler(refuse);
@@ -98,7 +97,7 @@ export async function createHttpServer({ config, clients, mayAsk, logger, metric
   });
   http.addHook("onRequest", async (request, reply) => {
     reply.header(REQUEST_ID_HEADER, request.id);
-    // The browser refuses, not the service: here the site is only logged.
+    // Only logs the site: the browser refuses it, not the service.
     mayAsk(request.raw);
   });
   http.addHook("onResponse", async (request, reply) => {
@@ -121,7 +120,7 @@ export async function createHttpServer({ config, clients, mayAsk, logger, metric
   return http;
 }
 
-/** The same for those inside only: Prometheus and probes ask from few addresses, and no web page asks at all. */
+/** The same for inside clients. Prometheus and probes use few addresses, and no web page sends such requests. */
 export const createInsideServer = (options: Omit<Options, "config" | "mayAsk">): Promise<HttpServer> =>
   createHttpServer({
     ...options,
@@ -129,19 +128,19 @@ export const createInsideServer = (options: Omit<Options, "config" | "mayAsk">):
     config: { corsOrigins: false, rateLimit: { perSecond: 0, burst: 1 } },
   });
 
-/** A route's own limit, instead of the one for all: how many visitors an address may make. */
+/** A route's own limit instead of the general one: how many visitors an address may create. */
 export const newVisitorsLimit = ({ perSecond }: Config["rateLimit"]) => ({
   rateLimit: { max: NEW_VISITORS_FACTOR * perSecond, timeWindow: NEW_VISITORS_WINDOW_MS },
 });
 
-/** Both of Fastify's places for errors call it, and type their replies differently. */
+/** Fastify calls it in two places, with differently typed replies. */
 type AnyReply = {
   code(status: number): { send(body: never): unknown };
   removeHeader(name: string): unknown;
   header(name: string, value: string | number): unknown;
 };
 
-/** Of what is refused before there is a route, there is no `routeOptions`. */
+/** Requests that are refused before routing have no `routeOptions`. */
 type AnyRequest = {
   id: string;
   log: FastifyBaseLogger;
@@ -152,14 +151,14 @@ type AnyRequest = {
 
 function refuse(error: unknown, request: AnyRequest, reply: AnyReply): void {
   const refusal = toRefusal(asRefusal(error), request.log, () => aboutRequest(request));
-  // Fastify would close the connection after a 413: a client still sending gets a reset, and never sees the answer.
+  // Fastify would close the connection after a 413. A client that still sends would get a reset and lose the answer.
   reply.removeHeader("connection");
   reply.header(REQUEST_ID_HEADER, request.id);
   if (refusal.retryAfterS !== undefined) reply.header("Retry-After", refusal.retryAfterS);
   reply.code(refusal.status).send({ result: false, error_message: refusal.message } as never);
 }
 
-/** For the log: whose request it is, and the route, as a path may have anything in it. */
+/** For the log: the user and the route. The path itself may contain anything. */
 function aboutRequest({ method, routeOptions, account }: AnyRequest): object {
   return {
     event: `${method} ${routeOptions?.url ?? "none"}`,
@@ -167,7 +166,7 @@ function aboutRequest({ method, routeOptions, account }: AnyRequest): object {
   };
 }
 
-/** What Node refuses before there is a request. Not a fault, and nobody's in particular: it isn't logged. */
+/** Handles requests that Node can't parse. They aren't logged: they are no fault, and have no user. */
 function refuseUnreadable({ code }: { code?: string | undefined }, socket: Socket): void {
   const refusal = new Refusal(
     ({ ERR_HTTP_REQUEST_TIMEOUT: "tooSlow", HPE_HEADER_OVERFLOW: "headersTooLarge" } as const)[code ?? ""] ??
@@ -176,7 +175,7 @@ function refuseUnreadable({ code }: { code?: string | undefined }, socket: Socke
   answerRaw(socket, refusal.status, { result: false, error_message: refusal.message });
 }
 
-/** Fastify's own errors that are the client's fault. */
+/** Translates Fastify's own errors that the client caused. */
 function asRefusal(error: unknown): unknown {
   const { code, statusCode, message } = error as { code?: string; statusCode?: number; message?: string };
   if (error instanceof Refusal) return error;
@@ -185,12 +184,12 @@ function asRefusal(error: unknown): unknown {
   if (code?.startsWith("FST_") && statusCode !== undefined && statusCode < 500) {
     return new Refusal("invalidRequest", { why: (message ?? "").replace(/\.$/, "") });
   }
-  // What secure-json-parse and the JSON parser throw.
+  // Thrown by secure-json-parse and the JSON parser.
   if (statusCode === 400) return new Refusal("invalidRequest", { why: "the body isn't valid JSON" });
   return error;
 }
 
-/** What a body has beside would be kept until it is answered: a login that waits for its turn, with 1 MB of JSON, took 10 MB. */
+/** Drops unknown fields of a body. Waiting requests would keep them: a login with 1 MB of JSON took 10 MB. */
 const onlyFieldsOf = (schema: TObject, body: object): object =>
   Object.fromEntries(Object.entries(body).filter(([name]) => Object.hasOwn(schema.properties, name)));
 

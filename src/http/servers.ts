@@ -8,13 +8,13 @@ import { createHttpServer, createInsideServer, type HttpServer } from "./server.
 
 export type HttpServers = {
   http: HttpServer;
-  /** The server of METRICS_PORT; null when metrics and probes are on the port of everything else. */
+  /** The server of METRICS_PORT; null when metrics and probes are on the same port as everything else. */
   inside: HttpServer | null;
   clients: Clients;
   mayAsk: OriginCheck;
 };
 
-/** Makes the HTTP servers. They have no routes yet, and don't listen. */
+/** Creates the HTTP servers. They have no routes yet, and don't listen. */
 export async function createServers({
   config,
   metrics,

@@ -14,9 +14,9 @@ type Context = {
   accounts: Accounts;
   tokens: Tokens;
   audit: Audit;
-  /** A staff was disabled: he leaves at once, everywhere. */
+  /** Called after a staff member was disabled: they leave at once, everywhere. */
   onDisabled: (staff: Staff) => Promise<void>;
-  /** A staff has another role: his connections must learn it. */
+  /** Called after a staff member got another role: their connections must get it. */
   onNewRole: (staff: Staff) => void;
 };
 
@@ -36,7 +36,7 @@ export function userRoutes(http: HttpServer, { accounts, tokens, audit, onDisabl
           tags,
           security,
           operationId: "createStaff",
-          summary: "Adds a staff to the caller's organisation",
+          summary: "Adds a staff member to the caller's organisation",
           description: "Admins and supervisors; only roles below their own, an admin also admins.",
         },
         body: Type.Object(
@@ -61,7 +61,7 @@ export function userRoutes(http: HttpServer, { accounts, tokens, audit, onDisabl
       if (!mayManage(caller.user, roleId)) throw new Refusal("notAllowed");
       const passwordHash = await hashPassword(password);
       const { organisationId } = caller;
-      // That took its time.
+      // The hash took a while, so read the caller again.
       const current = await accounts.byId("staff", caller.user.id);
       if (current?.kind !== "staff" || current.user.disabled || !mayManage(current.user, roleId))
         throw new Refusal("notAllowed");
@@ -81,11 +81,11 @@ export function userRoutes(http: HttpServer, { accounts, tokens, audit, onDisabl
           tags,
           security,
           operationId: "changeStaff",
-          summary: "Changes a staff",
+          summary: "Changes a staff member",
           description:
-            "As above; everybody may change his own names and password. A disabled staff's connections are closed.",
+            "As above. Everybody may change their own names and password. The connections of disabled staff are closed.",
         },
-        params: IdParam("the staff's id", demoIds.robin),
+        params: IdParam("the staff member's id", demoIds.robin),
         body: Type.Object(
           {
             full_name: Type.Optional(Name),
@@ -105,13 +105,13 @@ export function userRoutes(http: HttpServer, { accounts, tokens, audit, onDisabl
       const target = isId(request.params.id) ? await accounts.byId("staff", request.params.id) : null;
       if (target?.kind !== "staff" || target.organisationId !== caller.organisationId) throw new Refusal("notFound");
 
-      const may = (by: Staff, whom: Staff) => {
+      const may = (by: Staff, target: Staff) => {
         const isNew = {
-          role: role_id !== undefined && role_id !== whom.role_id,
-          state: disabled !== undefined && disabled !== whom.disabled,
+          role: role_id !== undefined && role_id !== target.role_id,
+          state: disabled !== undefined && disabled !== target.disabled,
         };
-        const isOwnAffair = whom.id === by.id && !isNew.role && !isNew.state;
-        return isOwnAffair || (mayManage(by, whom.role_id) && (role_id === undefined || mayManage(by, role_id)));
+        const isOwnAffair = target.id === by.id && !isNew.role && !isNew.state;
+        return isOwnAffair || (mayManage(by, target.role_id) && (role_id === undefined || mayManage(by, role_id)));
       };
       if (!may(caller.user, target.user)) throw new Refusal("notAllowed");
 
@@ -157,5 +157,5 @@ export function userRoutes(http: HttpServer, { accounts, tokens, audit, onDisabl
   );
 }
 
-/** Whom a staff may add or change: lower roles; an admin also admins. */
+/** Whether a staff member may add or change somebody with this role: a lower role, and an admin also admins. */
 const mayManage = (caller: Staff, roleId: number): boolean => caller.role_id === role.admin || caller.role_id < roleId;

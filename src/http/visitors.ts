@@ -31,7 +31,7 @@ export function visitorRoutes(http: HttpServer, { accounts, config, audit }: Con
     async (request, reply) => {
       const { name, email, password, organisation_id } = request.body;
       const organisationId = await organisationOrOldest(accounts, organisation_id);
-      // Before the expensive part; the insert has the last word.
+      // Saves the expensive hash in most cases. The insert checks it again.
       if ((await accounts.visitorsByEmail(email, organisationId)).length > 0) throw new Refusal("emailTaken");
       const passwordHash = await hashVisitorsPassword(password);
       const data = await accounts.createVisitor({ organisationId, name, email, passwordHash });

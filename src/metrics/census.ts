@@ -35,7 +35,7 @@ export function createCensus({ statistics, presence, clock, metrics, onFault }: 
   );
   metrics.queueOldest.from(() => {
     if (chats === null) return [];
-    // It goes on waiting between two looks.
+    // The oldest chat's waiting time grows between two censuses.
     return ifKnown(chats.queuedSince === null ? 0 : clock.secondsSince(chats.queuedSince));
   });
   metrics.onlineUsers.from(() =>

@@ -22,7 +22,7 @@ describe.each<[string, () => Attempts]>([
   ["one process", () => createMemoryAttempts()],
   ["Redis", () => createRedisAttempts(redis, "failed-login:")],
 ])("%s", (_, create) => {
-  test("as many are under way as may be, then as may still fail; nobody enters once all have failed", async () => {
+  test("at most the allowed number runs at once, then as many as may still fail; after that many failures nobody enters", async () => {
     const [attempts, key] = [create(), randomUUID()];
     expect(await attempts.enter(key, "1", limit)).toBe("entered");
     expect(await attempts.enter(key, "2", limit)).toBe("entered");
@@ -40,7 +40,7 @@ describe.each<[string, () => Attempts]>([
     expect(await attempts.enter(randomUUID(), "1", limit)).toBe("entered");
   });
 
-  test("what succeeds, or can't be judged, isn't counted; a success may forgive", async () => {
+  test("an attempt that succeeds or can't be judged isn't counted, and a success may forgive", async () => {
     const [attempts, key] = [create(), randomUUID()];
     for (let n = 0; n < 10; n++) {
       expect(await attempts.enter(key, `${n}`, limit)).toBe("entered");
@@ -53,7 +53,7 @@ describe.each<[string, () => Attempts]>([
     expect(await attempts.enter(key, "again", limit)).toBe("entered");
   });
 
-  test("a window ends, counted from the first failure", async () => {
+  test("a window is counted from the first failure", async () => {
     const [attempts, key, short] = [create(), randomUUID(), { ...limit, maxFailed: 1, windowMs: 100 }];
     await attempts.enter(key, "1", short);
     await attempts.leave(key, "1", "failed", short);
@@ -61,7 +61,7 @@ describe.each<[string, () => Attempts]>([
   });
 });
 
-test("an attempt whose process died is forgotten after a minute", async () => {
+test("an attempt of a dead process expires after a minute", async () => {
   let now = 1;
   const attempts = createMemoryAttempts(() => now);
   for (const attempt of ["1", "2"]) await attempts.enter("key", attempt, limit);
@@ -71,7 +71,7 @@ test("an attempt whose process died is forgotten after a minute", async () => {
   expect(await attempts.enter("key", "3", limit)).toBe("entered");
 });
 
-test("Redis keeps nothing longer than it says something", async () => {
+test("Redis keeps no key longer than it has a meaning", async () => {
   const [attempts, key] = [createRedisAttempts(redis, "failed-login:"), randomUUID()];
   await attempts.enter(key, "1", limit);
   expect(await redis.pttl(`failed-login:${key}`)).toBeGreaterThan(30_000);

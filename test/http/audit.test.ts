@@ -1,4 +1,4 @@
-// Who made or changed an account is one line in the log, at the default level, without names and passwords.
+// Each created or changed account is one line in the log, at the default level, without names and passwords.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { request, type Single } from "../support/http.ts";
 import { type Organisation, startWorld, tokenOf, type World } from "../support/world.ts";
@@ -17,7 +17,7 @@ const accountLines = () =>
     .filter((line) => line.includes('"event":"account"'))
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 
-test("made, changed, given a role, a password, disabled: who, whom, what, and from where", async () => {
+test("created, changed, new role, new password, disabled: the line has caller, account, change and address", async () => {
   const { admin, id } = organisation;
   const headers = { "X-Forwarded-For": "203.0.113.7" };
   const call = (line: string, body: object, token?: string) =>
@@ -32,7 +32,7 @@ test("made, changed, given a role, a password, disabled: who, whom, what, and fr
   await change({ disabled: true });
   const visitor = { name: "Vera Secret", email: email(), organisation_id: id, ...secret };
   const made = (await call("POST /visitors", visitor)).body.data.id;
-  // What is refused changes nothing, nor does a form that is sent back as it was.
+  // A refused request changes nothing, nor does a form with the same values.
   await change({});
   await change({ full_name: "Ada Altered", role_id: 2, disabled: true });
   await call("POST /users", person, tokenOf(admin));

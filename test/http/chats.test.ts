@@ -10,14 +10,14 @@ let team: Organisation;
 let other: Organisation;
 let vera: Visitor;
 let victor: Visitor;
-/** Vera's chats, oldest first: the first is closed, with MESSAGES in it, the last is claimed. */
+/** Vera's chats, oldest first: the first is closed and has MESSAGES, the last is claimed. */
 let closed: string;
 let chats: string[];
 /** Victor's only chat is in the queue. */
 let queued: string;
 let foreign: string;
 
-/** In the first chat, "join room" and "leave room" among them. */
+/** The messages of the first chat, including "join room" and "leave room". */
 const MESSAGES = 32;
 const notFound = "There is no such thing here.";
 
@@ -81,7 +81,7 @@ describe("GET /chats", () => {
     ]);
   });
 
-  test("a closed chat has the staff who served it last", async () => {
+  test("a closed chat has the staff member who served it last", async () => {
     const [oldest] = (await walk<ListedChat>(world.url(0), "/chats", tokenOf(team.admin))).flat().slice(-1);
     expect(oldest).toMatchObject({ room: { id: closed }, status: "closed", staff: team.agent });
     expect(oldest?.closed_at).toBeGreaterThanOrEqual(oldest?.claimed_at as number);
@@ -97,7 +97,7 @@ describe("GET /chats", () => {
     expect(idsOf(pages.flat())).toEqual(newestFirst());
   });
 
-  test("a limit of 1 gives the newest one; after the oldest there is nothing", async () => {
+  test("a limit of 1 gives the newest one, and there is nothing after the oldest", async () => {
     expect(idsOf((await list("?limit=1")).body.data)).toEqual([queued]);
     expect((await list(`?after_id=${closed}`)).body).toEqual({ data: [], links: { next: null } });
   });
@@ -114,7 +114,7 @@ describe("GET /chats", () => {
     expect(idsOf((await walk<ListedChat>(world.url(0), path, tokenOf(team.agent))).flat())).toEqual(expected());
   });
 
-  test("visitor_id: only that visitor's, on every page, also together with a status", async () => {
+  test("visitor_id: that visitor's chats only, on every page, also together with a status", async () => {
     const pages = (query: string) => walk<ListedChat>(world.url(0), `/chats?${query}`, tokenOf(team.agent));
     expect(idsOf((await pages(`visitor_id=${vera.id}&limit=60`)).flat())).toEqual(chats.toReversed());
     expect(idsOf((await pages(`visitor_id=${victor.id}`)).flat())).toEqual([queued]);
@@ -122,7 +122,7 @@ describe("GET /chats", () => {
     expect((await pages(`visitor_id=${"0".repeat(32)}`)).flat()).toEqual([]);
   });
 
-  test("a visitor sees his own chats and never another's, whatever he asks for", async () => {
+  test("a visitor sees their own chats only, with any parameters", async () => {
     const pages = (query: string) => walk<ListedChat>(world.url(0), `/chats${query}`, tokenOf(vera));
     for (const query of ["", `?visitor_id=${vera.id}`, `?after_id=${queued}`]) {
       expect(idsOf((await pages(query)).flat())).toEqual(chats.toReversed());
@@ -131,7 +131,7 @@ describe("GET /chats", () => {
     expect((await pages("?status=unclaimed")).flat()).toEqual([]);
   });
 
-  test("staff see their organisation, and nothing of another one", async () => {
+  test("staff see their organisation's chats only", async () => {
     for (const staff of [other.admin, other.agent]) {
       expect(idsOf((await list("", staff)).body.data)).toEqual([foreign]);
       expect((await list(`?visitor_id=${vera.id}`, staff)).body.data).toEqual([]);
@@ -163,7 +163,7 @@ describe("GET /chats/:id/messages", () => {
   const pagesOf = async (query: string) =>
     (await walk<ChatMessage>(world.url(0), `/chats/${closed}/messages${query}`, tokenOf(vera))).map(numbers);
 
-  test("answers messages and system messages in sequence order, contents to the letter", async () => {
+  test("answers messages and system messages in sequence order, with byte-identical contents", async () => {
     const { status, body } = await messages(closed, "?limit=3");
     expect({ status, keys: Object.keys(body) }).toEqual({ status: 200, keys: ["data", "links"] });
     for (const one of body.data) expect(Object.keys(one)).toEqual(fields.message);
@@ -196,13 +196,13 @@ describe("GET /chats/:id/messages", () => {
     expect(await pagesOf(query)).toEqual(expected);
   });
 
-  test("a limit of 1 walks all of them one by one, in both directions", async () => {
+  test("a limit of 1 goes through all of them one by one, in both directions", async () => {
     const all = fromTo(1, MESSAGES).map((n) => [n]);
     expect(await pagesOf("?limit=1")).toEqual(all);
     expect(await pagesOf(`?limit=1&before=${MESSAGES + 1}`)).toEqual(all.toReversed());
   });
 
-  test("the organisation's staff may read, and the visitor; for everybody else there is no such chat: 404", async () => {
+  test("the organisation's staff and the visitor may read; for everybody else the chat doesn't exist: 404", async () => {
     for (const reader of [team.admin, team.supervisor, team.agent, team.otherAgent, vera]) {
       expect((await messages(closed, "", reader)).status).toBe(200);
     }

@@ -41,7 +41,7 @@ async function get<Body>(path: string): Promise<Body> {
   return body;
 }
 
-/** A schema of a document with each `$ref` replaced by what it names, so that it can be compiled or compared. */
+/** A schema of a document with all `$ref`s resolved, ready to compile or compare. */
 function inlined(value: unknown, document: object): unknown {
   if (Array.isArray(value)) return value.map((one) => inlined(one, document));
   if (typeof value !== "object" || value === null) return value;
@@ -91,7 +91,7 @@ describe("GET /openapi.json", () => {
     "GET /metrics": { id: "getMetrics", answers: [200, ...always] },
   };
 
-  test("lists every route there is, with its id, its answers and whether it needs a token", async () => {
+  test("lists every route, with its id, its answers and whether it needs a token", async () => {
     const { openapi, paths } = await get<OpenApi>("/openapi.json");
     expect(openapi).toBe("3.1.0");
     const listed = Object.entries(paths).flatMap(([path, methods]) =>
@@ -109,7 +109,7 @@ describe("GET /openapi.json", () => {
     expect(Object.fromEntries(listed)).toEqual(Object.fromEntries(sorted));
   });
 
-  test("names every body, every answer and every refusal, and describes every tag", async () => {
+  test("names every body, answer and refusal, and describes every tag", async () => {
     const document = await get<OpenApi>("/openapi.json");
     for (const { operationId, tags, requestBody, responses } of Object.values(document.paths).flatMap((path) =>
       Object.values(path),
@@ -127,11 +127,11 @@ describe("GET /openapi.json", () => {
     const names = ["Staff", "Visitor", "Room", "ChatMessage", "Error", "StaffPage", "ChatPage", "ChatMessagePage"];
     const schemas = Object.keys(document.components.schemas);
     expect(schemas).toEqual(expect.arrayContaining(names));
-    // Go's generated constructor of Staff is NewStaff: a schema of that name would be a second one.
+    // Go's generated constructor of Staff is NewStaff, which would collide with a schema of that name.
     for (const schema of schemas) expect(schemas).not.toContain(`New${schema}`);
   });
 
-  test("asks for no parameter that has a default", async () => {
+  test("requires no parameter that has a default", async () => {
     const { paths } = await get<OpenApi>("/openapi.json");
     const parameters = Object.values(paths).flatMap((path) =>
       Object.values(path).flatMap((one) => one.parameters ?? []),
@@ -144,12 +144,12 @@ describe("GET /openapi.json", () => {
 });
 
 describe("GET /asyncapi.json", () => {
-  test("is what AsyncAPI's own parser accepts, with a named schema for each message", async () => {
+  test("is valid for AsyncAPI's own parser, with a named schema for each message", async () => {
     const { problems, anonymous } = await lintAsyncApi(await get("/asyncapi.json"));
     expect({ problems, anonymous }).toEqual({ problems: [], anonymous: [] });
   });
 
-  test("lists every event, what it carries, by an example too, and who sends it", async () => {
+  test("lists every event with its payload, an example and its sender", async () => {
     const document = await get<AsyncApi>("/asyncapi.json");
     const { ack, ...messages } = document.components.messages;
     const documented = Object.entries(messages).map(([event, { summary, payload, "x-second-argument": second }]) => ({
@@ -183,14 +183,14 @@ describe("GET /asyncapi.json", () => {
     JSON.parse(JSON.stringify(schema), (key, value) => (key === "expected" ? undefined : value));
 });
 
-test("two different schemas of one name are a mistake that shows at once", () => {
+test("two different schemas with one name throw at once", () => {
   const { refer } = createSchemaNames();
   expect(refer({ title: "A", type: "string" })).toEqual({ $ref: "#/components/schemas/A" });
   expect(() => refer({ title: "A", type: "integer" })).toThrow("two schemas are named A");
 });
 
 describe("GET /docs", () => {
-  test("answers a page whose parts are all there, over http as over https", async () => {
+  test("answers a page with all its parts, over http and https", async () => {
     const { status, headers, body } = await request<string>(world.url(0), "GET /docs/");
     expect({ status, type: headers.get("Content-Type") }).toEqual({ status: 200, type: "text/html; charset=utf-8" });
     expect(headers.get("Content-Security-Policy")).toMatch(/script-src 'self'/);
@@ -202,7 +202,7 @@ describe("GET /docs", () => {
     for (const part of parts) expect({ part, status: (await fetch(part)).status }).toEqual({ part, status: 200 });
   });
 
-  test("without a slash at the end, it is the same page", async () => {
+  test("without a slash at the end it is the same page", async () => {
     const { status, body } = await request<string>(world.url(0), "GET /docs");
     expect({ status, body }).toEqual({ status: 200, body: expect.stringContaining("<title>Swagger UI</title>") });
   });

@@ -3,12 +3,12 @@ import { startWorld, type World } from "../support/world.ts";
 
 let world: World;
 beforeAll(async () => {
-  // A heap as small as the image's.
+  // A heap as small as in the image.
   world = await startWorld("one process", { NODE_OPTIONS: "--max-old-space-size=512" });
 });
 afterAll(() => world?.stop());
 
-test("what logins have beside their fields isn't kept while they wait for their turn", async () => {
+test("a waiting login doesn't keep unknown fields of its body", async () => {
   const extra = `[${Array(300_000).fill("[]").join()}]`;
   const body = `{"email":"somebody@here.example","password":"wrong-password-1","extra":${extra}}`;
   const headers = { "Content-Type": "application/json" };
@@ -18,7 +18,7 @@ test("what logins have beside their fields isn't kept while they wait for their 
       async () => (await fetch(`${world.url(0)}/login`, { method: "POST", headers, body })).status,
     ),
   );
-  // Where others use the machine, parsing takes so long that a connection to the database isn't there in time: 503.
+  // On a busy machine parsing takes so long that no connection to the database is ready in time: 503.
   expect([401, 429, 503]).toEqual(expect.arrayContaining([...new Set(statuses)]));
   expect((await fetch(`${world.url(0)}/livez`)).status).toBe(200);
 });

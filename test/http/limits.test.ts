@@ -33,7 +33,7 @@ describe("RATE_LIMIT_PER_SECOND", () => {
   const many = async (times: number, one: () => Promise<{ status: number }>) =>
     (await Promise.all(Array.from({ length: times }, one))).map(({ status }) => status);
 
-  test("ten times as many requests from one address in ten seconds pass, the next is 429; other addresses go on", async () => {
+  test("ten times as many requests from one address in ten seconds pass, and the next is 429; other addresses go on", async () => {
     const statuses = await many(105, () => get(closedPod, "/openapi.json", "203.0.113.1"));
     expect(statuses.filter((status) => status === 200)).toHaveLength(100);
     expectRefusal(
@@ -49,13 +49,13 @@ describe("RATE_LIMIT_PER_SECOND", () => {
     expect((await get(closedPod, "/openapi.json", "203.0.113.2")).status).toBe(200);
   });
 
-  test("an address that a client only claims doesn't count", async () => {
+  test("an address in a client's own header doesn't count", async () => {
     await many(100, () => get(closedPod, "/openapi.json", "203.0.113.3"));
     expect((await get(closedPod, "/openapi.json", "203.0.113.4, 203.0.113.3")).status).toBe(429);
     expect((await get(closedPod, "/openapi.json", "203.0.113.3, 203.0.113.4")).status).toBe(200);
   });
 
-  test("a bad token is 401 all the same", async () => {
+  test("a bad token is still 401", async () => {
     await many(100, () => get(closedPod, "/openapi.json", "203.0.113.7"));
     expectRefusal(await get(closedPod, "/users", "203.0.113.7", "nonsense"), 401);
   });
@@ -65,9 +65,9 @@ describe("RATE_LIMIT_PER_SECOND", () => {
     expect(new Set(statuses)).toEqual(new Set([200]));
   });
 
-  test("of new visitors an address may make 150 times as many in ten minutes, and no more", async () => {
+  test("an address may create 150 times as many visitors in ten minutes, and no more", async () => {
     for (const path of ["/anonymous/login", "/visitors"]) {
-      // Refused or not, each is an attempt.
+      // Each request is an attempt, refused or not.
       const make = () => request(closedPod.url, `POST ${path}`, { body: {}, headers: from("203.0.113.8") });
       expect(new Set(await many(150, make))).toEqual(new Set([400]));
       expectRefusal(await make(), 429, "Too many requests: slow down and try again.");
@@ -76,7 +76,7 @@ describe("RATE_LIMIT_PER_SECOND", () => {
     }
   });
 
-  test("0 is off", async () => {
+  test("0 disables it", async () => {
     const statuses = await many(300, () => get(shopPod, "/openapi.json", "203.0.113.6"));
     expect(new Set(statuses)).toEqual(new Set([200]));
   });
@@ -102,7 +102,7 @@ describe("CORS_ORIGINS", () => {
     expect(await origins(closedPod, SHOP)).toEqual([null, null, null]);
   });
 
-  test("a list: those may, with errors and preflights, and no other one", async () => {
+  test("a list: these origins may, also errors and preflights, and no others", async () => {
     expect(await origins(shopPod, SHOP)).toEqual([SHOP, SHOP, SHOP]);
     expect(await origins(shopPod, HELP)).toEqual([HELP, HELP, HELP]);
     for (const other of [EVIL, `${SHOP}.evil.example`, "http://shop.example", "null"]) {
@@ -110,7 +110,7 @@ describe("CORS_ORIGINS", () => {
     }
   });
 
-  test("*: everybody may", async () => {
+  test("*: every origin may", async () => {
     for (const origin of await origins(openPod, EVIL)) expect([EVIL, "*"]).toContain(origin);
   });
 

@@ -14,7 +14,7 @@ afterEach(async () => {
   await Promise.all(pods.splice(0).map((pod) => pod.stop()));
 });
 
-/** Empty is unset. */
+/** Empty means unset. */
 async function start(env: Record<string, string>): Promise<Pod> {
   const pod = await startPod(env);
   pods.push(pod);
@@ -32,7 +32,7 @@ test.each([
 ])("the URL of HOST=%s is %s", (host, url) => expect(urlOf(host, 3000)).toBe(url));
 
 describe("on the embedded database", { timeout: 60_000 }, () => {
-  test("without HOST it serves this machine only, by every loopback address, sockets too, and says so", async () => {
+  test("without HOST it serves this machine only, on every loopback address, sockets too, and logs that", async () => {
     const pod = await start({ HOST: "" });
     const { port, hostname } = new URL(pod.url);
     expect(hostname).toBe("localhost");
@@ -55,7 +55,7 @@ describe("on the embedded database", { timeout: 60_000 }, () => {
     if (other) await expect(fetch(`http://${other}:${port}/livez`)).rejects.toThrow();
   });
 
-  test("with HOST=0.0.0.0 it serves everybody", async () => {
+  test("with HOST=0.0.0.0 it serves other machines", async () => {
     const pod = await start({ HOST: "0.0.0.0" });
     expect(pod.output()).not.toContain("this machine only");
     expect((await fetch(`${pod.url.replace("localhost", "127.0.0.2")}/livez`)).status).toBe(200);
@@ -67,7 +67,7 @@ describe("on the embedded database", { timeout: 60_000 }, () => {
     expect((await fetch(`${pod.url}/livez`)).status).toBe(200);
   });
 
-  test.runIf(hasIPv6)("a port that is taken on the other loopback address stops the start", async () => {
+  test.runIf(hasIPv6)("a port that is in use on the other loopback address stops the start", async () => {
     const server = createServer().listen(0, "::1");
     await once(server, "listening");
     const { port } = server.address() as AddressInfo;

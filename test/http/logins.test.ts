@@ -20,7 +20,7 @@ let world: World;
 let organisation: Organisation;
 let passwordHash: string;
 let address = 0;
-/** An address that nobody has logged in from yet. */
+/** An address without any login so far. */
 const newAddress = () => `203.${++address >> 8}.113.${address & 255}`;
 
 beforeAll(async () => {
@@ -31,7 +31,7 @@ afterAll(() => world?.stop());
 const post = (path: string, body: unknown, { from = newAddress(), pod = 0 } = {}): Promise<Answer<LoggedIn>> =>
   request(world.url(pod), `POST ${path}`, { body, headers: { "X-Forwarded-For": from } });
 
-/** A staff with a password. */
+/** A staff member with a password. */
 async function newStaff(): Promise<Staff & Account> {
   const email = `Staff.${crypto.randomUUID()}@Example.com`;
   const created = await world.store.accounts.createStaff({
@@ -51,7 +51,7 @@ async function newVisitor(): Promise<Visitor & Account> {
   return { ...created, email, password: PASSWORD };
 }
 
-test("on a database without any organisation a visitor can't be made: 404", async () => {
+test("on a database without any organisation no visitor can be created: 404", async () => {
   expectRefusal(await post("/anonymous/login", { name: "visitor" }), 404, "The organisation doesn't exist.");
 });
 
@@ -76,19 +76,19 @@ describe("with an organisation", () => {
       expect({ claims, lifetime: exp - iat }).toEqual({ claims: { sub: user.id, type }, lifetime: 90 * 60 });
     });
 
-    test("the token is accepted, on the other pod as well", async () => {
+    test("the token is accepted, also on the other pod", async () => {
       const { access_token: token } = (await post(path, await create())).body;
       for (const pod of [0, 1]) expect((await request(world.url(pod), "GET /chats", { token })).status).toBe(200);
     });
 
-    test("an email in another case is the same email", async () => {
+    test("an email with different case is the same email", async () => {
       const { email, password } = await create();
       for (const other of [email.toLowerCase(), email.toUpperCase()]) {
         expect((await post(path, { email: other, password })).body.user).toMatchObject({ email });
       }
     });
 
-    test("a wrong email, a wrong password and an account of the other kind look the same", async () => {
+    test("a wrong email, a wrong password and an account of the other kind get the same answer", async () => {
       const { email, password } = await create();
       expectRefusal(await post(path, { email: `${crypto.randomUUID()}@x`, password }), 401, wrongLogin);
       expectRefusal(await post(path, { email, password: "Correct-1" }), 401, wrongLogin);
@@ -115,14 +115,14 @@ describe("with an organisation", () => {
     });
   });
 
-  test("POST /login of a disabled staff looks like a wrong password", async () => {
+  test("POST /login of a disabled staff member looks like a wrong password", async () => {
     const { id, email, password } = await newStaff();
     await world.store.accounts.updateStaff(organisation.id, id, { disabled: true });
     expectRefusal(await post("/login", { email, password }), 401, wrongLogin);
   });
 
   describe("POST /anonymous/login", () => {
-    test("makes an anonymous visitor of the oldest organisation, and answers him with a token", async () => {
+    test("creates an anonymous visitor of the oldest organisation, and answers a token for them", async () => {
       await world.organisation();
       const { status, body } = await post("/anonymous/login", { name: "Vera" });
       expect({ status, keys: Object.keys(body) }).toEqual({ status: 200, keys: ["user", "access_token"] });
@@ -134,7 +134,7 @@ describe("with an organisation", () => {
       });
     });
 
-    test("each time it is another visitor", async () => {
+    test("each call creates another visitor", async () => {
       const [one, two] = await Promise.all([1, 2].map(() => post("/anonymous/login", { name: "Vera" })));
       expect(one?.body.user.id).not.toBe(two?.body.user.id);
     });
@@ -161,14 +161,14 @@ describe("with an organisation", () => {
       expectRefusal(await post("/anonymous/login", body), 400, new RegExp(`^Invalid request: ${why}`));
     });
 
-    test("a name of 200 characters is kept as it is", async () => {
+    test("a name of 200 characters stays unchanged", async () => {
       const name = `"ö漢😀'\n${"x".repeat(193)}`;
       expect((await post("/anonymous/login", { name })).body.user).toMatchObject({ name });
     });
   });
 
   describe("failed logins", () => {
-    /** Guesses one after the other, the pods taking turns; resolves to the statuses. */
+    /** Guesses one after the other, on alternating pods. Resolves to the statuses. */
     async function guess(times: number, email: string, path = "/login"): Promise<number[]> {
       const statuses: number[] = [];
       for (let n = 0; n < times; n++) {
@@ -178,7 +178,7 @@ describe("with an organisation", () => {
     }
     const ten = Array.from({ length: 10 }, () => 401);
 
-    test("a visitor's logins neither use up nor reset those of a staff with the same email", async () => {
+    test("a visitor's logins neither use up nor reset the count of a staff member with the same email", async () => {
       const { email } = await newStaff();
       const visitor = { name: "Vera", email, password: "visitor-123" };
       expect((await post("/visitors", visitor)).status).toBe(201);
@@ -190,7 +190,7 @@ describe("with an organisation", () => {
       expect((await post("/login", { email: other.email, password: other.password })).status).toBe(200);
     });
 
-    test("the eleventh for an email is 429 on every pod, from any address, in any case, the right password too", async () => {
+    test("the eleventh for an email is 429 on every pod, from any address, in any case", async () => {
       const { email, password } = await newStaff();
       expect(await guess(10, email)).toEqual(ten);
       for (const pod of [0, 1]) {
@@ -203,11 +203,11 @@ describe("with an organisation", () => {
       expect((await post("/login", { email: other, password })).status).toBe(200);
     });
 
-    test("an unknown email is limited just the same", async () => {
+    test("an unknown email has the same limit", async () => {
       expect(await guess(11, crypto.randomUUID(), "/visitor/login")).toEqual([...ten, 429]);
     });
 
-    test("all at once: no more than ten are tried", async () => {
+    test("ten of many simultaneous guesses are tried, and no more", async () => {
       const email = crypto.randomUUID();
       const answers = await Promise.all(
         Array.from({ length: 15 }, (_, n) => post("/login", { email, password: "wrong-123" }, { pod: n })),
@@ -216,7 +216,7 @@ describe("with an organisation", () => {
       expect(statuses).toEqual([...ten, 429, 429, 429, 429, 429]);
     });
 
-    test("a hundred at once, over both pods: no more than ten are tried, whatever the others wait for", async () => {
+    test("ten of a hundred simultaneous guesses on both pods are tried, and no more", async () => {
       const { email, password } = await newStaff();
       const guesses = Array.from({ length: 100 }, (_, n) =>
         post("/login", { email, password: `wrong-${n}` }, { pod: n }),
@@ -227,7 +227,7 @@ describe("with an organisation", () => {
       expect((await post("/login", { email, password })).status).toBe(429);
     });
 
-    test("twenty tabs that log in with one account at once all get in, over both pods", async () => {
+    test("twenty tabs that log in to one account at once all succeed, on both pods", async () => {
       const account = await newStaff();
       for (const from of [newAddress(), undefined]) {
         const tabs = Array.from({ length: 20 }, (_, n) => post("/login", account, { ...(from && { from }), pod: n }));
@@ -236,7 +236,7 @@ describe("with an organisation", () => {
       expect(await guess(11, account.email)).toEqual([...ten, 429]);
     });
 
-    test("a shift of 130 behind one address, some of whom mistype, gets in at once; what failed is counted", {
+    test("a shift of 130 behind one address, some with mistyped passwords, gets in at once, and failures are counted", {
       timeout: 120_000,
     }, async () => {
       const [office, shift] = [newAddress(), await Promise.all(Array.from({ length: 130 }, newStaff))];
@@ -253,14 +253,14 @@ describe("with an organisation", () => {
       expect(failed.filter((status) => status === 401)).toHaveLength(70);
     });
 
-    test("a login that succeeds starts the count again", async () => {
+    test("a successful login resets the count", async () => {
       const { email, password } = await newStaff();
       await guess(9, email);
       expect((await post("/login", { email, password })).status).toBe(200);
       expect(await guess(11, email)).toEqual([...ten, 429]);
     });
 
-    test("who has logged in from his address isn't locked out there by guesses from elsewhere, nor guessed at without end", async () => {
+    test("guesses from elsewhere don't lock out an owner at their own address, and guesses there are limited too", async () => {
       const { email, password } = await newStaff();
       const office = newAddress();
       expect((await post("/login", { email, password }, { from: office })).status).toBe(200);
@@ -279,7 +279,7 @@ describe("with an organisation", () => {
       expectRefusal(await post("/login", { email, password }, { from: office }), 429, tooMany);
     });
 
-    test("an address where one has logged in is his alone: for another's email it is a stranger's", async () => {
+    test("an address is known for the account of its logins only, and for another email it counts as unknown", async () => {
       const [one, other] = [await newStaff(), await newStaff()];
       const office = newAddress();
       expect((await post("/login", one, { from: office })).status).toBe(200);
@@ -287,7 +287,7 @@ describe("with an organisation", () => {
       expectRefusal(await post("/login", other, { from: office }), 429, tooMany);
     });
 
-    test("of IPv6 the /64 counts: its addresses are one customer's", async () => {
+    test("for IPv6 the /64 counts, because one customer has all its addresses", async () => {
       const from = (n: number) => ({ from: `2001:db8:${address}:1::${n.toString(16)}` });
       const statuses = await Promise.all(
         Array.from({ length: 101 }, async (_, n) => {
@@ -299,7 +299,7 @@ describe("with an organisation", () => {
       expect((await post("/login", await newStaff(), { from: `2001:db8:${address}:2::1` })).status).toBe(200);
     });
 
-    test("the hundred-and-first from an address is 429 on every pod, whatever the email; other addresses go on", async () => {
+    test("the hundred-and-first failure from an address is 429 on every pod, whatever the email; other addresses go on", async () => {
       const { email, password } = await newStaff();
       const from = newAddress();
       const statuses = await Promise.all(
@@ -310,7 +310,7 @@ describe("with an organisation", () => {
       );
       expect(new Set(statuses)).toEqual(new Set([401]));
       for (const pod of [0, 1]) expectRefusal(await post("/login", { email, password }, { from, pod }), 429, tooMany);
-      // What a client claims in front of the address that the load balancer saw is not believed.
+      // An address that a client adds before the one from the load balancer isn't trusted.
       const claimed = { from: `203.0.113.250, ${from}` };
       expectRefusal(await post("/login", { email, password }, claimed), 429, tooMany);
       expect((await post("/login", { email, password })).status).toBe(200);
@@ -318,7 +318,7 @@ describe("with an organisation", () => {
   });
 });
 
-test("while Redis is away people log in all the same, and failed logins stay limited", async () => {
+test("while Redis is away users can log in, and failed logins stay limited", async () => {
   const [database, redis] = await Promise.all([createDatabase(), startRedis()]);
   const firstAdmin = { ADMIN_EMAIL: "admin@example.com", ADMIN_PASSWORD: PASSWORD };
   const pod = await startPod({ DATABASE_URL: database.url, REDIS_URL: redis.url, ...firstAdmin });
@@ -338,7 +338,7 @@ test("while Redis is away people log in all the same, and failed logins stay lim
   }
 });
 
-test("logins that can't be checked, while PostgreSQL is away, count as none that failed", async () => {
+test("logins that can't be checked while PostgreSQL is away don't count as failed", async () => {
   const { email, password } = await newStaff();
   const way = await wayTo(world.databaseUrl);
   const pod = await startPod({ DATABASE_URL: way.url });

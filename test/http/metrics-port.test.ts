@@ -1,4 +1,4 @@
-// METRICS_PORT: what only the inside may ask has a port of its own, so that no proxy needs a rule about paths.
+// METRICS_PORT: metrics have a port of their own, so that no proxy needs a rule about paths.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { askRaw as ask } from "../support/http.ts";
 import { type Pod, startPod } from "../support/pod.ts";
@@ -23,13 +23,13 @@ afterAll(async () => {
 test.each(writings("/metrics"))("%s on PORT gives no metrics", async (path) => {
   for (const method of ["GET", "HEAD", "POST"]) {
     const { status, body } = await ask(pod.url, path, { method });
-    // Socket.IO answers all that begins with its own path, by 401.
+    // Socket.IO answers all paths that begin with its own, with 401.
     const expected = path.startsWith("/socket.io/") ? 401 : 404;
     expect({ method, status, leaks: body.includes("chat_") }).toEqual({ method, status: expected, leaks: false });
   }
 });
 
-test("on its own port there are metrics and probes, and nothing else; probes stay on PORT", async () => {
+test("its own port has metrics and probes, and nothing else; probes stay on PORT", async () => {
   const { status, body } = await ask(inside, "/metrics");
   expect([status, body.includes("chat_build_info")]).toEqual([200, true]);
   for (const url of [pod.url, inside])
@@ -39,7 +39,7 @@ test("on its own port there are metrics and probes, and nothing else; probes sta
   expect((await ask(pod.url, "/openapi.json")).body).not.toContain("/metrics");
 });
 
-test("0 takes a free one and logs it", async () => {
+test("0 uses a free port and logs it", async () => {
   const other = await startPod({ DATABASE_URL: database.url, METRICS_PORT: "0" });
   await expect.poll(() => other.output()).toMatch(/metrics and probes on http/);
   const url = /metrics and probes on (http[^"\s]+)/.exec(other.output())?.[1] as string;

@@ -35,7 +35,7 @@ const pagesOf = async (chatId: string, query: string) => {
 };
 const fromTo = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, n) => first + n);
 
-test("a page has at most 1 MB, and the next one goes on where it ends, in both directions", async () => {
+test("a page has at most 1 MB, and the next one continues there, in both directions", async () => {
   const chatId = await chatOf(40, LARGEST);
   expect(await pagesOf(chatId, "?limit=100")).toEqual([fromTo(1, 15), fromTo(16, 30), fromTo(31, 40)]);
   expect(await pagesOf(chatId, "?limit=100&before=41")).toEqual([fromTo(26, 40), fromTo(11, 25), fromTo(1, 10)]);
@@ -49,10 +49,10 @@ test("a message larger than a page comes alone", async () => {
   expect(await pagesOf(chatId, "?limit=100&before=4")).toEqual([[3], [2], [1]]);
 });
 
-test("who reads nothing of an answer is hung up on after 10 s, and who reads slowly is not", {
+test("a client that reads nothing of an answer is disconnected after 10 s, and a slow reader isn't", {
   timeout: 60_000,
 }, async () => {
-  // More than the system takes for somebody who doesn't read.
+  // More than the system buffers for a client that doesn't read.
   const chatId = await chatOf(1, 20_000_000);
   const { hostname, port } = new URL(world.url(0));
   const ask = () => {
@@ -68,7 +68,7 @@ test("who reads nothing of an answer is hung up on after 10 s, and who reads slo
     slow.pause();
     setTimeout(() => slow.resume(), 40);
   });
-  // What it sends is no sign of reading, and is answered by a reset in the end.
+  // Sending is no sign of reading. In the end a reset answers it.
   const poke = setInterval(() => stalled.write("\r\n"), 500);
   await new Promise((resolve) => stalled.once("close", resolve));
   clearInterval(poke);

@@ -34,7 +34,7 @@ describe("while all is well", () => {
     await empty.drop();
   });
 
-  test.for(["/livez", "/readyz"])("GET %s is 200, to anybody", async (path) => {
+  test.for(["/livez", "/readyz"])("GET %s is 200 without a token", async (path) => {
     expect(await get(path)).toMatchObject({ status: 200, body: { status: "ok" } });
     expect((await request(world.url(0), `GET ${path}`, { token: "nonsense" })).status).toBe(200);
   });
@@ -52,17 +52,17 @@ describe("while all is well", () => {
     for (const line of body.split("\n").filter(Boolean)) {
       expect(line).toMatch(/^(# (HELP|TYPE) .+|[a-z_:][a-z\d_:]*(\{[^}]*\})? [-+.\deNaInf]+)$/i);
     }
-    // It goes over to websocket by itself, now or in a moment.
+    // It upgrades to websocket by itself, now or soon.
     expect(body).toMatch(/chat_connections\{kind="staff",transport="(polling|websocket)"\} 1\n/);
     expect(body).toContain('chat_events_total{event="unknown",result="unknownEvent"} 1\n');
     expect(body).toMatch(/chat_http_request_seconds_count\{method="GET",route="\/livez",status="200"\} \d+\n/);
-    // A path that is no route makes no series of its own.
+    // A path without a route creates no series.
     expect(body).toContain('chat_http_request_seconds_count{method="GET",route="none",status="404"} 1\n');
     expect(body).not.toContain("/nothing");
   });
 });
 
-test("however many ask whether it is ready, the database is asked by one for all of them", async () => {
+test("many simultaneous probes cause one query of the database", async () => {
   const database = await createDatabase();
   let asked = 0;
   const count = () => () => void asked++;
@@ -71,7 +71,7 @@ test("however many ask whether it is ready, the database is asked by one for all
   asked = 0;
   const answers = await Promise.all(Array.from({ length: 300 }, () => request(pod.url, "GET /readyz")));
   expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
-  // The process asks for itself as well, now and then.
+  // The process also asks by itself from time to time.
   expect(asked).toBeGreaterThan(0);
   expect(asked).toBeLessThan(100);
   await pod.stop();
@@ -94,7 +94,7 @@ describe("while the database can't be reached", () => {
     await database?.drop();
   });
 
-  test("GET /readyz and every request that needs it are 503, GET /livez is 200, and it heals by itself", async () => {
+  test("GET /readyz and every request that needs it are 503, GET /livez is 200, and it recovers by itself", async () => {
     expect((await request(pod.url, "GET /readyz")).status).toBe(200);
     await way.close();
     const unavailable = "The service can't reach its database right now: try again shortly.";
@@ -108,7 +108,7 @@ describe("while the database can't be reached", () => {
     await expect.poll(pod.output).toContain('"ready again: the database can be reached"');
   });
 
-  test("chat_ready follows, though nobody probes", async () => {
+  test("chat_ready follows without any probe", async () => {
     const expectReady = (value: number) =>
       vi.waitFor(async () => expect(sumOf(await readSeries(pod.url), "chat_ready")).toBe(value), 20_000);
     await expectReady(1);

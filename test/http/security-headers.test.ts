@@ -15,7 +15,7 @@ const expected = {
   "x-content-type-options": "nosniff",
   "x-frame-options": "DENY",
 };
-/** Not over HTTP, and not what the service is made of. */
+/** Headers that must be missing: HSTS over HTTP, and hints about the software. */
 const absent = ["strict-transport-security", "server", "x-powered-by"];
 
 let world: World;
@@ -28,7 +28,7 @@ afterAll(() => world?.stop());
 
 type Answered = { status: number | undefined; headers: Record<string, unknown> };
 
-/** Writes these bytes; resolves to what the service answered before it hung up. */
+/** Writes these bytes. Resolves to the answer before the service closes the connection. */
 async function write(bytes: string): Promise<Answered & { body: string }> {
   const { hostname, port } = new URL(world.url(0));
   const socket = tcp(Number(port), hostname);
@@ -96,18 +96,18 @@ describe("every answer carries them", () => {
     for (const name of absent) expect(answer.headers).not.toHaveProperty(name);
   });
 
-  test("a websocket's refusals are JSON as all others are", async () => {
-    const told = async (bytes: string) => JSON.parse((await write(bytes)).body);
+  test("refusals of a websocket are JSON like all others", async () => {
+    const answerTo = async (bytes: string) => JSON.parse((await write(bytes)).body);
     const asRefusal = (code: keyof typeof refusals) => ({ result: false, error_message: refusals[code].sentence });
-    expect(await told(upgradeTo(websocket))).toEqual(asRefusal("missingToken"));
-    expect(await told(upgradeTo("/nothing"))).toEqual(asRefusal("notFound"));
-    expect(await told("HELLO\r\n\r\n")).toEqual(asRefusal("unreadable"));
-    expect(await told(`GET / HTTP/1.1\r\nX: ${"x".repeat(17_000)}\r\n\r\n`)).toEqual(asRefusal("headersTooLarge"));
-    expect(await told(upgradeTo(`${websocket}&sid=none`))).toEqual({ code: 1, message: "Session ID unknown" });
+    expect(await answerTo(upgradeTo(websocket))).toEqual(asRefusal("missingToken"));
+    expect(await answerTo(upgradeTo("/nothing"))).toEqual(asRefusal("notFound"));
+    expect(await answerTo("HELLO\r\n\r\n")).toEqual(asRefusal("unreadable"));
+    expect(await answerTo(`GET / HTTP/1.1\r\nX: ${"x".repeat(17_000)}\r\n\r\n`)).toEqual(asRefusal("headersTooLarge"));
+    expect(await answerTo(upgradeTo(`${websocket}&sid=none`))).toEqual({ code: 1, message: "Session ID unknown" });
   });
 });
 
-test("the page of /docs has a policy of its own, which lets its scripts and styles in and nothing foreign", async () => {
+test("the page of /docs has its own policy, which allows its scripts and styles and nothing foreign", async () => {
   const { status, headers } = await request(world.url(0), "GET /docs");
   expect(status).toBe(200);
   const policy = headers.get("content-security-policy") ?? "";
@@ -117,12 +117,12 @@ test("the page of /docs has a policy of its own, which lets its scripts and styl
   expect(policy).not.toMatch(/upgrade-insecure-requests|script-src[^;]*unsafe/);
 });
 
-test("CORS' headers are beside them", async () => {
+test("CORS headers are also there", async () => {
   const answer = await knock(world.url(0), "polling", { authorization: token });
   expect(answer).toMatchObject({ status: 200, headers: expected });
 });
 
-test("who asks for an upgrade, and is gone before he is answered, harms nobody", async () => {
+test("a client that asks for an upgrade and disconnects before the answer harms nobody", async () => {
   const { hostname, port } = new URL(world.url(0));
   for (const path of ["/socket.io", "/socket.io?EIO=4&transport=websocket", "/socket.io/?EIO=4", "/nothing", "/"]) {
     const socket = tcp(Number(port), hostname);
@@ -133,20 +133,20 @@ test("who asks for an upgrade, and is gone before he is answered, harms nobody",
   }
 });
 
-test("who offers another protocol is answered in this one", async () => {
+test("an offer of another protocol is answered in this one", async () => {
   const offer = "GET /livez HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\n\r\n";
   expect(await write(offer)).toMatchObject({ status: 200, headers: expected });
 });
 
-test("who was refused and doesn't hang up is hung up on", async () => {
+test("a refused client that stays connected is disconnected", async () => {
   const { hostname, port } = new URL(world.url(0));
   for (const bytes of [upgradeTo(handshakePath("websocket")), upgradeTo("/nothing"), "HELLO\r\n\r\n"]) {
     const socket: Socket = tcp({ host: hostname, port: Number(port), allowHalfOpen: true });
-    const gone = once(socket, "error");
+    const closed = once(socket, "error");
     socket.resume().write(bytes);
     await once(socket, "end");
     const timer = setInterval(() => socket.write("still here"), 200);
-    // A reset: nobody is there any more.
-    await gone.finally(() => clearInterval(timer));
+    // A reset: the service has closed the connection.
+    await closed.finally(() => clearInterval(timer));
   }
 });

@@ -106,7 +106,7 @@ describe("a body", () => {
     });
   }
 
-  test("of exactly 1 MB is read", async () => {
+  test("with exactly 1 MB is read", async () => {
     const body = JSON.stringify({ name: "visitor", more: "" });
     const answer = await send("POST /anonymous/login", {
       body: body.replace('""', `"${"x".repeat(1_000_000 - body.length)}"`),
@@ -114,11 +114,11 @@ describe("a body", () => {
     expect(answer.status).toBe(200);
   });
 
-  test("of 20 MB, more than any buffer holds, is 413 and not a broken connection", async () => {
+  test("with 20 MB, more than any buffer holds, is 413 and not a broken connection", async () => {
     expectRefusal(await send("POST /login", { body: " ".repeat(20_000_000) }), 413);
   });
 
-  test("over 1 MB that doesn't tell its length is 413", async () => {
+  test("over 1 MB without a length is 413", async () => {
     const chunks = async function* () {
       for (let n = 0; n < 200; n++) yield Buffer.alloc(100_000, " ");
     };
@@ -130,7 +130,7 @@ describe("a body", () => {
   });
 });
 
-describe("a method that a path doesn't take", () => {
+describe("a method that a path doesn't support", () => {
   test.for([
     ["DELETE /users", "GET, HEAD, POST"],
     ["POST /chats", "GET, HEAD"],
@@ -149,7 +149,7 @@ describe("a method that a path doesn't take", () => {
     }
   });
 
-  test("HEAD is taken where GET is", async () => {
+  test("HEAD is allowed where GET is", async () => {
     expect((await askRaw(world.url(0), "/livez", { method: "HEAD" })).status).toBe(200);
   });
 });
@@ -161,7 +161,7 @@ test.for(["GET /nothing", "DELETE /nothing", "GET /login/x", "POST /chats/x", "P
   },
 );
 
-test("a path that can't be decoded is 400, in the form of every error", async () => {
+test("an undecodable path is 400, in the form of every error", async () => {
   expectRefusal(await send("GET /chats/%E0%A4%A/messages", { token }), 400, /^Invalid request: /);
 });
 

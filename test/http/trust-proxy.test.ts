@@ -22,17 +22,17 @@ describe("the address that limits count", () => {
     ["127.0.0.1", "198.51.100.1", "198.51.100.1"],
     ["::ffff:10.1.2.3", "198.51.100.1", "198.51.100.1"],
     ["::ffff:203.0.113.1", "198.51.100.1", "203.0.113.1"],
-    // The nearest that isn't trusted, whatever was claimed in front of it.
+    // The nearest address that isn't trusted, whatever a client has put before it.
     ["10.0.0.1", "198.51.100.9, 198.51.100.1, 10.0.0.2", "198.51.100.1"],
     ["10.0.0.1", "10.0.0.3, 10.0.0.2", "10.0.0.3"],
     ["10.0.0.1", "198.51.100.1:4711", "198.51.100.1"],
     ["10.0.0.1", "[2001:db8:2:3:4::1]:4711", "2001:db8:2:3::/64"],
-    // No address: the proxy that wrote it.
+    // Not an address: the proxy that wrote it.
     ["10.0.0.1", "unknown", "10.0.0.1"],
     ["10.0.0.1", "198.51.100.1, _hidden", "10.0.0.1"],
     ["10.0.0.1", "", "10.0.0.1"],
     ["10.0.0.1", "1", "10.0.0.1"],
-    // Of IPv6 one customer has a /64.
+    // For IPv6 one customer has a /64.
     ["2001:db8:2:3:4:5:6:7", undefined, "2001:db8:2:3::/64"],
     ["2001:db8:2:3:ffff::1", undefined, "2001:db8:2:3::/64"],
     ["2001:db8:2:4::1", undefined, "2001:db8:2:4::/64"],
@@ -66,7 +66,7 @@ describe("TRUST_PROXY", () => {
     await database?.drop();
   });
 
-  /** More failed logins than one address may have, each said to be from another one. */
+  /** More failed logins than one address may have, each with another forwarded address. */
   async function guess(pod: Pod, from: (n: number) => string): Promise<number[]> {
     const statuses = [];
     for (let n = 0; n < 101; n++) {
@@ -85,7 +85,7 @@ describe("TRUST_PROXY", () => {
       }),
     );
 
-  test("by default private addresses are believed", async () => {
+  test("by default private addresses are trusted", async () => {
     expect(await logIns(byDefault)).not.toContain(429);
     expect(await requests(byDefault, (n) => `198.51.100.${n}`)).not.toContain(429);
   });
@@ -93,11 +93,11 @@ describe("TRUST_PROXY", () => {
   test.for([
     ["none", () => nobody],
     ["10.0.0.0/8", () => elsewhere],
-  ] as const)("%s: who connects from elsewhere isn't believed, whatever addresses he claims", async ([, pod]) => {
+  ] as const)("%s: other clients aren't trusted, whatever addresses they forward", async ([, pod]) => {
     expect(await requests(pod(), (n) => `198.51.100.${n}`)).toContain(429);
   });
 
-  test("what no address can be is none", async () => {
+  test("a header with something else than an address counts as none", async () => {
     for (const from of ["::1%a.b", "::1%", "1.2.3.4%x", "::ffff:1.2.3.4%0:0", "fe80::1%eth0"]) {
       const answer = await request(byDefault.url, "POST /login", {
         ...{ headers: { "X-Forwarded-For": from }, body: { email: crypto.randomUUID(), password: "wrong-123" } },

@@ -1,4 +1,4 @@
-// What "Try it out" on /docs sends, on a database as the first start makes it.
+// The requests of "Try it out" on /docs, on a new database.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { request } from "../support/http.ts";
 import { type Pod, startPod } from "../support/pod.ts";
@@ -25,7 +25,7 @@ const exampleOf = ({ name, example, schema }: Parameter): unknown => {
   return value;
 };
 
-/** With `all`, the parameters that may be left out are sent too. */
+/** With `all`, optional parameters are sent too. */
 async function call(method: string, path: string, operation: Operation, token: string, all: boolean) {
   const query = new URLSearchParams();
   let target = path;
@@ -40,7 +40,7 @@ async function call(method: string, path: string, operation: Operation, token: s
   return status;
 }
 
-test("each example in the document is answered with success, with and without the optional parameters", async () => {
+test("each example in the document succeeds, with and without the optional parameters", async () => {
   const { body: document } = await request<Document>(pod.url, "GET /openapi.json");
   const login = document.paths["/login"]?.post?.requestBody?.content["application/json"].example;
   const { body: admin } = await request<{ access_token: string }>(pod.url, "POST /login", { body: login });
@@ -48,7 +48,7 @@ test("each example in the document is answered with success, with and without th
   for (const [path, operations] of Object.entries(document.paths)) {
     for (const [method, operation] of Object.entries(operations)) {
       const first = await call(method, path, operation, admin.access_token, false);
-      // What creates something can't be repeated.
+      // A request that creates something can't be repeated.
       const again = operation.parameters ? [await call(method, path, operation, admin.access_token, true)] : [];
       answers[operation.operationId] = [first, ...again];
     }
@@ -56,7 +56,7 @@ test("each example in the document is answered with success, with and without th
   expect(answers).toEqual({
     ...{ logInStaff: [200], logInVisitor: [200], createAnonymousVisitor: [200], registerVisitor: [201] },
     ...{ createStaff: [201], changeStaff: [200, 200], listStaff: [200, 200], listChats: [200, 200] },
-    // Chats get their ids when visitors write: the demo data has none yet.
+    // Chats get ids when visitors write, and the demo data has none yet.
     listMessages: [404, 404],
     ...{ isAlive: [200], isReady: [200], getMetrics: [200] },
   });

@@ -31,7 +31,7 @@ const add = (as: Staff, body: unknown) =>
 const change = (as: Staff, { id }: { id: string }, body: unknown) =>
   request<Single<Staff>>(world.url(0), `PATCH /users/${id}`, { token: tokenOf(as), body });
 
-/** A staff who is made without a password, which takes long. */
+/** A staff member without a password, because the hash takes long. */
 async function createStaff({ id: organisationId }: Organisation, roleId: number, fullName = "Robin"): Promise<Staff> {
   const created = await world.store.accounts.createStaff({
     ...{ organisationId, fullName, displayName: null, email: crypto.randomUUID(), roleId, passwordHash: "none" },
@@ -41,7 +41,7 @@ async function createStaff({ id: organisationId }: Organisation, roleId: number,
 }
 
 describe("POST /users", () => {
-  test("adds a staff to the caller's organisation, who can log in", async () => {
+  test("adds a staff member to the caller's organisation, who can log in", async () => {
     const body = newStaff({ display_name: "Rob", organisation_id: other.id, disabled: true });
     const { status, body: answer } = await add(organisation.admin, body);
     expect({ status, keys: Object.keys(answer) }).toEqual({ status: 201, keys: ["data"] });
@@ -74,13 +74,13 @@ describe("POST /users", () => {
     for (const answer of answers.filter(({ status }) => status === 403)) expectRefusal(answer, 403, notAllowed);
   });
 
-  test("a visitor may not, whatever he sends: 403", async () => {
+  test("a visitor may not, with any body: 403", async () => {
     for (const body of [newStaff(), "{"]) {
       expectRefusal(await request(world.url(0), "POST /users", { token: visitorToken, body }), 403, staffOnly);
     }
   });
 
-  test("a taken email is 409, in another case and another organisation too; a visitor's isn't taken", async () => {
+  test("a used email is 409, in another case and another organisation too; a visitor's email is free for staff", async () => {
     const email = `Robin.${crypto.randomUUID()}@Example.com`;
     await world.store.accounts.createVisitor({
       organisationId: organisation.id,
@@ -122,7 +122,7 @@ describe("POST /users", () => {
 });
 
 describe("PATCH /users/:id", () => {
-  test("changes what is given and nothing else", async () => {
+  test("changes the given fields only", async () => {
     const before = await createStaff(organisation, role.agent);
     const steps = [
       { full_name: "Robin Hood" },
@@ -143,7 +143,7 @@ describe("PATCH /users/:id", () => {
     expect((await world.store.accounts.byId("staff", before.id))?.user).toEqual(expected);
   });
 
-  test("what changes nothing writes nothing: updated_at stays", async () => {
+  test("a change without a difference writes nothing: updated_at stays", async () => {
     const before = await createStaff(organisation, role.agent);
     const { full_name, display_name, role_id, disabled } = before;
     const nothings = [{}, { full_name }, { display_name, role_id, disabled }, { email: "another@example.com" }];
@@ -155,7 +155,7 @@ describe("PATCH /users/:id", () => {
     expect((await change(before, before, { full_name: "Robin Hood", role_id, disabled })).body.data).toEqual(changed);
   });
 
-  test("a new password is the only one that works from then on", async () => {
+  test("after a new password the old one fails", async () => {
     const { email, password } = newStaff();
     const { data: robin } = (await add(organisation.admin, newStaff({ email, password }))).body;
     expect((await change(robin, robin, { password: "another-1" })).status).toBe(200);
@@ -167,7 +167,7 @@ describe("PATCH /users/:id", () => {
   const anything = [{ full_name: "x" }, { display_name: "x" }, { role_id: 3 }, { disabled: false }];
   const names = [{ full_name: "x" }, { display_name: "x" }, { display_name: null }];
   const promotions = [{ role_id: 1 }, { role_id: 2 }];
-  /** A form sends all of its fields: those that are as they were ask for nothing. */
+  /** A form sends all its fields. Unchanged fields need no right. */
   const unchanged = (role_id: number) => [
     {},
     { role_id },
@@ -205,7 +205,7 @@ describe("PATCH /users/:id", () => {
     expectRefusal(answer, 403, staffOnly);
   });
 
-  test("whoever isn't staff of the organisation is 404, for an agent as for an admin", async () => {
+  test("anybody else than the organisation's staff is 404, for an agent and an admin", async () => {
     const visitor = await organisation.visitor();
     const strangers = [other.admin, other.agent, visitor, { id: "0".repeat(32) }, { id: "x" }, { id: "%00" }];
     for (const caller of [organisation.admin, organisation.supervisor, organisation.agent]) {
@@ -228,7 +228,7 @@ describe("PATCH /users/:id", () => {
     expectRefusal(await change(organisation.admin, organisation.agent, body), 400, `Invalid request: ${why}.`);
   });
 
-  test("a body that is no object is 400", async () => {
+  test("a body that isn't an object is 400", async () => {
     for (const body of [[], "null", "1"]) {
       const answer = await change(organisation.admin, organisation.agent, body);
       expectRefusal(answer, 400, "Invalid request: the body must be a JSON object.");
@@ -246,7 +246,7 @@ describe("the last admin", () => {
     },
   );
 
-  test("a disabled admin is none: the other one stays", async () => {
+  test("a disabled admin doesn't count: the other one stays", async () => {
     const team = await world.organisation();
     const second = await createStaff(team, role.admin);
     expect((await change(team.admin, second, { disabled: true })).status).toBe(200);
@@ -255,11 +255,11 @@ describe("the last admin", () => {
     expect((await change(team.admin, team.admin, { role_id: 3 })).status).toBe(200);
   });
 
-  /** Each password of a staff is hashed when those before it are: so long everything else can happen. */
+  /** Passwords of staff are hashed one after the other. Everything else can happen meanwhile. */
   const crowd = ({ otherSupervisor }: Organisation) =>
     Promise.all(Array.from({ length: 60 }, () => change(otherSupervisor, otherSupervisor, { password: "password-1" })));
 
-  test("a role that somebody gets while a password is hashed counts: nobody takes his account over", async () => {
+  test("a role gained during the hash counts: nobody can take over that account", async () => {
     const agent = await createStaff(organisation, role.agent);
     const others = crowd(organisation);
     await delay(150);
@@ -270,7 +270,7 @@ describe("the last admin", () => {
     await others;
   });
 
-  test("a role that somebody loses while a password is hashed counts as well", async () => {
+  test("a role lost during the hash counts as well", async () => {
     const own = await world.organisation();
     const others = crowd(own);
     await delay(150);
@@ -294,8 +294,8 @@ describe("the last admin", () => {
   });
 });
 
-describe("who is disabled", () => {
-  test("is sent away from every pod, leaves his chat at once, and stays out", async () => {
+describe("a disabled user", () => {
+  test("is disconnected from every pod, leaves their chat at once, and stays out", async () => {
     const team = await world.organisation();
     const cast = await enterAll(world, team);
     const onBothPods = [
@@ -313,7 +313,7 @@ describe("who is disabled", () => {
     expect(await Promise.all(reasons)).toEqual(onBothPods.map(() => "io server disconnect"));
     expect((await cast.visitor.next("staff_leave")).room.id).toBe(room.id);
     expect((await cast.otherAgent.next("staff_goes_offline")).user).toEqual(body.data);
-    // The grace of a lost connection would be ten seconds.
+    // A lost connection would have a grace period of ten seconds.
     expect(Date.now() - startedAt).toBeLessThan(5_000);
 
     const token = tokenOf(team.agent);
@@ -326,7 +326,7 @@ describe("who is disabled", () => {
     await enter(world.url(1), token);
   });
 
-  test("nobody else is sent away", async () => {
+  test("nobody else is disconnected", async () => {
     const team = await world.organisation();
     const { agent, ...others } = await enterAll(world, team);
     await change(team.admin, team.agent, { disabled: true });
@@ -360,7 +360,7 @@ describe("a new role", () => {
       const { active_chats, online_users } = await one.next("staff_init");
       expect(active_chats.map((chat) => chat.room.id)).toEqual([room.id]);
       expect(online_users.map(({ id }) => id)).toContain(body.data.id);
-      // What only monitors may do is refused for another reason now.
+      // An event for monitors is now refused for another reason.
       expect(await one.send("take_over_chat", { room: "0".repeat(32) })).toEqual([
         false,
         "The chat room is either closed or doesn't exist.",
@@ -371,7 +371,7 @@ describe("a new role", () => {
     expect(cast.visitor.names()).toEqual(["staff_join_room"]);
   });
 
-  test("the same role again disturbs nobody", async () => {
+  test("the same role again disconnects nobody", async () => {
     const team = await world.organisation();
     const cast = await enterAll(world, team);
     await change(team.admin, team.agent, { role_id: role.agent, full_name: "Another" });
@@ -421,7 +421,7 @@ describe("GET /users", () => {
       expect(pages.flat().map(({ id }) => id)).toEqual(ids);
     });
 
-    test("a limit of 1 gives one; after the last there is nothing", async () => {
+    test("a limit of 1 gives one, and there is nothing after the last", async () => {
       expect((await list("?limit=1", team.agent)).body.data.map(({ id }) => id)).toEqual(ids.slice(0, 1));
       const { body } = await list(`?after_id=${ids.at(-1)}`, team.agent);
       expect(body).toEqual({ data: [], links: { next: null } });

@@ -17,7 +17,7 @@ const newEmail = () => `Vera.${crypto.randomUUID()}@Example.com`;
 const vera = (more = {}) => ({ name: "Vera", email: newEmail(), password: "password-1", ...more });
 
 describe("POST /visitors", () => {
-  test("makes a visitor of the oldest organisation, who can log in", async () => {
+  test("creates a visitor of the oldest organisation, who can log in", async () => {
     await world.organisation();
     const body = vera();
     const { status, body: answer } = await register(body);
@@ -46,7 +46,7 @@ describe("POST /visitors", () => {
     expectRefusal(await register(vera({ organisation_id })), 404, "The organisation doesn't exist.");
   });
 
-  test("a taken email is 409, in another case as well", async () => {
+  test("a used email is 409, also in another case", async () => {
     const email = newEmail();
     expect((await register(vera({ email }))).status).toBe(201);
     for (const other of [{ email }, { email: email.toUpperCase() }, { email, organisation_id: organisation.id }]) {
@@ -54,7 +54,7 @@ describe("POST /visitors", () => {
     }
   });
 
-  test("in another organisation an email is another visitor's, also when both register at once", async () => {
+  test("in another organisation the same email is another visitor's, even when both register at once", async () => {
     const { id: organisation_id } = await world.organisation();
     const email = newEmail();
     const both = [vera({ email }), vera({ email, organisation_id, password: "password-2" })];
@@ -72,18 +72,18 @@ describe("POST /visitors", () => {
     expect((await logIn({ ...ofOther, organisation_id })).body.user).toEqual(other?.body.data);
     for (const wrong of [{ ...ofOne, organisation_id }, { ...ofOther, organisation_id: organisation.id }, ofOther])
       expectRefusal(await logIn(wrong), 401, "The email or the password is wrong.");
-    // The oldest organisation's, without one.
+    // In the oldest organisation, because none is named.
     expect((await logIn(ofOne)).body.user).toEqual(one?.body.data);
   });
 
-  test("a customer of one shop isn't one of another's, where organisations are named", async () => {
+  test("with named organisations, a customer of one shop isn't a customer of another", async () => {
     const { id: organisation_id } = await world.organisation();
     const { email, password } = vera();
     const { data } = (await register(vera({ email, organisation_id }))).body;
     const logIn = (body: object) => request<{ user: Visitor }>(world.url(0), "POST /visitor/login", { body });
     expectRefusal(await logIn({ email, password, organisation_id: organisation.id }), 401);
     expect((await logIn({ email, password, organisation_id })).body.user).toEqual(data);
-    // Nobody of the oldest organisation has this email.
+    // In the oldest organisation nobody has this email.
     expect((await logIn({ email, password })).body.user).toEqual(data);
     for (const unknown of ["0".repeat(32), "nonsense", ""]) {
       const answer = await logIn({ email, password, organisation_id: unknown });
@@ -91,7 +91,7 @@ describe("POST /visitors", () => {
     }
   });
 
-  test("an email with blanks around it, or in another normal form, is the same; so is a password", async () => {
+  test("an email with spaces around it, or in another normal form, is the same; so is a password", async () => {
     const email = `renée.${crypto.randomUUID()}@example.com`.normalize("NFC");
     const password = "façade-œuvre-1".normalize("NFC");
     const forms = [email, `${email} `, ` ${email}\t`, `${email}\u00a0`, email.normalize("NFD"), email.toUpperCase()];
@@ -110,13 +110,13 @@ describe("POST /visitors", () => {
     expectRefusal(answer, 401, "The email or the password is wrong.");
   });
 
-  test("the same email at once: one is made, the other is 409", async () => {
+  test("the same email at once: one is created, the other is 409", async () => {
     const email = newEmail();
     const answers = await Promise.all([register(vera({ email })), register(vera({ email }))]);
     expect(answers.map(({ status }) => status).sort()).toEqual([201, 409]);
   });
 
-  test("a visitor may have the email of a staff", async () => {
+  test("a visitor may have the email of a staff member", async () => {
     expect((await register(vera({ email: organisation.agent.email }))).status).toBe(201);
   });
 
