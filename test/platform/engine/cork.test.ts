@@ -5,6 +5,7 @@ import { Server, type Socket } from "socket.io";
 import { io as connect } from "socket.io-client";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { corkWebsockets } from "../../../src/platform/engine/cork.ts";
+import { connectionOf } from "../../../src/platform/engine/insides.ts";
 
 const http = createServer();
 const io = new Server(http);
@@ -28,8 +29,7 @@ async function open(transport: "websocket" | "polling") {
 
 test("all packets for a websocket in one turn go to the system with one call, in order", async () => {
   const { client, socket, received } = await open("websocket");
-  const { socket: websocket } = socket.conn.transport as never as { socket: { _socket: Record<string, () => void> } };
-  const tcp = websocket._socket;
+  const tcp = connectionOf(socket).transport.socket?._socket as unknown as Record<string, () => void>;
   let calls = 0;
   for (const name of ["_write", "_writev"]) {
     const write = tcp[name] as (...args: unknown[]) => void;

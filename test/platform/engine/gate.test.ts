@@ -5,6 +5,7 @@ import { Server, type Socket } from "socket.io";
 import { io as connect } from "socket.io-client";
 import { expect, test } from "vitest";
 import { createGate } from "../../../src/platform/engine/gate.ts";
+import { clientOf } from "../../../src/platform/engine/insides.ts";
 
 test("a socket that goes leaves nothing of its gate on the connection, which may get thousands more", async () => {
   const http = createServer().listen(0, "127.0.0.1");
@@ -12,10 +13,10 @@ test("a socket that goes leaves nothing of its gate on the connection, which may
   const server = new Server(http);
   const client = connect(`http://127.0.0.1:${(http.address() as AddressInfo).port}`, { transports: ["websocket"] });
   const [socket] = (await once(server, "connection")) as [Socket];
-  const untouched = (socket.client as unknown as { writeToEngine: unknown }).writeToEngine;
+  const untouched = clientOf(socket).writeToEngine;
   createGate(socket, () => {}).shut();
   client.disconnect();
   await once(socket, "disconnect");
-  expect((socket.client as unknown as { writeToEngine: unknown }).writeToEngine).toBe(untouched);
+  expect(clientOf(socket).writeToEngine).toBe(untouched);
   await server.close();
 });
