@@ -13,7 +13,7 @@ export type Insides = {
     /** All packets for a connection pass this method, broadcasts included. */
     writeToEngine(texts: Text[], options: PacketOptions): void;
     /** Listens to the connection's "data": parses it, and calls the listeners of events. */
-    ondata(data: string | Buffer): void;
+    ondata(data: string | Buffer | undefined): void;
     /** Listens to the connection's "close", and disconnects the sockets. */
     onclose(reason: string, description?: unknown): void;
   };
@@ -82,8 +82,8 @@ export type Insides = {
     /** The client has probed this websocket. */
     upgrading: [to: Transport];
     upgrade: [to: Transport];
-    /** A packet's data, behind "packet". */
-    data: [data: string | Buffer];
+    /** A packet's data, behind "packet". An empty packet has none. */
+    data: [data: string | Buffer | undefined];
     close: [reason: string, description?: unknown];
   };
   /** engine.io 6.6.12, build/transport.js. */

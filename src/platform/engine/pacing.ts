@@ -12,7 +12,8 @@ const PER_TURN = 256_000;
 /** Small packets don't wait behind large ones of other connections. */
 const SMALL = 4_000;
 
-type Data = string | Buffer;
+/** An empty packet has none. Socket.IO ends the connection of its sender. */
+type Data = string | Buffer | undefined;
 /** The packets of a connection that aren't parsed, in order. */
 type Line = { waiting: Data[]; parse: (data: Data) => void; close: (() => void) | null };
 type Size = "small" | "large";
@@ -27,12 +28,12 @@ export function paceParsing(io: Server, perTurn = PER_TURN): void {
   const used: Record<Size, number> = { small: 0, large: 0 };
   let isCounting = false;
 
-  const sizeOf = (data: Data): Size => (data.length <= SMALL ? "small" : "large");
   /** Takes the bytes from this turn's allowance. The first packet of a turn always fits. */
   function fits(data: Data): boolean {
-    const size = sizeOf(data);
-    if (used[size] > 0 && used[size] + data.length > perTurn) return false;
-    used[size] += data.length;
+    const length = data?.length ?? 0;
+    const size: Size = length <= SMALL ? "small" : "large";
+    if (used[size] > 0 && used[size] + length > perTurn) return false;
+    used[size] += length;
     if (!isCounting) {
       isCounting = true;
       setImmediate(endTurn);
@@ -50,7 +51,7 @@ export function paceParsing(io: Server, perTurn = PER_TURN): void {
 
   function serve(line: Line): void {
     const [first] = line.waiting;
-    if (first === undefined || !fits(first)) return;
+    if (line.waiting.length === 0 || !fits(first)) return;
     lines.delete(line);
     line.waiting.shift();
     if (line.waiting.length > 0) lines.add(line);

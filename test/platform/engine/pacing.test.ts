@@ -90,3 +90,11 @@ test("a connection closes behind what it has sent before, and at once when it is
   for (let n = 0; n < 5; n++) await turn();
   expect(numbersOf(1)).toEqual([1]);
 });
+
+test("an empty packet ends its connection, behind the packets that were sent before", async () => {
+  const client = await connectRaw(url, "");
+  for (const packet of [...[1, 2, 3].map(large), "4"]) client.send(packet);
+  await client.closed;
+  // Socket.IO drops an event when its connection ends in the same turn.
+  expect(numbersOf(0).slice(0, 2)).toEqual([1, 2]);
+});

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { expect, test } from "vitest";
 import { type CasesOf, eventually, sendTo, serve, testEach } from "./support.ts";
 
@@ -175,8 +176,12 @@ const cases: CasesOf<"engine.io Socket" | "engine.io Socket event"> = {
     },
   ],
   "engine.io Socket event: data": [
-    'has a packet\'s data, behind "packet" and as its listener has left it',
+    'has a packet\'s data, behind "packet" and as its listener has left it; undefined when the packet is empty',
     async () => {
+      const empty = await openWebsocket();
+      const came = once(empty.connection as never, "data");
+      empty.send("4");
+      expect(await came).toEqual([undefined]);
       const { connection, send } = await openWebsocket();
       const data: unknown[] = [];
       connection.on("data", (given) => void data.push(given));
