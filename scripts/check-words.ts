@@ -16,7 +16,6 @@ const NOT_YET = [
   "src/delivery",
   "src/platform/gather.ts",
   "src/platform/postgres",
-  "src/realtime",
   "src/store",
   "test/bench.test.ts",
   "test/chat",

@@ -19,20 +19,20 @@ type BindOptions = {
   ports: ChatPorts;
   metrics: Metrics;
   log: FastifyBaseLogger;
-  /** Whose event it is, for the log. */
+  /** The user and connection, for the log. */
   who: () => object;
   maxContentBytes: number;
-  /** Takes one event from the connection's allowance; false when there is none left. */
+  /** Takes one event from the connection's allowance. Answers false when none is left. */
   mayAct: () => boolean;
-  /** The connection's part of the memory that events may take until they are answered. */
+  /** The connection's part of the memory budget for unanswered events. */
   waiting: BudgetMember;
-  /** Runs one after the other what it is given, so that a connection's events keep their order. */
+  /** Runs works one after the other, so that a connection's events keep their order. */
   queue: Queue;
 };
 
 type AnyHandler = (ports: ChatPorts, caller: Caller, data: unknown, options: unknown) => Promise<ChatMessage | void>;
 
-/** The names in the metrics of a budget's parts. */
+/** The names of a budget's parts in the metrics. */
 const parts = { member: "connection", group: "organisation", total: "process" } as const;
 
 const validators = new Map(
@@ -44,9 +44,9 @@ const validators = new Map(
 
 /**
  * Takes every event of a connection through the same gate: rate, role, schema, content, memory, handler, ack. A refusal
- * becomes `(false, why)`; whatever else goes wrong is logged and answered "Internal error". What can be refused without
- * the database is refused when it arrives, so that no more than good events is kept waiting.
- * @param currentCaller who acts; throws a Refusal when he may not any more
+ * becomes `(false, why)`. Any other error is logged and answered "Internal error". Checks without the database run on
+ * arrival, so that only good events wait.
+ * @param currentCaller answers the acting user; throws a Refusal when they may not act any more
  */
 export function bindEvents(socket: Socket, currentCaller: () => Caller, options: BindOptions): void {
   const { ports, metrics, log, who, queue, waiting } = options;
@@ -56,7 +56,7 @@ export function bindEvents(socket: Socket, currentCaller: () => Caller, options:
     const event = isEvent(name) ? name : null;
     const arrivedAt = performance.now();
     const seconds = () => (performance.now() - arrivedAt) / 1_000;
-    /** For the log. What a client sends as an event's name may be anything. */
+    /** For the log, because a client may send anything as an event's name. */
     const about = (chat = chatOf(event, args[0])) => ({ ...who(), ...(chat && { chat }), event: event ?? "unknown" });
     const accept = (name: ClientEventName, message: ChatMessage | void, isWanted: boolean) => {
       metrics.events.inc({ event: name, result: "ok" });
@@ -75,7 +75,7 @@ export function bindEvents(socket: Socket, currentCaller: () => Caller, options:
       metrics.rateLimited.inc({ what });
       return new Refusal("tooFast");
     };
-    /** Takes memory for the event until it is answered: at a budget's end the newest work is refused. */
+    /** Takes memory for the event until its answer. When a budget is used up, the newest event is refused. */
     const reserve = (memory: number) => {
       const spent = waiting.take(memory);
       if (!spent) return;
@@ -110,7 +110,7 @@ export function bindEvents(socket: Socket, currentCaller: () => Caller, options:
 const isEvent = (name: unknown): name is ClientEventName =>
   typeof name === "string" && Object.hasOwn(clientEvents, name);
 
-/** The chat that a staff's event names. A visitor's data are content, whatever is in them. */
+/** The chat of a staff member's event. A visitor's data is content only. */
 function chatOf(event: ClientEventName | null, data: unknown): string | undefined {
   if (event === null || clientEvents[event].from === "visitor") return undefined;
   const { room } = (data ?? {}) as { room?: unknown };
@@ -133,7 +133,7 @@ function checkArguments(event: ClientEventName, [data, second]: unknown[], maxCo
   if (schema === Content) checkContent(data as Content, maxContentBytes);
   else if (event === "staff_msg") checkContent((data as { content: Content }).content, maxContentBytes);
   if (!validator.options || second === undefined || second === null) return { data, second: undefined };
-  // Bytes are an object to the schema.
+  // For the schema, binary data is an object.
   if (ArrayBuffer.isView(second) || !validator.options.Check(second))
     throw refusalOf(validator.options.Errors(second), "invalidOptions");
   return { data, second };
@@ -141,7 +141,7 @@ function checkArguments(event: ClientEventName, [data, second]: unknown[], maxCo
 
 type SchemaError = { keyword: string; instancePath: string; params: { requiredProperties?: string[] } };
 
-/** The refusal of the first field that is wrong or missing; `whole` when it isn't a field. */
+/** The refusal for the first wrong or missing field, or `whole` if it isn't a field. */
 function refusalOf(errors: Iterable<unknown> = [], whole: RefusalCode): Refusal {
   const [first] = errors as Iterable<SchemaError>;
   const field = first?.instancePath.split("/")[1] ?? first?.params.requiredProperties?.[0];
@@ -149,7 +149,7 @@ function refusalOf(errors: Iterable<unknown> = [], whole: RefusalCode): Refusal 
   return new Refusal((first?.keyword === "pattern" && refusals?.pattern) || (refusals?.wrong ?? whole));
 }
 
-/** A client that gave an id of its own has opted in to the ack's third value. */
+/** A client that gave its own id has opted in to the third value of the ack. */
 function gaveId(event: ClientEventName, data: unknown, second: unknown): boolean {
   const holder = validators.get(event)?.options ? second : data;
   return (holder as { id?: unknown } | null | undefined)?.id !== undefined;

@@ -31,23 +31,23 @@ export type ConnectionContext = {
   attendance: Attendance;
   delivery: Pick<Delivery, "follow">;
   readSnapshot: ReadSnapshot;
-  /** The memory that events may take until they are answered. */
+  /** The memory budget for unanswered events. */
   waiting: Budget;
-  /** Runs what connecting asks of the database, together with others who connect. */
+  /** Shares one round of database queries among clients that connect at the same time. */
   inRound: (work: () => Promise<void>) => Promise<void>;
-  /** Resolves when the connection hears of its organisation from every process. */
+  /** Resolves when the connection receives its organisation's events from every process. */
   subscribed: () => Promise<void>;
-  /** 0: it may become as old as it likes. */
+  /** 0: no limit. */
   maxAgeMs: number;
   metrics: Metrics;
   log: FastifyBaseLogger;
   onFault: Fault;
 };
 
-/** Leaving by choice, or sent away: everything else is a lost connection, and has its grace. */
+/** Leaves by choice and disconnected users. Every other close is a lost connection, with a grace period. */
 const byChoice = new Set<DisconnectReason>(["client namespace disconnect", "server namespace disconnect"]);
 
-/** Whatever a later version of Socket.IO calls it, there are no more than these in the metrics. */
+/** The reasons in the metrics. Reasons of later versions of Socket.IO get no label of their own. */
 const reasonLabels: Partial<Record<DisconnectReason, string>> = {
   "transport error": "transport_error",
   "transport close": "transport_close",
@@ -60,21 +60,21 @@ const reasonLabels: Partial<Record<DisconnectReason, string>> = {
   "server namespace disconnect": "server_namespace_disconnect",
 };
 
-/** How long unanswered events may keep a connection that is sent away because of this. */
+/** How long unanswered events may delay a disconnect for this reason. */
 const answerMs = { token_expired: 1_000, max_age: 5_000 };
 
 export type Connection = {
-  /** Resolves when it is closed and everything of it has been done. */
+  /** Resolves when the connection is closed and all its work is done. */
   ended: Promise<void>;
-  /** Sends the snapshot again, behind what is under way. Answers whether it could. */
+  /** Sends the snapshot again, after the queued work. Answers whether it could. */
   refresh(): Promise<boolean>;
   /**
-   * Closes it, in the way that makes its client connect again, when all that it has sent is answered, but after `ms` in
-   * any case. Who doesn't take his leave is cut off 2 s later.
+   * Disconnects the client after its events are answered, or after `ms`. The client reconnects by itself. A client that
+   * doesn't close its side is cut off 2 s later.
    */
   sendAway(ms: number): Promise<void>;
   /**
-   * Closes it if its token has expired, it is old enough, or its client has stopped reading. To be called every
+   * Closes the connection if its token has expired, it is too old, or its client has stopped reading. Call it every
    * `READING_INTERVAL_MS`.
    */
   inspect(): void;
@@ -84,12 +84,12 @@ export type Connection = {
 export function serveConnection(socket: Socket, context: ConnectionContext): Connection {
   const { accounts, attendance, config, log, metrics, ports } = context;
   let caller = callerOf(accountOf(socket), socket.id);
-  /** For the log: made when there is something to log, which for most there never is. */
+  /** For the log. A function, because most connections never log anything. */
   const who = () => ({
     ...{ connection: socket.id, session: sessionOf(socket) },
     ...{ user: caller.user.id, organisation: caller.organisationId },
   });
-  /** Why the connection can't be opened, as it turned out: what it has sent already is refused with it. */
+  /** Why the connection can't be opened. Events that the client has already sent get the same refusal. */
   let turnedAway: RefusalCode | null = null;
   const currentCaller = () => {
     if (turnedAway) throw new Refusal(turnedAway);
@@ -98,7 +98,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
   const onFault = (error: unknown) => context.onFault(error, who());
   const queue = createQueue(onFault);
 
-  // Listeners first: an event may come in before anything that is awaited here is done.
+  // Order matters: add listeners before the first await, because events may arrive before it ends.
   bindEvents(socket, currentCaller, {
     ...{ ports, metrics, log, who, queue, maxContentBytes: config.maxContentBytes },
     mayAct: createRateLimit(config.rateLimit),
@@ -116,7 +116,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
   let isOver = false;
   const end = (reason: keyof typeof answerMs) => {
     isOver = true;
-    log.debug({ ...who(), event: "sent_away", reason }, "connection sent away");
+    log.debug({ ...who(), event: "sent_away", reason }, "connection closed");
     metrics.cutOffs.inc({ reason });
     sendAwayAnswered(answerMs[reason]).catch(onFault);
   };
@@ -143,7 +143,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
     try {
       await context.inRound(open);
     } catch (error) {
-      // The client tries again.
+      // The client reconnects.
       onFault(error);
       turnedAway = "unavailable";
       reconnectClient(socket);
@@ -153,7 +153,8 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
     ended,
     async refresh() {
       let isDone = false;
-      // First its round, then its turn in the queue: what the client sends meanwhile doesn't wait for the others' rounds.
+      // Order matters: the shared round, then the own queue. So the client's events don't wait for other clients'
+      // rounds.
       await context.inRound(async () => {
         queue.enqueue(async () => {
           await sendSnapshot();
@@ -174,14 +175,14 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
 
   async function sendAwayAnswered(ms: number): Promise<void> {
     const endsAt = performance.now() + ms;
-    // More may come in while it waits.
+    // More events may arrive while it waits.
     while (queue.length() > 0 && performance.now() < endsAt) await within(endsAt - performance.now(), queue.idle());
     reconnectClient(socket);
   }
 
   async function open(): Promise<void> {
     if (!socket.connected) return;
-    // In its rooms first, and only then read: what happens in between is read, or told after the snapshot, or both.
+    // Order matters: join the rooms, then read. An event in between is read, delivered after the snapshot, or both.
     gate.shut();
     await socket.join(roomsOf(caller));
     await context.subscribed();
@@ -199,7 +200,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
     }
     if (hasNewRole) {
       turnedAway = "unavailable";
-      // It comes back, and then joins the rooms of its new role.
+      // The client reconnects, and then joins the rooms of its new role.
       reconnectClient(socket);
       return;
     }

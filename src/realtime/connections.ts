@@ -19,7 +19,7 @@ import { createRefresh } from "./refresh.ts";
 import type { ReadSnapshot } from "./snapshots.ts";
 import { createWaitingBudget } from "./waiting.ts";
 
-/** So many connections are opened at once: a crowd must not keep the database from the connections that are open. */
+/** The most connections that are opened at once: a crowd must not keep the database from open connections. */
 const OPENED_AT_ONCE = 500;
 
 type Options = {

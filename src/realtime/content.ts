@@ -1,9 +1,12 @@
 import { Refusal } from "../contract/errors.ts";
 
-/** Readers of JSON go some 64 levels deep (C#), and an event adds its own to the content's. */
+/** JSON readers accept some 64 levels (C#), and an event adds its own levels to the content's. */
 const MAX_DEPTH = 32;
 
-/** Refuses content that can't be kept and passed on to the letter; the schema has seen that it is a non-empty object. */
+/**
+ * Refuses content that can't be stored and sent unchanged. The schema has already checked that it is a non-empty
+ * object.
+ */
 export function checkContent(content: Record<string, unknown>, maxBytes: number): void {
   checkValue(content, 1);
   if (Buffer.byteLength(JSON.stringify(content)) > maxBytes) throw new Refusal("contentTooLarge", { max: maxBytes });
@@ -30,8 +33,8 @@ function checkText(text: string): void {
 }
 
 /**
- * An integer beyond 2^53 may have become another one when it was read; from 10^21 on JSON writes numbers as doubles with an
- * exponent, which they were for the client as well. Beyond 1.8e308 they are infinite: JSON's null.
+ * Parsing may have changed an integer beyond 2^53. From 10^21 on JSON writes numbers as doubles with an exponent, as
+ * the client did. Beyond 1.8e308 they are infinite: null in JSON.
  */
 function checkNumber(number: number): void {
   const isChanged = Number.isInteger(number) && !Number.isSafeInteger(number) && Math.abs(number) < 1e21;

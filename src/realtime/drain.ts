@@ -5,21 +5,21 @@ import { toLastLine } from "../platform/time.ts";
 import type { Connection } from "./connection.ts";
 
 type Options = {
-  /** How long it may take until the last one is told to go; 0 tells all at once. */
+  /** The time until the last client is disconnected. 0: all at once. */
   overMs: number;
-  /** Called with how many are still there. */
+  /** Called with the number of remaining connections. */
   onRemaining: (count: number) => void;
 };
 
-/** How often some are sent away. */
+/** The interval of disconnects. */
 const STEP_MS = 50;
-/** How long one's unanswered events may keep it, and how long the last ones have when all the others are gone. */
+/** How long unanswered events may delay a disconnect, and how long the last connections have at the end. */
 const ANSWER_MS = 5_000;
 const ANSWER_AT_END_MS = 1_500;
-/** When the time is over, those that still aren't gone are left to themselves after this. */
+/** After this extra time the drain ends, even with connections left. */
 const GIVE_UP_MS = 3_500;
 
-/** Makes the function that drains the connections: it shows how many remain, and logs the beginning and the end. */
+/** Creates the function that drains the connections. It shows how many remain, and logs the begin and the end. */
 export function createDrain(
   connections: ReadonlySet<Connection>,
   { overMs, metrics, log }: { overMs: number; metrics: { drainRemaining: LiveGauge }; log: FastifyBaseLogger },
@@ -28,7 +28,7 @@ export function createDrain(
   metrics.drainRemaining.from(() => [{ labels: {}, value: remaining }]);
   return async () => {
     const startedAt = performance.now();
-    log.info({ event: "drain", connections: connections.size, overMs }, "drain begins: connections are sent away");
+    log.info({ event: "drain", connections: connections.size, overMs }, "drain begins: clients are disconnected");
     const left = await drain(connections, {
       overMs,
       onRemaining(count) {
@@ -46,9 +46,9 @@ export function createDrain(
 }
 
 /**
- * Sends all connections away, evenly over the time, so that no crowd comes to the other processes: of N the n-th goes
- * after (n - 1)/N of it. Each goes when what it has sent is answered. Ends as soon as nobody is there; answers how many
- * it has given up, at the latest 3.5 s after the time.
+ * Disconnects all clients, evenly over the time, so that no crowd comes to the other processes. The n-th
+ * of N connections is disconnected after (n - 1)/N of it, when its events are answered. Ends as soon as none is left. Answers the
+ * number of remaining connections, at the latest 3.5 s after the time.
  */
 async function drain(connections: ReadonlySet<Connection>, { overMs, onRemaining }: Options): Promise<number> {
   const startedAt = performance.now();
@@ -59,7 +59,7 @@ async function drain(connections: ReadonlySet<Connection>, { overMs, onRemaining
     onRemaining(connections.size);
     if (connections.size === 0 || elapsedMs > overMs + GIVE_UP_MS) return connections.size;
     const staying = [...connections].filter((connection) => !sentAway.has(connection));
-    // Who comes in meanwhile, having shaken hands before, counts as well.
+    // Also counts clients that finish their handshake meanwhile.
     const share = elapsedMs < overMs ? elapsedMs / overMs : 1;
     const due = Math.floor((count + staying.length) * share) + 1 - count;
     for (const connection of staying.slice(0, Math.max(due, 0))) {

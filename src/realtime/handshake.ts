@@ -13,9 +13,9 @@ import { toRefusal } from "../store/refusals.ts";
 import { createPlaces } from "./places.ts";
 
 export type Admission = {
-  /** True when all clients are to go to another process. */
+  /** Whether all clients must go to another process. */
   isClosed(): boolean;
-  /** Takes one new connection from what the process may take now; false when there is none left. */
+  /** Takes one new connection from the process's rate. Answers false when none is left. */
   mayEnter(): boolean;
 };
 
@@ -33,17 +33,20 @@ type Options = {
 type Shaken = { request: string; account: SignedIn | null };
 
 /**
- * Lets clients in that have a valid token. The others get the HTTP status 401; 403 when a foreign web site asks; 503 when
- * too many come, the process is about to stop, or the database is away. socket.io-client has it as `error.description`: by
- * polling the status; by websocket in Node an event whose message ends with the status; in browsers nothing. A token in
- * `auth` is checked when the connection is open: the CONNECT error's `data` then has the refusal's `code` beside its
- * sentence.
+ * Accepts clients with a valid token. Others get the HTTP status 401; 403 for a foreign web site; 503 when too many
+ * connect, the process is about to stop, or the database is away. socket.io-client shows it in `error.description`. By
+ * polling it is the status. By websocket in Node it is an event whose message ends with the status; in browsers it is
+ * missing. A token in `auth` is checked after the connection is open. Then the CONNECT error's `data` has the refusal's
+ * `code` next to its sentence.
  */
 export function authenticateHandshakes(io: Server, options: Options): void {
   const { config, tokens, mayAsk, admission, log, onRefused } = options;
   const takePlaceOf = createPlaces(config.maxConnectionsPerUser);
   const shaken = new WeakMap<IncomingMessage, Shaken>();
-  /** The account of each connection. Null when each CONNECT needs a token: a handshake's place is its first socket's. */
+  /**
+   * The account of each connection. Null when each CONNECT needs a token: then the first socket uses the handshake's
+   * place.
+   */
   const entered = new WeakMap<object, SignedIn | null>();
 
   const refusalOf = (error: unknown, whose: object) => {
@@ -61,7 +64,7 @@ export function authenticateHandshakes(io: Server, options: Options): void {
     try {
       if (admission.isClosed()) throw new Refusal("draining");
       const { authorization } = request.headers;
-      // The order matters: the token's signature first, then a place, then a query of the database.
+      // Order matters: verify the token's signature, take a rate-limit slot, then query the database.
       const goOn = () => {
         if (!mayAsk(request)) throw new Refusal("foreignOrigin");
         takePlace();
@@ -89,7 +92,7 @@ export function authenticateHandshakes(io: Server, options: Options): void {
     const { token } = socket.handshake.auth as { token?: unknown };
     forgetRequest(socket);
     const account = entered.get(connection) ?? (await authenticatePayload(token));
-    // The token that the connection was made with may have expired since.
+    // The connection's token may have expired since.
     if (account.expiresAt <= Date.now()) throw new Refusal("invalidToken");
     if (!takePlaceOf(socket, account.user.id)) throw new Refusal("tooManyConnections");
     return account;

@@ -2,12 +2,12 @@ import type { Socket } from "socket.io";
 import { connectionKey, isOpen, onceClosed } from "../platform/engine/connections.ts";
 
 /**
- * Counts the connections of each user on this process: one visitor with thousands of tabs must not crowd out the others.
+ * Limits the connections of each user on this process: a visitor with thousands of tabs must not crowd out others.
  * @param max for each user; 0 is no limit
  */
 export function createPlaces(max: number) {
   const counts = new Map<string, number>();
-  /** The user that each connection counts for: until it closes, also when it has left the namespace. */
+  /** The user of each connection, until it closes, even after it has left the namespace. */
   const holders = new Map<object, string>();
 
   function release(connection: object): void {
@@ -19,9 +19,12 @@ export function createPlaces(max: number) {
     else counts.delete(userId);
   }
 
-  /** Takes a place for the user; false when they have no more. A connection has one place, however often it takes one. */
+  /**
+   * Takes a place for the user. Answers false when they have no more. A connection has one place, even if it takes it
+   * twice.
+   */
   return (socket: Socket, userId: string): boolean => {
-    // A connection that has closed meanwhile would never give its place back.
+    // A connection that has closed meanwhile would never return its place.
     if (!isOpen(socket)) return true;
     const connection = connectionKey(socket);
     const isNew = !holders.has(connection);

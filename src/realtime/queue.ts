@@ -1,13 +1,13 @@
 export type Queue = {
-  /** Runs `work` after all that was enqueued before; what it rejects with goes to `onFault`. */
+  /** Runs `work` after all work before it. Its rejections go to `onFault`. */
   enqueue(work: () => Promise<void>): void;
-  /** How much is enqueued and hasn't run to its end. */
+  /** The number of works that haven't finished. */
   length(): number;
-  /** Resolves when everything enqueued so far has run. */
+  /** Resolves when all works so far have run. */
   idle(): Promise<void>;
 };
 
-/** Without it, six quick messages of one connection over an asynchronous store were kept as 1 6 3 4 2 5. */
+/** Measured without it, with an asynchronous store: six quick messages were stored as 1 6 3 4 2 5. */
 export function createQueue(onFault: (error: unknown) => void): Queue {
   let tail = Promise.resolve();
   let length = 0;

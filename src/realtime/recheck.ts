@@ -7,8 +7,8 @@ import { readEach } from "../platform/postgres/each.ts";
 import { accountOf } from "./handshake.ts";
 
 /**
- * Makes what closes the connections of this process whose users, of these kinds, are disabled or have another role now. A
- * process that the bus didn't reach has missed that.
+ * Creates a function that closes connections of this process whose users are now disabled or have another role. It
+ * repairs changes that the bus didn't bring here. Only users of `kinds` are checked.
  */
 export function createRecheck(io: Server, onFault: (error: unknown) => void) {
   return async (people: People, kinds: readonly Account["kind"][]): Promise<void> => {
@@ -26,7 +26,7 @@ export function createRecheck(io: Server, onFault: (error: unknown) => void) {
     const current = new Map(both.flatMap((one) => one?.found ?? []).map((user) => [user.id, user]));
     const check = (socket: Socket) => {
       const { user } = accountOf(socket);
-      // A user whose row can't be read isn't known to be disabled.
+      // A user with an unreadable row may not be disabled, so their connections stay.
       if (unreadable.has(user.id)) return;
       const now = current.get(user.id);
       if (!now || now.disabled) socket.disconnect(true);

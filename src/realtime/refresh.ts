@@ -6,14 +6,14 @@ const RETRY_MS = 1_000;
 type Refreshable = Pick<Connection, "refresh">;
 
 /**
- * Makes what sends all connections a new snapshot. Each that it couldn't be sent to has another try each second, and waits
- * for no other one. Asked for again meanwhile, it is sent again.
+ * Creates a function that sends all connections a new snapshot. After a failure a connection gets another attempt each
+ * second, and doesn't delay the others. A request during a refresh sends the snapshot again.
  */
 export function createRefresh(
   connections: ReadonlySet<Refreshable>,
   onFault: (error: unknown) => void,
 ): () => Promise<void> {
-  /** Those that are being refreshed, and whether they have to be once more. */
+  /** The connections that are being refreshed, and whether another refresh is needed. */
   const running = new Map<Refreshable, { again: boolean }>();
 
   async function refresh(connection: Refreshable): Promise<void> {

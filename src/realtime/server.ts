@@ -33,9 +33,9 @@ export type SocketServer = {
   io: Server;
   /** Closes a user's connections on every process, for good. */
   disconnectUser(user: UserRef): void;
-  /** Closes a user's connections on every process, in the way that makes clients connect again. */
+  /** Closes a user's connections on every process. The clients reconnect by themselves. */
   reconnectUser(user: UserRef): void;
-  /** The name of a connection's session in the log; undefined when the connection is over. */
+  /** The name of a connection's session in the log; undefined after its end. */
   sessionOf(connectionId: string): string | undefined;
 };
 
@@ -55,7 +55,7 @@ type Options = {
 };
 
 const RECONNECT_USER = "reconnect_user";
-/** How often the process looks in the database for users who were disabled, or have another role. */
+/** How often the process looks in the database for users who were disabled or have another role. */
 const RECHECK_MS = {
   visitor: 15_000,
   // Disabled staff members are disconnected within 5 s also when Redis is away.
@@ -63,8 +63,8 @@ const RECHECK_MS = {
 };
 
 /**
- * Puts Socket.IO with authentication on the HTTP server's port. At the stop its connections end in the way that makes
- * clients connect again.
+ * Puts Socket.IO with authentication on the HTTP server's port. At the stop its clients are disconnected in the way
+ * that makes them reconnect.
  */
 export function createSocketServer(
   http: HttpServer,
@@ -76,8 +76,8 @@ export function createSocketServer(
     maxHttpBufferSize: 1_000_000,
     destroyUpgrade: false,
     allowEIO3: config.allowEio3,
-    // Credentials are a load balancer's cookie, which a browser sends to another site only where this is allowed. It isn't
-    // for every origin: a proxy that knows users by their cookies would let any page act in their name.
+    // Credentials are a load balancer's cookie. Browsers send it to another site only where this is allowed. It isn't
+    // allowed for every origin: a proxy that knows users by their cookies would let any page act in their name.
     ...(config.corsOrigins !== false && {
       cors: { origin: corsOrigin(config.corsOrigins), credentials: Array.isArray(config.corsOrigins) },
     }),
@@ -150,7 +150,7 @@ export function createSocketServer(
   };
 }
 
-/** Counts anew at each look: a connection may change its transport, and a running count could go wrong. */
+/** Counts again at each read, because connections change their transport, and a running count could become wrong. */
 function countConnections(io: Server) {
   const counts = ["staff", "visitor"].flatMap((kind) =>
     ["polling", "websocket"].map((transport) => ({ labels: { kind, transport }, value: 0 })),

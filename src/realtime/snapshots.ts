@@ -10,34 +10,34 @@ import { untilRoom } from "../platform/engine/outgoing.ts";
 import { type Packet, packetOf, packetWith, send, sharedFields } from "../platform/engine/packet.ts";
 import { type Answer, readApart } from "../platform/postgres/each.ts";
 
-/** Of so many staff, visitors or organisations the chats are read by one statement at most; the store may read fewer. */
+/** One statement reads the chats of at most this many staff, visitors or organisations. The store may read fewer. */
 const PEOPLE_READ = 200;
 const ORGANISATIONS_READ = 20;
-/** So many large packets go out in one turn of the event loop: to hand one over takes most of a millisecond. */
+/** The most large packets that are sent in one turn of the event loop. Each takes most of a millisecond. */
 const SENT_AT_ONCE = 20;
 
 type Parts = {
   chats: ChatStore;
   people: People;
   show: ShowToVisitor;
-  /** The users of an organisation who are online. */
+  /** The online users of an organisation. */
   online: (organisationId: string) => Promise<UserRef[]>;
-  /** Called with why a chat or a user that can't be read is left out. */
+  /** Called with the reason when an unreadable chat or user is left out. */
   onFault: (error: unknown) => void;
 };
 
-/** Reads a connection's snapshot, after it was asked to and not before; answers what sends it. */
+/** Reads a connection's snapshot, never before the call. Answers a function that sends it. */
 export type ReadSnapshot = (caller: Caller) => Promise<(socket: Socket) => void>;
 
 /**
- * Those who wait for a snapshot share the next reading. A snapshot is made into a packet once: for all connections of a
- * visitor, and what is alike for all staff of an organisation for all of them. Each connection is sent the very same bytes,
- * so that what waits for those that don't read is in memory once.
+ * Connections that wait for a snapshot share the next read. Each snapshot becomes a packet once. All connections of a
+ * visitor share it; all staff of an organisation share the common part. All get the same bytes, so that slow readers
+ * keep them in memory only once.
  */
 export function createSnapshots({ chats, people, show, online, onFault }: Parts): ReadSnapshot {
   /**
-   * One reading for all who ask for the same; those whom it leaves out are read by the next. One that can't be read keeps
-   * none of the others from being read.
+   * Shares one read among all waiting callers. The next read includes the callers that this one leaves out. An
+   * unreadable item doesn't affect the others.
    */
   function shared<I, O>(
     { keyOf, atOnce }: { keyOf: (item: I) => string; atOnce: number },
@@ -46,7 +46,7 @@ export function createSnapshots({ chats, people, show, online, onFault }: Parts)
     const one = batched<I, Answer<O>>(
       async (items) => {
         const wanted = [...new Map(items.map((item) => [keyOf(item), item]))].slice(0, atOnce);
-        // What is read has a place here until it is sent: some MB at most.
+        // The place is taken until the data is sent: some MB at most.
         if (!(await untilRoom())) throw new Refusal("busy");
         const results = await readApart(
           read,
