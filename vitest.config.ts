@@ -7,8 +7,8 @@ export default defineConfig({
     globalSetup: "test/support/global-setup.ts",
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    // Most of the time goes by in the pods and the database, not in the test files themselves.
-    maxWorkers: 3,
+    // Most of the time goes by waiting: for leases, grace periods and timeouts of the pods.
+    maxWorkers: 6,
     isolate: false,
     setupFiles: "test/support/fresh-modules.ts",
   },
