@@ -12,7 +12,10 @@ import { startWorld, tokenOf } from "../support/world.ts";
 const GRACE_MS = 2_000;
 const isLeave = (name: string) => /leave|offline/.test(name);
 
-/** Pods near Redis, and one that a link leads there. The tests wait for a long time, so they run at once. */
+/**
+ * Pods near Redis, and one that a link leads there. The tests mostly wait, so they run at once. That starts eleven pods:
+ * the timeouts leave a busy machine time for them.
+ */
 async function begin({ onTestFinished }: TestContext, near: "one pod" | "two pods" = "two pods") {
   const world = await startWorld(near, { RECONNECT_GRACE_MS: `${GRACE_MS}` });
   onTestFinished(() => world.stop());
@@ -43,7 +46,7 @@ test.concurrent.for<[how: string, cut: (link: Link) => void, heal: (link: Link) 
 ])(
   "users of a process that is cut off from Redis, which %s, stay, and so does who moves onto it",
   {
-    timeout: 90_000,
+    timeout: 120_000,
   },
   async ([, cut, heal], context) => {
     // The global one doesn't know which of the tests polls.
@@ -105,7 +108,7 @@ test.concurrent.for<[how: string, cut: (link: Link) => void, heal: (link: Link) 
 );
 
 test.concurrent("users of a process that is killed while it is cut off leave after their grace", {
-  timeout: 90_000,
+  timeout: 120_000,
 }, async (context) => {
   const { world, link, cutOff, organisation, admin, visitor } = await begin(context);
   const stayed = await enter(world.url(1), tokenOf(organisation.supervisor));
@@ -122,7 +125,7 @@ test.concurrent("users of a process that is killed while it is cut off leave aft
 });
 
 test.concurrent("users of a process that is killed while Redis is well wait for no more than its lease and their grace", {
-  timeout: 90_000,
+  timeout: 120_000,
 }, async (context) => {
   const { world, cutOff, admin } = await begin(context, "one pod");
   const killedAt = performance.now();
