@@ -1,11 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, expect, test, vi } from "vitest";
-import { refusals } from "../../src/contract/errors.ts";
 import type { ServerPayload } from "../../src/contract/events.ts";
 import { enter } from "../support/client.ts";
 import { readSeries, sumOf } from "../support/metrics.ts";
 import { startPod } from "../support/pod.ts";
-import { runSql } from "../support/servers.ts";
 import { wayTo } from "../support/way.ts";
 import { startWorld, tokenOf, type World } from "../support/world.ts";
 
@@ -149,113 +147,6 @@ test("a subscription that is dead while its connection looks fine is noticed, an
   expect((await watcher.next("staff_goes_online")).user.id).toBe(organisation.supervisor.id);
   await far.stop();
   await way.close();
-});
-
-test("while PostgreSQL is away sends are refused with a clear error, and nothing is acked falsely; then it heals", async () => {
-  world = await startWorld("no pod");
-  const way = await wayTo(world.databaseUrl);
-  const pod = await startPod({ DATABASE_URL: way.url });
-  const organisation = await world.organisation();
-  const visitor = await enter(pod.url, tokenOf(await organisation.visitor()));
-  const agent = await enter(pod.url, tokenOf(organisation.agent));
-  await visitor.ok("visitor_first_msg", { n: 1 });
-  const { room } = await agent.next("append_unclaimed_chats");
-
-  await way.close();
-  const unavailable = [false, refusals.unavailable.sentence];
-  expect(await visitor.send("visitor_msg", { n: 2 })).toEqual(unavailable);
-  expect(await agent.send("staff_join", { room: room.id })).toEqual(unavailable);
-  expect(await agent.send("change_chat_priority", { room: room.id })).toEqual(unavailable);
-  expect(await isAlive(pod.url)).toBe(true);
-
-  await way.open();
-  await visitor.ok("visitor_msg", { n: 3 });
-  await agent.ok("staff_join", { room: room.id });
-  const page = await world.store.lists.messages({ organisationId: organisation.id }, room.id, { take: 10 });
-  expect(page?.messages.map(({ sequence_num, content }) => [sequence_num, content])).toEqual([
-    [1, { n: 1 }],
-    [2, { n: 3 }],
-    [3, { content: "join room" }],
-  ]);
-  await pod.stop();
-  await way.close();
-});
-
-test("database connections that are killed in the middle are an outage to those who use them, and no fault of the code", async () => {
-  world = await startWorld("one process");
-  const organisation = await world.organisation();
-  const agent = await enter(world.url(0), tokenOf(organisation.agent));
-  const visitors = await Promise.all(
-    Array.from({ length: 12 }, async () => enter(world.url(0), tokenOf(await organisation.visitor()))),
-  );
-  const why = new Set<string | null>();
-  for (let round = 0; round < 15; round++) {
-    agent.forget();
-    await vi.waitFor(() => Promise.all(visitors.map((visitor) => visitor.ok("visitor_first_msg", { round }))), 10_000);
-    // After a fault each may be heard twice.
-    const opened = () => {
-      const all = agent.received.filter(({ event }) => event === "append_unclaimed_chats");
-      return new Set(all.map(({ payload }) => (payload as ServerPayload<"append_unclaimed_chats">).room.id));
-    };
-    await vi.waitFor(() => expect(opened().size).toBe(visitors.length), 10_000);
-    const joining = [...opened()].map((room) => agent.send("staff_join", { room }));
-    const kill = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`;
-    await runSql(world.databaseUrl, kill);
-    for (const [, error] of await Promise.all(joining)) why.add(error);
-    await vi.waitFor(() => Promise.all(visitors.map((visitor) => visitor.ok("visitor_leave_room"))), 10_000);
-  }
-  expect([null, refusals.unavailable.sentence]).toEqual(expect.arrayContaining([...why]));
-}, 60_000);
-
-test("a pod that is stopped sends its clients to another one, and nobody is seen to leave", async () => {
-  world = await startWorld("two pods");
-  const organisation = await world.organisation();
-  const visitor = await organisation.visitor();
-  const [writer, agent, admin] = [
-    await enter(world.url(0), tokenOf(visitor)),
-    await enter(world.url(0), tokenOf(organisation.agent), { transports: ["polling"] }),
-    await enter(world.url(1), tokenOf(organisation.admin)),
-  ];
-  await writer.ok("visitor_first_msg", { n: 1 });
-  const { room } = await agent.next("append_unclaimed_chats");
-  await agent.ok("staff_join", { room: room.id });
-  await admin.next("agent_new_chat");
-  admin.forget();
-
-  const closed = [writer, agent].map(({ socket }) => new Promise((resolve) => socket.once("disconnect", resolve)));
-  expect(await world.pods[0]?.stop("SIGTERM")).toBe(0);
-  // For any other reason than these the library connects again by itself.
-  for (const reason of await Promise.all(closed)) {
-    expect(["io server disconnect", "io client disconnect"]).not.toContain(reason);
-  }
-  const back = await enter(world.url(1), tokenOf(visitor));
-  const agentBack = await enter(world.url(1), tokenOf(organisation.agent));
-  expect((back.init as ServerPayload<"visitor_init">).room?.id).toBe(room.id);
-  expect((agentBack.init as ServerPayload<"staff_init">).active_chats.map((chat) => chat.room.id)).toEqual([room.id]);
-  await back.ok("visitor_msg", { n: 2 });
-  await agentBack.next("visitor_send");
-  await admin.next("new_visitor_msg_for_supervisor");
-  expect(admin.names()).toEqual(["new_visitor_msg_for_supervisor"]);
-});
-
-test("the users of a pod that is killed leave when its lease and their grace have ended, once", {
-  timeout: 40_000,
-}, async () => {
-  world = await startWorld("two pods", { RECONNECT_GRACE_MS: "500" });
-  const organisation = await world.organisation();
-  const visitor = await enter(world.url(1), tokenOf(await organisation.visitor()));
-  const admin = await enter(world.url(1), tokenOf(organisation.admin));
-  const agent = await enter(world.url(0), tokenOf(organisation.agent));
-  await visitor.ok("visitor_first_msg", { n: 1 });
-  const { room } = await agent.next("append_unclaimed_chats");
-  await agent.ok("staff_join", { room: room.id });
-  await world.pods[0]?.stop("SIGKILL");
-  await vi.waitFor(() => expect(visitor.names()).toContain("staff_leave"), { timeout: 15_000, interval: 100 });
-  await admin.next("staff_goes_offline");
-  await visitor.ok("visitor_first_msg", { n: 2 });
-  await admin.next("append_unclaimed_chats");
-  expect(visitor.names().filter((name) => name === "staff_leave")).toHaveLength(1);
-  expect(admin.names().filter((name) => name === "staff_goes_offline")).toHaveLength(1);
 });
 
 test("whoever has his snapshot hears everything from then on, however slow the subscriptions are", async () => {
