@@ -1,3 +1,4 @@
+import { FLAG_EVENT } from "./audience.ts";
 import { checkAudience } from "./check-audience.ts";
 import { checkDeliveries } from "./check-deliveries.ts";
 import { checkEntries } from "./check-entries.ts";
@@ -45,6 +46,11 @@ export function check(entries: Entry[]): Verdict {
 function countRun({ entries, connections, faults }: History): Figures {
   const all = [...connections.values()];
   const first = entries[0]?.t ?? 0;
+  // A pod that was killed counts as far as the last quiet point before.
+  const healed = [...new Map(of(entries, "counted").map((one) => [one.pod, one.healed])).values()].flatMap(
+    Object.entries,
+  );
+  const sum = (counts: [string, number][]) => counts.reduce((all, [, count]) => all + count, 0);
   return {
     seconds: Math.round((Math.max(...of(entries, "quiet").map(({ t }) => t)) - first) / 1000),
     faults: faults.filter((fault) => fault.of !== "harness").length,
@@ -52,6 +58,8 @@ function countRun({ entries, connections, faults }: History): Figures {
     connections: all.length,
     "connections lost by script": all.filter(({ why }) => why === "script").length,
     "readers who paused": of(entries, "paused").length,
+    "events repaired": sum(healed),
+    "of these flags": sum(healed.filter(([event]) => event === FLAG_EVENT)),
   };
 }
 
