@@ -191,8 +191,10 @@ export function createGaps(parts: Parts): Gaps {
     return isDelivered;
   }
 
+  /** Flags don't wait for all messages. */
   async function healAll(behind: Record<LogName, Behind[]>): Promise<void> {
-    for (const log of logs) if (behind[log].length > 0) await heal[log](behind[log]);
+    const results = await Promise.allSettled(logs.map((log) => behind[log].length > 0 && heal[log](behind[log])));
+    for (const result of results) if (result.status === "rejected") throw result.reason;
   }
 
   async function healSkipped(): Promise<void> {

@@ -5,7 +5,7 @@ import type { Entry } from "./ledger.ts";
 import { RETURN_MS } from "./spans.ts";
 
 /** How long a signal may be under way without a fault. It goes to the followers of the chat as it was when it was sent. */
-const SIGNAL_MS = 2_000;
+const SIGNAL_MS = 5_000;
 
 /** Whether a connection may receive that a chat's visitor went online or offline: its user follows the chat, or did a moment ago. */
 export function mayReceiveSignal(

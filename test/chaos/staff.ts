@@ -114,7 +114,7 @@ export function work(options: StaffOptions): Person {
   /** A monitor looks after all chats, closed ones as well, and reloads more often than others. */
   async function supervise(): Promise<void> {
     for (; !isOver(); await delay(random.int(300, 1_500))) {
-      if (seen.size > 0 && staff.isOpen()) void flag(random.pick([...seen]));
+      if (seen.size > 0 && staff.isOpen() && staff.pending() < 3) void flag(random.pick([...seen]));
       for (let n = 0; n < 3; n++) staff.fidget();
     }
   }

@@ -22,6 +22,7 @@ const callers = {
 function aProcess() {
   const delivered: string[] = [];
   const startsRead: string[] = [];
+  let messages = Promise.resolve();
   const here = new Set(["staff:monitor", "org:o:staff", "org:o:monitors"]);
   /** How many flags each chat has, and when it was closed. */
   const chats = new Map<string, { flags: number; status: Chat["status"] }>();
@@ -40,8 +41,9 @@ function aProcess() {
         return new Map(ids.map((id) => [id, { conversation: 0, internal: 0 }]));
       },
       messagesBefore: async () => [],
-      histories: async (log, wanted) =>
-        wanted.map(({ chatId, after }) => {
+      async histories(log, wanted) {
+        if (log === "conversation") await messages;
+        return wanted.map(({ chatId, after }) => {
           const { flags, status } = chats.get(chatId) as { flags: number; status: Chat["status"] };
           const room = { id: chatId, visitor_id: "v", tags: [], severity_level: flags, ...times };
           const numbers = log === "internal" ? Array.from({ length: flags }, (_, n) => n + 1) : [];
@@ -54,7 +56,8 @@ function aProcess() {
                 data: { severity_level: number },
               })),
           };
-        }),
+        });
+      },
     },
     people: { staff: async () => [monitor] },
     show: createVisitorsView("profile"),
@@ -89,6 +92,12 @@ function aProcess() {
         meanwhile();
         return seen;
       };
+    },
+    /** No message can be read until the returned function is called. */
+    stallMessages() {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      messages = promise;
+      return resolve;
     },
     visitorConnects() {
       here.add("visitor:v");
@@ -138,6 +147,18 @@ test("a flag of a known chat that arrives while chats are compared isn't deliver
   await gaps.check({ atOnce: true });
   await gaps.check({ atOnce: true });
   expect(delivered).toEqual([]);
+});
+
+test("flags are repaired while the messages of the same outage still are", async () => {
+  const { gaps, chats, delivered, stallMessages } = aProcess();
+  await gaps.follow(callers.monitor);
+  const chatId = newId();
+  chats.set(chatId, { flags: 1, status: "unclaimed" });
+  const resume = stallMessages();
+  const check = gaps.check({ atOnce: true });
+  await expect.poll(() => delivered).toEqual([FLAG]);
+  resume();
+  await check;
 });
 
 test("only a chat with internal entries is read for the start of its internal log, which is then repaired", async () => {
