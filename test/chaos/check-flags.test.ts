@@ -56,6 +56,18 @@ const excuses: [why: string, doctor: Doctor][] = [
     changed({ kind: "received", connection: "admin#1", severity: 7 }, { t: 8_000, severity: 9 }),
   ],
   [
+    "two flags of one severity of which the first came from the database, with a later severity",
+    both(
+      changed({ kind: "internal", number: 3 }, { number: 4 }),
+      changed({ kind: "received", connection: "admin#1", severity: 0 }, { severity: 9, t: 17_500 }),
+      added(17_000, asked("again", "supervisor#1", "change_chat_priority", { chat: "chat", severity: 0 })),
+      added(17_001, flag(3, "supervisor", 0)),
+      added(17_002, answered("again", true, null)),
+      added(17_600, received("admin#1", FLAG_EVENT, { chat: "chat", about: "supervisor" })),
+      changed({ kind: "chat" }, { lastInternal: 4 }),
+    ),
+  ],
+  [
     "a flag that was stored again because its first ack was lost",
     both(
       changed({ kind: "answered", ask: "agent#1/flag3" }, { ok: null, why: "socket has been disconnected" }),

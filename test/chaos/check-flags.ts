@@ -112,20 +112,14 @@ const nextOf = ({ number }: Flag, { flags }: Chat): { t: number } => flags[numbe
  * from the database has the severity of a later entry.
  */
 function timesOf({ received }: Connection, { chat, flags }: Chat, due: Flag[]): Map<Flag, number> {
-  const events = received.filter((one) => one.event === FLAG_EVENT && one.chat === chat);
   const times = new Map<Flag, number>();
-  const assign = (flag: Flag, severities: (number | undefined)[]) => {
-    const index = events.findIndex(
-      ({ t, about, severity = 0 }) =>
-        about === flag.actor && t >= flag.t - ROUNDING_MS && severities.includes(severity),
-    );
-    const [event] = index < 0 ? [] : events.splice(index, 1);
-    if (event) times.set(flag, event.t);
-  };
-  for (const flag of due) assign(flag, [flag.severity]);
-  for (const flag of due) {
-    const later = flags.slice(flag.number).map(({ severity }) => severity);
-    if (!times.has(flag)) assign(flag, later);
+  for (const { event, chat: id, t, about, severity = 0 } of received) {
+    if (event !== FLAG_EVENT || id !== chat) continue;
+    const open = due.filter((flag) => flag.actor === about && flag.t - ROUNDING_MS <= t && !times.has(flag));
+    const flag =
+      open.find((one) => one.severity === severity) ??
+      open.find(({ number }) => flags.slice(number).some((later) => later.severity === severity));
+    if (flag) times.set(flag, t);
   }
   return times;
 }
