@@ -47,8 +47,8 @@ export type Delivery = {
 /** `next` are the rooms that follow the log after the entry, where they aren't the rooms that receive it. */
 type NotedEntry = { chatId: string; number: number; next?: ChatRoomName[] | undefined };
 /**
- * What goes with events over the bus: the entry that they belong to, by its log (`step` is the conversation: the version
- * before has that name), when PostgreSQL stored it, or which staff member came online or went offline.
+ * The note of events on the bus. It has their entry, by its log, and when PostgreSQL stored it; or the staff member who
+ * came online or went offline. `step` is the conversation, because the previous version uses that name.
  */
 type Note = {
   step?: NotedEntry;
@@ -80,8 +80,8 @@ export function createDelivery(
     ...{ bus, onFault },
     onDropped: () => metrics.budgetRefusals.inc({ budget: "bus", of: "process" }),
     isNews: (organisationId, { roster: event }) =>
-      !event || roster.heard(event.event, { id: event.id, organisation_id: organisationId }),
-    onHeard({ step, internal, at }, rooms) {
+      !event || roster.record(event.event, { id: event.id, organisation_id: organisationId }),
+    onReceived({ step, internal, at }, rooms) {
       const seconds = observe("bus", at);
       if (seconds !== null) lateness.note(seconds * 1_000);
       receive("conversation", step, rooms);
@@ -97,7 +97,7 @@ export function createDelivery(
       metrics.healingFailures.inc();
       log.warn({ event: "set_aside", chat, retryMs: waitMs, err: error }, "a chat can't be healed: it is tried again");
     },
-    // An overload shows in what arrives: a process that has stored much may publish it late.
+    // An overloaded process publishes late, which shows in the messages that arrive.
     lagMs: () => Math.max(bus?.lagMs() ?? 0, lateness.worstMs()),
     onFound: () => metrics.gaps.inc(),
     onUnknown: (entryLog) => metrics.unknownEntries.inc({ log: entryLog }),
@@ -106,7 +106,7 @@ export function createDelivery(
       observe("healed", storedAt(entry));
     },
   });
-  const roster = createRoster({ presence, people, isHere, tell: deliverHere, onHealed, onFault });
+  const roster = createRoster({ presence, people, isHere, deliverHere, onHealed, onFault });
   here.onDeleted(gaps.unfollow);
   if (bus) metrics.budget("bus", { used: fanout.unanswered, total: OUTBOX.unanswered });
 
@@ -136,7 +136,7 @@ export function createDelivery(
 const storedAt = (entry: Entry): number | undefined =>
   entry.kind === "message" ? entry.message.created_at : undefined;
 
-/** The rooms that receive an entry go over the bus anyway. Of a message they are its chat's followers, always. */
+/** Leaves out followers that equal the receiving rooms, which the bus sends anyway. For messages they always do. */
 function noteOf({ kind }: Entry, { chatId, number, followers }: EntryMark, announcements: Announcement[]): NotedEntry {
   if (kind === "message") return { chatId, number };
   const rooms = new Set<RoomName>(announcements.flatMap((one) => one.rooms));

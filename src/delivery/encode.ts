@@ -1,4 +1,4 @@
-/** People and rooms, which event after event has in it: their text is made once, as long as they are the same objects. */
+/** The JSON of people and rooms, which many events contain. It is made once per object. */
 const lasting = new WeakMap<object, string>();
 const LASTING = new Set(["user", "staff", "visitor", "room"]);
 

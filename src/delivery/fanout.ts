@@ -7,18 +7,18 @@ import type { Bus } from "../platform/redis/bus.ts";
 import { createEncoder } from "./encode.ts";
 import { createOutbox } from "./outbox.ts";
 
-/** An event, which of the payloads it has, and who gets it: everybody in one of the rooms, and in none of the others. */
+/** An event, the index of its payload, and its receivers: connections in one of the rooms, and in none of `except`. */
 type Line = [event: string, payload: number, rooms: RoomName[], except: string[]];
-/** What is sent at once. */
+/** The events of one `send`. */
 type Sent<Note> = { note: Note; events: Line[] };
 
 type Parts<Note> = {
   bus: Pick<Bus, "id" | "publish" | "subscribe" | "unsubscribe" | "onMessage"> | undefined;
-  /** Called with what goes with events before they are told here; false when they are no news to anybody here. */
+  /** Called with the note of events before they are delivered here. Answers false when they change nothing here. */
   isNews: (organisationId: string, note: Note) => boolean;
-  /** Called when what another process has sent has been told here, with what went with it. */
-  onHeard: (note: Note, rooms: RoomName[]) => void;
-  /** Called when something is left to be read from the database by the other processes: it is too much for Redis. */
+  /** Called with the note of another process's events after they are delivered here. */
+  onReceived: (note: Note, rooms: RoomName[]) => void;
+  /** Called when events are too much for Redis, so that the other processes must read them from the database. */
   onDropped: () => void;
   onFault: (error: unknown) => void;
 };
@@ -28,35 +28,35 @@ export type Fanout<Note> = {
   send(organisationId: string, announcements: Announcement[], note: Note, by: string | null): void;
   /** Sends an event to this process's own connections. */
   sendHere(announcement: Announcement): void;
-  /** So many bytes are with Redis, which hasn't answered yet. */
+  /** The number of bytes that Redis hasn't confirmed yet. */
   unanswered(): number;
 };
 
 const LINE_BREAK = 0x0a;
 
-/** The format of what goes over the bus is part of its channel's name: processes of two versions pass each other by. */
+/** The channel's name has the version of the format, so that processes of two versions ignore each other's messages. */
 const channelOf = (organisationId: string) => `chat:2:${organisationId}`;
 
 /**
- * Brings events to their connections. A payload is encoded once: the same text goes to the connections here, and over the
- * bus to the other processes, which pass it on without looking into it. Over the bus go one or few messages for each organisation
- * and turn of the event loop, to the processes that have somebody of that organisation. Each has the sending process's id in
- * its first line, and then for each `send`
+ * Brings events to their connections. A payload is encoded once: connections here and other processes get the same text,
+ * and other processes forward it without parsing it. Only processes with connections of the organisation receive it. Per
+ * turn of the event loop an organisation has one or few messages. The first line of a message has the sender's id. Then
+ * for each `send`:
  *
- *     412 visitor:… staff:… org:…:monitors                  how many bytes the rest of it has, and whom it concerns
+ *     412 visitor:… staff:… org:…:monitors                  the size of the rest in bytes, and the rooms
  *     {"note": …, "events": [[event, payload, rooms, except], …]}
- *     {"user": …}                                           a line for each of its payloads
+ *     {"user": …}                                           one line for each payload
  *
- * so that a process passes by what concerns nobody here without reading it.
+ * So a process skips a part that has no room here without parsing it.
  */
 export function createFanout<Note>(
   io: Server,
-  { bus, isNews, onHeard, onDropped, onFault }: Parts<Note>,
+  { bus, isNews, onReceived, onDropped, onFault }: Parts<Note>,
 ): Fanout<Note> {
   const local = localRooms(io);
   const outbox = bus && createOutbox({ publish: bus.publish, head: bus.id, onDropped });
 
-  function tell(payload: string | Buffer, [event, , rooms, except]: Line): void {
+  function deliver(payload: string | Buffer, [event, , rooms, except]: Line): void {
     let packet: Packet | undefined;
     local.each(rooms, except, (socket) => {
       packet ??= packetOf(event, payload);
@@ -72,19 +72,19 @@ export function createFanout<Note>(
     outbox?.add(channelOf(organisationId), head + text, head.length + size);
   }
 
-  function hear(organisationId: string, bundle: Buffer): void {
+  function receive(organisationId: string, bundle: Buffer): void {
     const firstEnd = bundle.indexOf(LINE_BREAK);
     for (let at = firstEnd + 1; at < bundle.length; ) {
       const headEnd = bundle.indexOf(LINE_BREAK, at);
       const [size, ...rooms] = bundle.toString("latin1", at, headEnd).split(" ") as [string, ...RoomName[]];
       const start = headEnd + 1;
-      if (headEnd === -1 || !(Number(size) > 0)) throw new Error("What came in over the bus is no bundle of events.");
+      if (headEnd === -1 || !(Number(size) > 0)) throw new Error("A message of the bus is not a bundle of events.");
       at = start + Number(size) + 1;
       if (!rooms.some(local.has)) continue;
       const [sent, ...payloads] = linesOf(bundle.subarray(start, at - 1)) as [Buffer, ...Buffer[]];
       const { note, events } = JSON.parse(sent.toString()) as Sent<Note>;
-      if (isNews(organisationId, note)) for (const line of events) tell(payloads[line[1]] as Buffer, line);
-      onHeard(note, rooms);
+      if (isNews(organisationId, note)) for (const line of events) deliver(payloads[line[1]] as Buffer, line);
+      onReceived(note, rooms);
     }
   }
 
@@ -108,9 +108,9 @@ export function createFanout<Note>(
       const isOwn = bundle.subarray(0, own.length).equals(own);
       if (organisationId === undefined || isOwn) return;
       try {
-        hear(organisationId, bundle);
+        receive(organisationId, bundle);
       } catch (error) {
-        // Not of this service, or of a version that should have had a channel of its own: the database has what it says.
+        // From another program, or from a version with a wrong channel. The database has the events.
         onFault(error);
       }
     });
@@ -119,20 +119,20 @@ export function createFanout<Note>(
   return {
     send(organisationId, announcements, note, by) {
       const encode = createEncoder();
-      const isToldHere = isNews(organisationId, note);
+      const isNewHere = isNews(organisationId, note);
       const payloads: string[] = [];
       const events = announcements.map(({ event, payload, rooms, except }): Line => {
         const json = encode(payload);
         const known = payloads.indexOf(json);
         const index = known === -1 ? payloads.push(json) - 1 : known;
         const line: Line = [event, index, rooms, by === null ? except : [...except, by]];
-        if (isToldHere) tell(json, line);
+        if (isNewHere) deliver(json, line);
         return line;
       });
       if (bus) publish(organisationId, { note, events }, payloads);
     },
     unanswered: () => outbox?.unanswered() ?? 0,
-    sendHere: ({ event, payload, rooms, except }) => tell(JSON.stringify(payload), [event, 0, rooms, except]),
+    sendHere: ({ event, payload, rooms, except }) => deliver(JSON.stringify(payload), [event, 0, rooms, except]),
   };
 }
 

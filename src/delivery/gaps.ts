@@ -51,8 +51,8 @@ export const markOf = (entry: Entry): EntryMark => ({
 });
 
 /**
- * Repairs what the bus loses, or what a process that died didn't publish: this process delivers it from the database, as the
- * same events, in order, at the latest some 3 s later, 4 s where everything is slow.
+ * Repairs entries that the bus loses, or that a dead process didn't publish. This process delivers them from the database:
+ * as the same events, in order, some 3 s later at most, or 4 s when everything is slow.
  */
 export function createGaps(parts: Parts): Gaps {
   const { chats, show, isHere, deliverHere, lagMs, onHealed, onFault } = parts;
@@ -124,14 +124,14 @@ export function createGaps(parts: Parts): Gaps {
     for (const [room, following] of rooms) if (isHere(room)) followed.set(room, following);
   }
 
-  /** Places the logs of chats that are new to this process, or new to those who are connected to it. */
+  /** Places the logs of chats that are new to this process, or new to its connections. */
   async function placeNew(found: Progress[], since: number): Promise<void> {
     const entered: [LogName, Progress, ChatRoomName[]][] = [];
     for (const chat of found) {
       for (const log of logs) {
         const known = watermarks[log];
         const isUnknown = known.deliveredOf(chat.chatId) === undefined;
-        // A chat that was just opened starts at its beginning, for those who follow it then.
+        // A chat that was just opened starts at its beginning, for its followers at that moment.
         if (log === "conversation" && isUnknown && openedAt(chat) >= since) {
           known.open(chat.chatId, 0, followerRooms(log, "unclaimed", chat));
           continue;

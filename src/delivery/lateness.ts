@@ -1,7 +1,7 @@
-/** For so long, at least, a moment of slowness is remembered: until the next look at what may be missing has been. */
+/** The minimum time that slowness is remembered: until the next comparison has ended. */
 const WINDOW_MS = 4_000;
 
-/** Remembers how late things were lately, at worst. */
+/** Remembers the worst delay of the last seconds. */
 export function createLateness(now: () => number = () => performance.now()) {
   let [worst, before, beganAt] = [0, 0, now()];
   function turnOver(): void {

@@ -13,9 +13,9 @@ type Parts = {
 };
 
 /**
- * Redis cuts off a subscriber for which 32 MB wait, or 8 MB for a minute, and then another one that stands still just as
- * well. So a process publishes 8 MB in a moment at most, and as many in each second; as many may wait for Redis' answer.
- * A small text always goes: it adds little, and events that can't be read from the database again are small.
+ * Redis disconnects a subscriber when 32 MB wait for it, or 8 MB for a minute. So a process publishes at most 8 MB at once
+ * and per second. At most 8 MB may wait for Redis's answer. A small text is always sent: it adds little, and only small
+ * events can't be read again from the database.
  */
 export const OUTBOX = { bundle: 256_000, burst: 8_000_000, perSecond: 8_000_000, unanswered: 8_000_000, small: 4_000 };
 
@@ -26,7 +26,7 @@ export const OUTBOX = { bundle: 256_000, burst: 8_000_000, perSecond: 8_000_000,
 export function createOutbox({ publish, head, onDropped, limits = OUTBOX }: Parts) {
   const bundles = new Map<string, { texts: string[]; bytes: number }>();
   const mayPublish = createRateLimit(limits);
-  /** In bytes, those in bundles included. */
+  /** In bytes, including bundles. */
   let unanswered = 0;
 
   function send(channel: string): void {

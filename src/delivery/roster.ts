@@ -6,7 +6,7 @@ import type { UserRef } from "../identity/user-ref.ts";
 import { readEach } from "../platform/postgres/each.ts";
 import { type Presence, unique } from "../presence/presence.ts";
 
-/** How often what staff were told of each other is compared with presence. */
+/** How often the staff shown as online are compared with presence. */
 export const ROSTER_INTERVAL_MS = 2_000;
 
 export type RosterEvent = StaffSignal;
@@ -14,55 +14,55 @@ export const isRosterEvent = (event: string): event is RosterEvent =>
   event === "staff_goes_online" || event === "staff_goes_offline";
 
 type Organisation = {
-  /** The staff whom the connections here take to be online. */
-  told: Set<string>;
-  /** Those of whom a snapshot said otherwise than what the connections before were told. */
+  /** The staff that the connections here show as online. */
+  shownOnline: Set<string>;
+  /** Staff for which a snapshot differed from what earlier connections show. */
   disputed: Set<string>;
-  /** What the last comparison found to be otherwise: an event may still be under way. */
+  /** Staff for which the last comparison found a difference. An event may still be on its way. */
   doubted: Set<string>;
-  /** The visitors who were online when that was last known for sure. */
+  /** The online visitors of the last time that presence was sure. */
   visitors: UserRef[];
 };
-/** A look at presence that is under way, and what was heard since it began, by the ids of the staff. */
-type Look = { organisationId: string; heard: Map<string, RosterEvent> };
+/** A running read of presence, with the events received since it began, by staff id. */
+type Look = { organisationId: string; received: Map<string, RosterEvent> };
 
 type Parts = {
   presence: Pick<Presence, "online">;
   people: Pick<People, "staff">;
-  /** Whether a room has somebody on this process. */
+  /** Whether a room has a connection on this process. */
   isHere: (room: RoomName) => boolean;
   /** Sends an event to this process's own connections. */
-  tell: (announcement: StaffAnnouncement) => void;
-  /** Called for each event that had to be told from presence. */
+  deliverHere: (announcement: StaffAnnouncement) => void;
+  /** Called for each event that was delivered from presence. */
   onHealed: (event: RosterEvent) => void;
-  /** Called for an organisation, or a staff, that can't be read: nobody else waits for them. */
+  /** Called for an organisation or staff member that can't be read. Others don't wait for them. */
   onFault: (error: unknown) => void;
 };
 
 export type Roster = {
-  /** Who is online, for a snapshot; while presence isn't sure, those who were before as well. */
+  /** The online users for a snapshot. While presence isn't sure, users who were online before are included. */
   online(organisationId: string): Promise<UserRef[]>;
   /**
-   * Such an event has come in, or is sent.
-   * @returns false when it is no news to anybody here. A failover of Redis can forget that somebody's leave was told: it is told again
+   * Records an event that was received or is being sent.
+   * @returns false when it changes nothing here. Redis can lose an eviction in a fail-over, and it is then published again
    */
-  heard(event: RosterEvent, staff: { id: string; organisation_id: string }): boolean;
-  /** Tells the connections here who came online or went offline without their having heard of it. */
+  record(event: RosterEvent, staff: { id: string; organisation_id: string }): boolean;
+  /** Delivers to the connections here the online and offline events that they missed. */
   check(): Promise<void>;
 };
 
-/** Keeps true what the staff of this process were told of who is online, whatever the bus loses. */
-export function createRoster({ presence, people, isHere, tell, onHealed, onFault }: Parts): Roster {
+/** Keeps the online staff that connections of this process show correct, even when the bus loses events. */
+export function createRoster({ presence, people, isHere, deliverHere, onHealed, onFault }: Parts): Roster {
   const organisations = new Map<string, Organisation>();
   const looks = new Set<Look>();
 
-  /** Reads presence. What is heard meanwhile is newer than what is read, and goes into it. */
+  /** Reads presence, and adds the events received meanwhile, because they are newer. */
   async function look(organisationId: string): Promise<{ users: UserRef[]; isSure: boolean }> {
-    const own: Look = { organisationId, heard: new Map() };
+    const own: Look = { organisationId, received: new Map() };
     looks.add(own);
     try {
       const { users, isSure } = await presence.online(organisationId);
-      return { users: [...own.heard].reduce(after(organisationId), users), isSure };
+      return { users: [...own.received].reduce(after(organisationId), users), isSure };
     } finally {
       looks.delete(own);
     }
@@ -71,8 +71,8 @@ export function createRoster({ presence, people, isHere, tell, onHealed, onFault
   async function compare(organisationId: string, organisation: Organisation): Promise<void> {
     const { users, isSure } = await look(organisationId);
     const online = new Set(staffOf(users));
-    const different = online.symmetricDifference(organisation.told).union(organisation.disputed);
-    // While presence isn't sure, a snapshot may have lacked many who are there, and nobody is known to be gone.
+    const different = online.symmetricDifference(organisation.shownOnline).union(organisation.disputed);
+    // While presence isn't sure, it may lack online users, so it shows nobody as offline.
     const certain = isSure ? [...different.intersection(organisation.doubted)] : [...different.intersection(online)];
     if (isSure) {
       organisation.visitors = visitorsOf(users);
@@ -82,39 +82,39 @@ export function createRoster({ presence, people, isHere, tell, onHealed, onFault
     const { found, unreadable } = await readEach(people.staff, certain);
     for (const error of unreadable.values()) onFault(error);
     for (const staff of found) {
-      // Heard of meanwhile: what was read before says nothing any more.
+      // An event that arrived meanwhile is newer than the read.
       if (isSure && !organisation.doubted.has(staff.id)) continue;
       const event = online.has(staff.id) ? "staff_goes_online" : "staff_goes_offline";
-      tell(staffSignal(event, staff));
-      heard(event, staff);
+      deliverHere(staffSignal(event, staff));
+      record(event, staff);
       onHealed(event);
     }
   }
 
-  function heard(event: RosterEvent, { id, organisation_id }: { id: string; organisation_id: string }): boolean {
-    for (const one of looks) if (one.organisationId === organisation_id) one.heard.set(id, event);
+  function record(event: RosterEvent, { id, organisation_id }: { id: string; organisation_id: string }): boolean {
+    for (const one of looks) if (one.organisationId === organisation_id) one.received.set(id, event);
     const organisation = organisations.get(organisation_id);
     if (!organisation) return true;
     const isOnline = event === "staff_goes_online";
-    const isNews = isOnline !== organisation.told.has(id) || organisation.disputed.has(id);
+    const isNews = isOnline !== organisation.shownOnline.has(id) || organisation.disputed.has(id);
     organisation.doubted.delete(id);
     organisation.disputed.delete(id);
-    if (isOnline) organisation.told.add(id);
-    else organisation.told.delete(id);
+    if (isOnline) organisation.shownOnline.add(id);
+    else organisation.shownOnline.delete(id);
     return isNews;
   }
 
   return {
-    heard,
+    record,
     async online(organisationId) {
       const { users: read, isSure } = await look(organisationId);
       const before = organisations.get(organisationId);
       const users = isSure || !before ? read : unique([...read, ...lastKnown(organisationId, before)]);
       const shown = new Set(staffOf(users));
-      if (before) for (const id of shown.symmetricDifference(before.told)) before.disputed.add(id);
+      if (before) for (const id of shown.symmetricDifference(before.shownOnline)) before.disputed.add(id);
       else {
         const visitors = visitorsOf(users);
-        organisations.set(organisationId, { told: shown, disputed: new Set(), doubted: new Set(), visitors });
+        organisations.set(organisationId, { shownOnline: shown, disputed: new Set(), doubted: new Set(), visitors });
       }
       return users;
     },
@@ -127,7 +127,7 @@ export function createRoster({ presence, people, isHere, tell, onHealed, onFault
   };
 }
 
-/** Who is online after an event. */
+/** The online users after an event. */
 const after =
   (organisationId: string) =>
   (users: UserRef[], [id, event]: [id: string, RosterEvent]): UserRef[] => {
@@ -135,9 +135,9 @@ const after =
     return event === "staff_goes_online" ? [...others, staffRef(organisationId, id)] : others;
   };
 
-/** Who is to be shown while presence isn't sure, besides those whom it has. */
-const lastKnown = (organisationId: string, { told, visitors }: Organisation): UserRef[] => [
-  ...[...told].map((id) => staffRef(organisationId, id)),
+/** The users to show in addition to presence's while presence isn't sure. */
+const lastKnown = (organisationId: string, { shownOnline, visitors }: Organisation): UserRef[] => [
+  ...[...shownOnline].map((id) => staffRef(organisationId, id)),
   ...visitors,
 ];
 

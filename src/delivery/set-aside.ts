@@ -6,8 +6,8 @@ const MAX_MS = 300_000;
 const MAX_CHATS = 10_000;
 
 /**
- * Chats whose healing has failed. Each is left alone for a time that doubles with each failure, from 5 s to 5 minutes, so
- * that it delays no other chat.
+ * Chats that couldn't be repaired. Each is skipped for a time, so that it delays no other chat. The time doubles with
+ * each failure, from 5 s to 5 minutes.
  * @param now in ms
  */
 export function createSetAside(now = performance.now.bind(performance)) {

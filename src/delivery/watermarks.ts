@@ -96,7 +96,7 @@ export function createWatermarks(isHere: (room: RoomName) => boolean) {
       aside.clear();
     },
 
-    /** Adds a chat that is new to those who are here, delivered up to a number, or further if it was. */
+    /** Adds a chat that is new to the connections here. It counts as delivered up to a number, or further if it was. */
     open(chatId: string, delivered: number, followers: ChatRoomName[]): void {
       const chat = chats.get(chatId);
       if (!chat) {

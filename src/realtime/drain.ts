@@ -46,9 +46,9 @@ export function createDrain(
 }
 
 /**
- * Disconnects all clients, evenly over the time, so that no crowd comes to the other processes. The n-th
- * of N connections is disconnected after (n - 1)/N of it, when its events are answered. Ends as soon as none is left. Answers the
- * number of remaining connections, at the latest 3.5 s after the time.
+ * Disconnects all clients, evenly over the time, so that no crowd comes to the other processes. The n-th of N
+ * connections is disconnected after (n - 1)/N of it, when its events are answered. Ends as soon as none is left.
+ * Answers the number of remaining connections, at the latest 3.5 s after the time.
  */
 async function drain(connections: ReadonlySet<Connection>, { overMs, onRemaining }: Options): Promise<number> {
   const startedAt = performance.now();

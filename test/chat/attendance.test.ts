@@ -6,7 +6,7 @@ import { createMemoryPresence } from "../../src/presence/memory.ts";
 
 const user = { kind: "staff" as const, id: "agent", organisationId: "shop" };
 
-/** What of an attendance is needed where somebody has come online, and nothing is known of who it is. */
+/** The least of an attendance for users that came online and can't be looked up. */
 function attendanceWith(staff: People["staff"]) {
   const presence = { ...createMemoryPresence(), touch: async () => [user] };
   const faults: unknown[] = [];
@@ -15,23 +15,23 @@ function attendanceWith(staff: People["staff"]) {
   return { faults, attendance: createAttendance(presence, people, {} as ChatPorts, options) };
 }
 
-// The lease would end otherwise, and everybody here be taken for gone.
-test("a touch doesn't wait for the database to say who has come online", async () => {
+// Otherwise the lease would end, and all users here would count as offline.
+test("a touch doesn't wait for the database to look up users who came online", async () => {
   const { attendance } = attendanceWith(() => new Promise(() => {}));
   await attendance.touch();
 });
 
-test("that the database can't say it is a fault of its own", async () => {
+test("a failure of that lookup is reported by itself", async () => {
   const { attendance, faults } = attendanceWith(() => Promise.reject(new Error("away")));
   await attendance.touch();
   await expect.poll(() => faults).toEqual([new Error("away")]);
 });
 
-/** A user of whom nothing is left, and what is asked of the chats when they leave. */
+/** A user to evict, and what is asked of the chats for it. */
 function leaving(kind: "staff" | "visitor") {
   const presence = createMemoryPresence();
   const ref = { kind, id: "somebody", organisationId: "shop" };
-  /** The chats that they take part in, and those that were left. */
+  /** The chats that they take part in, and the closed ones. */
   const state = { open: ["before"], left: [] as unknown[], isStalled: Promise.resolve() };
   const leave = async (chatId: unknown) => {
     await state.isStalled;
@@ -56,7 +56,7 @@ function leaving(kind: "staff" | "visitor") {
 }
 
 test.each(["staff", "visitor"] as const)(
-  "a departure that stalls leaves no chat that a %s has begun since it was decided",
+  "a stalled eviction leaves no chat that a %s has begun since the decision",
   async (kind) => {
     const { attendance, presence, ref, state } = leaving(kind);
     await presence.join(ref, "a");
@@ -72,18 +72,18 @@ test.each(["staff", "visitor"] as const)(
   },
 );
 
-test("who comes back while another one's departure fails is told online again", async () => {
-  const told: unknown[] = [];
+test("a user who comes back while another user's eviction fails is announced as online again", async () => {
+  const delivered: unknown[] = [];
   const back = { kind: "staff" as const, id: "back", organisationId: "shop" };
   const presence = {
     ...createMemoryPresence(),
     sweep: async () => ({ back: [back], failures: [new Error("another one")] }),
   };
   const people = { staff: async (ids: string[]) => ids.map((id) => ({ id, organisation_id: "shop" })) };
-  const ports = { signal: (_id: string, announcement: { event: string }) => told.push(announcement.event) };
+  const ports = { signal: (_id: string, announcement: { event: string }) => delivered.push(announcement.event) };
   const attendance = createAttendance(presence, people as unknown as People, ports as unknown as ChatPorts, {
     ...{ reconnectGraceMs: 0, onFault: () => {} },
   });
   await expect(attendance.sweep()).rejects.toThrow("Not every user");
-  expect(told).toEqual(["staff_goes_online"]);
+  expect(delivered).toEqual(["staff_goes_online"]);
 });

@@ -14,9 +14,9 @@ afterAll(() => world?.stop());
 const VISITORS = 12;
 const EACH = 20;
 
-test("what many send at once reaches whom it concerns on the other pod, each visitor's in order, and nobody else", async () => {
+test("simultaneous messages reach exactly their receivers on the other pod, each visitor's in order", async () => {
   const organisations = await Promise.all([1, 2, 3].map(() => world.organisation()));
-  const heard = await Promise.all(
+  const received = await Promise.all(
     organisations.map(async (organisation) => {
       const agent = await enter(world.url(1), tokenOf(organisation.agent));
       const admin = await enter(world.url(1), tokenOf(organisation.admin));
@@ -37,12 +37,12 @@ test("what many send at once reaches whom it concerns on the other pod, each vis
       await expect
         .poll(() => admin.names().filter((name) => name === "new_visitor_msg_for_supervisor").length)
         .toBe(VISITORS * EACH);
-      // Two connections: that one has heard everything says nothing of the other.
+      // Two connections: if one has received everything, the other may not have yet.
       await expect.poll(() => agent.names().filter((name) => name === "visitor_send").length).toBe(VISITORS * EACH);
       return agent.received.filter(({ event }) => event === "visitor_send");
     }),
   );
-  for (const messages of heard) {
+  for (const messages of received) {
     const byVisitor = Map.groupBy(messages, ({ payload }) => (payload as ServerPayload<"visitor_send">).user.id);
     const numbers = [...byVisitor.values()].map((all) =>
       all.map(({ payload }) => (payload as ServerPayload<"visitor_send">).content.n),
@@ -51,7 +51,7 @@ test("what many send at once reaches whom it concerns on the other pod, each vis
   }
 });
 
-test("what isn't the service's own on an organisation's channel harms nobody", async () => {
+test("a foreign message on an organisation's channel harms nobody", async () => {
   const organisation = await world.organisation();
   const agent = await enter(world.url(1), tokenOf(organisation.agent));
   const visitor = await enter(world.url(0), tokenOf(await organisation.visitor()));
@@ -63,7 +63,7 @@ test("what isn't the service's own on an organisation's channel harms nobody", a
     const receivers = await callRedis(world.redis?.url ?? "", "SPUBLISH", `chat:2:${organisation.id}`, message);
     expect(receivers).toBe(2);
   };
-  // What concerns nobody there isn't even read.
+  // A part without a room here isn't parsed.
   await send("x\n8 visitor:nobody staff:nobody\nno JSON!");
   await visitor.ok("visitor_first_msg", { n: 0 });
   await agent.next("append_unclaimed_chats");
@@ -73,7 +73,7 @@ test("what isn't the service's own on an organisation's channel harms nobody", a
     "x",
     "x\n",
     "x\n{}",
-    // As if its end were its begin.
+    // As if its end were its beginning.
     "x\n-5 \n{}",
     `x\n99 org:${organisation.id}:staff\n{}`,
     `x\n4 org:${organisation.id}:staff\nnull`,
@@ -87,7 +87,7 @@ test("what isn't the service's own on an organisation's channel harms nobody", a
   expect(await faults()).toBeGreaterThan(0);
 });
 
-test("that somebody has gone is told once, though it comes over the bus once more", async () => {
+test("an offline event is delivered once, even if it comes twice over the bus", async () => {
   const organisation = await world.organisation();
   const watcher = await enter(world.url(1), tokenOf(organisation.admin));
   const agent = await enter(world.url(0), tokenOf(organisation.agent));
@@ -101,7 +101,7 @@ test("that somebody has gone is told once, though it comes over the bus once mor
   await watcher.next("staff_goes_offline");
   await expect.poll(() => bundles.length).toBe(1);
   await sender.spublish(channel, bundles[0] as Buffer);
-  // What comes after it.
+  // The next event.
   await enter(world.url(0), tokenOf(organisation.otherAgent));
   await expect.poll(() => watcher.names().filter((name) => name === "staff_goes_online").length).toBe(2);
   expect(watcher.names().filter((name) => name === "staff_goes_offline").length).toBe(1);

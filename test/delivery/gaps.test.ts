@@ -9,7 +9,7 @@ const numberOf = (payload: unknown) =>
   (payload as { message?: { sequence_num: number } }).message?.sequence_num ??
   (payload as { messages?: { sequence_num: number }[] }).messages?.at(-1)?.sequence_num;
 
-/** How many steps a pod has told from the database. */
+/** The number of events that a pod has delivered from the database. */
 async function healedOn(url: string): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text();
   const values = [...text.matchAll(/^chat_events_healed_total\{.*\} (\d+)$/gm)].map(([, value]) => Number(value));
@@ -23,7 +23,7 @@ describe.each(topologies)("on %s", (topology) => {
   });
   afterAll(() => world?.stop());
 
-  test("what was committed by a process that died before it told anybody is told by the others, in order", async () => {
+  test("entries that a dead process committed and never published are delivered by the others, in order", async () => {
     const organisation = await world.organisation();
     const cast = await enterAll(world, organisation);
     const { chats } = world.store;
@@ -84,7 +84,7 @@ describe.each(topologies)("on %s", (topology) => {
     expect(user.id).toBe(organisation.agent.id);
   });
 
-  test("what was missed isn't taken for known when somebody else connects", async () => {
+  test("missed entries don't count as known when another user connects", async () => {
     const organisation = await world.organisation();
     const agent = await enter(world.url(0), tokenOf(organisation.agent));
     for (let n = 1; n <= 5; n++) {
@@ -98,7 +98,7 @@ describe.each(topologies)("on %s", (topology) => {
     expect(new Set(agent.names())).toEqual(new Set(["append_unclaimed_chats", "visitor_goes_online"]));
   });
 
-  test("a long gap is told page by page", async () => {
+  test("a long gap is delivered page by page", async () => {
     const organisation = await world.organisation();
     const visitor = await organisation.visitor();
     const tab = await enter(world.url(1), tokenOf(visitor));
@@ -115,7 +115,7 @@ describe.each(topologies)("on %s", (topology) => {
     expect(tab.received.map(({ payload }) => numberOf(payload))).toEqual(Array.from({ length: 450 }, (_, n) => n + 2));
   });
 
-  test("nothing is told twice while nothing is lost, to whoever comes, goes and comes back", async () => {
+  test("without losses nothing is delivered twice, however often users connect", async () => {
     const before = await Promise.all(world.pods.map(({ url }) => healedOn(url)));
     const organisation = await world.organisation();
     const agent = await enter(world.url(0), tokenOf(organisation.agent));
@@ -139,7 +139,7 @@ describe.each(topologies)("on %s", (topology) => {
         enter(world.url(n), tokenOf(organisation.supervisor)).then((watcher) => watcher.lose()),
       ]);
     }
-    // What is told now is told by a comparison that saw all of the above.
+    // A comparison that saw all of the above delivers now.
     const watchers = await Promise.all(world.pods.map(({ url }) => enter(url, tokenOf(organisation.otherAgent))));
     const { id: senderId } = await organisation.visitor();
     await world.store.chats.open({

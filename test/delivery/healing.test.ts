@@ -1,4 +1,4 @@
-// What was missed is read from the database in small pieces, and a chat that can't be delays no other.
+// Missed entries are read from the database in small pieces, and an unreadable chat delays no other.
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { History } from "../../src/chat/ports.ts";
 import type { ServerPayload } from "../../src/contract/events.ts";
@@ -19,7 +19,7 @@ describe("healing", () => {
   /** Chats with two visitor's messages each; `failing` says which statements and which chats fail, and how. */
   function healing(failing: (chatIds: string[]) => Error | null = () => null) {
     hasRoom = true;
-    const told = new Map<string, number>();
+    const delivered = new Map<string, number>();
     const asked: string[][] = [];
     const setAside: string[] = [];
     const heal = createHealing("conversation", {
@@ -39,9 +39,9 @@ describe("healing", () => {
         messagesBefore: async () => [],
       },
       people: { staff: async () => [] },
-      deliveredOf: (chatId) => told.get(chatId) ?? 0,
+      deliveredOf: (chatId) => delivered.get(chatId) ?? 0,
       deliver({ chatId, number }) {
-        told.set(chatId, number);
+        delivered.set(chatId, number);
         return true;
       },
       onFound: () => {},
@@ -49,14 +49,17 @@ describe("healing", () => {
       hasRoom: () => hasRoom,
       onSetAside: (chatId) => void setAside.push(chatId),
     });
-    return { heal, told, asked, setAside };
+    return { heal, delivered, asked, setAside };
   }
-  const healed = (told: Map<string, number>) => [...told].filter(([, number]) => number === 2).map(([id]) => id);
+  const healed = (delivered: Map<string, number>) =>
+    [...delivered].filter(([, number]) => number === 2).map(([id]) => id);
 
   test("a chat that can't be read delays no other, and is left alone for a while", async () => {
-    const { heal, told, asked, setAside } = healing((ids) => (ids.includes("7") ? new Error("no such chat") : null));
+    const { heal, delivered, asked, setAside } = healing((ids) =>
+      ids.includes("7") ? new Error("no such chat") : null,
+    );
     await heal(behind(50));
-    expect(healed(told)).toHaveLength(49);
+    expect(healed(delivered)).toHaveLength(49);
     expect(setAside).toEqual(["7"]);
     asked.length = 0;
     await heal(behind(50).slice(7, 8));
@@ -64,38 +67,38 @@ describe("healing", () => {
   });
 
   test("a statement that takes too long for one chat: others go on, and it is found out", async () => {
-    const { heal, told, setAside } = healing((ids) => (ids.includes("7") ? unavailable : null));
+    const { heal, delivered, setAside } = healing((ids) => (ids.includes("7") ? unavailable : null));
     await heal(behind(50));
-    expect(healed(told)).toHaveLength(30);
+    expect(healed(delivered)).toHaveLength(30);
     await heal([...behind(50), { chatId: "60", upTo: 2 }]);
-    expect(healed(told)).toHaveLength(50);
+    expect(healed(delivered)).toHaveLength(50);
     expect(setAside).toEqual(["7"]);
   });
 
   test("waits for room among what waits for clients", async () => {
-    const { heal, told } = healing();
+    const { heal, delivered } = healing();
     hasRoom = false;
     await heal(behind(3));
-    expect(told.size).toBe(0);
+    expect(delivered.size).toBe(0);
     hasRoom = true;
     await heal(behind(3));
-    expect(healed(told)).toHaveLength(3);
+    expect(healed(delivered)).toHaveLength(3);
   });
 
-  test("a database that is away is nobody's fault, and isn't waited for again and again", async () => {
+  test("a database that is away is no chat's fault, and is asked only once", async () => {
     let isAway = true;
-    const { heal, told, asked, setAside } = healing(() => (isAway ? unavailable : null));
+    const { heal, delivered, asked, setAside } = healing(() => (isAway ? unavailable : null));
     await expect(heal(behind(200))).rejects.toThrow(unavailable);
     expect(asked).toHaveLength(2);
     await expect(heal(behind(1))).rejects.toThrow(unavailable);
     isAway = false;
     await heal(behind(200));
-    expect(healed(told)).toHaveLength(200);
+    expect(healed(delivered)).toHaveLength(200);
     expect(setAside).toEqual([]);
   });
 });
 
-test("who is set aside waits twice as long each time, up to 5 minutes, until it is healed", () => {
+test("a chat is set aside twice as long each time, up to 5 minutes, until it is repaired", () => {
   let now = 0;
   const setAside = createSetAside(() => now);
   expect(Array.from({ length: 9 }, () => setAside.add("a") / 1_000)).toEqual([5, 10, 20, 40, 80, 160, 300, 300, 300]);
@@ -141,7 +144,7 @@ describe("from a real database", () => {
     expect(new Set((await numbersOf(many)).flat())).toEqual(new Set([20]));
   });
 
-  test("a row that can't be told delays its own chat only, until it is mended", async () => {
+  test("an unreadable row delays its own chat only, until it is repaired", async () => {
     const organisation = await world.organisation();
     const agent = await enter(world.url(0), tokenOf(organisation.agent));
     const [bad, good] = [await organisation.visitor(), await organisation.visitor()];

@@ -21,7 +21,7 @@ function outbox(limits: Partial<typeof OUTBOX> = {}) {
   return { ...box, add, published, onDropped, answer };
 }
 
-test("what is added in one turn goes as one message for each channel, in order", async () => {
+test("texts of one turn become one message for each channel, in order", async () => {
   const { add, published } = outbox();
   for (const text of ["1", "2"]) for (const channel of ["a", "b"]) add(channel, `${channel}${text}`);
   expect(published).toEqual([]);
@@ -45,7 +45,7 @@ test("a message is no larger than 256 kB, unless one event is; their order stays
   expect(published.flatMap(([, message]) => message.split("\n").slice(1))).toEqual(texts);
 });
 
-test("200 large messages at once leave Redis' subscribers far below its limit; what is small goes in any case", async () => {
+test("200 large messages at once leave Redis's subscribers far below its limit, and small texts are always sent", async () => {
   const { add, published, onDropped } = outbox();
   for (let n = 0; n < 200; n++) add("x", `${n} ${"é".repeat(65_000)}`);
   add("x", "small");
@@ -57,7 +57,7 @@ test("200 large messages at once leave Redis' subscribers far below its limit; w
   expect(onDropped).toHaveBeenCalledTimes(200 - Math.floor(8_000_000 / 130_004));
 });
 
-test("what Redis hasn't answered counts, for as long as it doesn't", async () => {
+test("texts without an answer of Redis count until it answers", async () => {
   const { add, onDropped, unanswered, answer } = outbox({ burst: 1e9, unanswered: 1_000_000 });
   for (let n = 0; n < 15; n++) {
     add("x", "x".repeat(100_000));

@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => world?.stop());
 
-test("what nobody told of who is online is told from presence, once", async () => {
+test("a lost online event is delivered from presence, once", async () => {
   const redis = new Redis(world.redis?.url ?? "");
   try {
     const organisation = await world.organisation();
@@ -24,31 +24,31 @@ test("what nobody told of who is online is told from presence, once", async () =
         enter(world.url(n), tokenOf([organisation.admin, organisation.supervisor][n] ?? organisation.admin)),
       ),
     );
-    // As a process that dies between saying it to Redis and saying it to the others.
+    // As when a process dies after it has written to Redis and before it has published.
     const silent = createRedisPresence(redis, { graceMs: 0, onFault: () => {} });
     const agent = { kind: "staff" as const, id: organisation.agent.id, organisationId: organisation.id };
     await silent.touch();
     expect(await silent.join(agent, "a")).toBe(true);
     const touching = setInterval(() => void silent.touch(), 1_000);
-    const heardOfAgent = () =>
+    const eventsOfAgent = () =>
       watchers.map(({ received }) =>
         received
           .filter(({ payload }) => (payload as { user: { id: string } }).user.id === organisation.agent.id)
           .map(({ event }) => event),
       );
     const [online, offline] = ["staff_goes_online", "staff_goes_offline"];
-    await expect.poll(heardOfAgent, { timeout: 6_000 }).toEqual([[online], [online]]);
+    await expect.poll(eventsOfAgent, { timeout: 6_000 }).toEqual([[online], [online]]);
     await silent.leave(agent, "a", 0);
     await silent.sweep(async () => async () => {}, agent);
     const both = [online, offline];
-    await expect.poll(heardOfAgent, { timeout: 6_000 }).toEqual([both, both]);
+    await expect.poll(eventsOfAgent, { timeout: 6_000 }).toEqual([both, both]);
     clearInterval(touching);
   } finally {
     redis.disconnect();
   }
 });
 
-test("whoever connects when Redis has just lost its data is told within seconds who is there", async () => {
+test("a client that connects just after Redis has lost its data gets the online staff within seconds", async () => {
   const organisation = await world.organisation();
   const there = [organisation.agent, organisation.otherAgent, organisation.supervisor];
   for (const user of there) await enter(world.url(0), tokenOf(user));
@@ -67,7 +67,7 @@ test("whoever connects when Redis has just lost its data is told within seconds 
   await expect.poll(shown, { timeout: 5_000 }).toEqual(everybody);
 });
 
-/** A roster over a presence that is slow, or not sure, when told to be, and what it told its connections. */
+/** A roster with a presence that is slow or unsure on demand, and the events that it delivered. */
 async function rosterOf(...online: string[]) {
   const memory = createMemoryPresence();
   const organisationId = "o";
@@ -75,7 +75,7 @@ async function rosterOf(...online: string[]) {
   for (const id of online) await memory.join(refOf(id), id);
   await memory.join({ ...refOf("visitor"), kind: "visitor" }, "visitor");
   const state = { isSure: true, isPoisoned: false, held: Promise.resolve() };
-  const told: string[] = [];
+  const delivered: string[] = [];
   const faults: unknown[] = [];
   const roster = createRoster({
     presence: {
@@ -94,21 +94,21 @@ async function rosterOf(...online: string[]) {
       },
     },
     isHere: () => true,
-    tell: ({ event, payload }) => told.push(`${event} ${(payload as { user: Staff }).user.id}`),
+    deliverHere: ({ event, payload }) => delivered.push(`${event} ${(payload as { user: Staff }).user.id}`),
     onHealed: () => {},
     onFault: (error) => faults.push(error),
   });
   return {
-    ...{ roster, state, told, faults, memory, refOf },
+    ...{ roster, state, delivered, faults, memory, refOf },
     look: async () => (await roster.online(organisationId)).map(({ id }) => id).sort(),
     async leaves(id: string) {
       await memory.leave(refOf(id), id, 0);
       await memory.sweep(async () => async () => {}, refOf(id));
-      roster.heard("staff_goes_offline", { id, organisation_id: organisationId });
+      roster.record("staff_goes_offline", { id, organisation_id: organisationId });
     },
     async comes(id: string) {
       await memory.join(refOf(id), id);
-      roster.heard("staff_goes_online", { id, organisation_id: organisationId });
+      roster.record("staff_goes_online", { id, organisation_id: organisationId });
     },
     async checks() {
       for (const _ of [1, 2, 3]) await roster.check();
@@ -117,26 +117,26 @@ async function rosterOf(...online: string[]) {
 }
 
 test.each(["the first of its organisation here", "one of several"])(
-  "what is heard while a snapshot is read is in it, and told nobody again: %s",
+  "an event during the read of a snapshot is in it, and isn't delivered again: %s",
   async (which) => {
-    const { roster, state, told, look, leaves, comes, checks } = await rosterOf("a", "b");
+    const { roster, state, delivered, look, leaves, comes, checks } = await rosterOf("a", "b");
     if (which === "one of several") await look();
     const { promise, resolve } = Promise.withResolvers<void>();
     state.held = promise;
     const looking = look();
     await leaves("b");
     await comes("c");
-    // Of another organisation.
-    roster.heard("staff_goes_offline", { id: "a", organisation_id: "p" });
+    // From another organisation.
+    roster.record("staff_goes_offline", { id: "a", organisation_id: "p" });
     resolve();
     expect(await looking).toEqual(["a", "c", "visitor"]);
     await checks();
-    expect(told).toEqual([]);
+    expect(delivered).toEqual([]);
   },
 );
 
-test("while presence isn't sure, a snapshot shows who was there before and hasn't been heard to leave", async () => {
-  const { state, told, look, leaves, comes, checks } = await rosterOf("a", "b");
+test("while presence isn't sure, a snapshot includes users who were online before and had no offline event", async () => {
+  const { state, delivered, look, leaves, comes, checks } = await rosterOf("a", "b");
   await look();
   state.isSure = false;
   await leaves("b");
@@ -144,33 +144,33 @@ test("while presence isn't sure, a snapshot shows who was there before and hasn'
   expect(await look()).toEqual(["a", "c", "visitor"]);
   state.isSure = true;
   await checks();
-  expect(told).toEqual([]);
+  expect(delivered).toEqual([]);
 });
 
-test("what is told again is no news, unless a snapshot has said otherwise meanwhile", async () => {
+test("a repeated event changes nothing, unless a snapshot differed meanwhile", async () => {
   const { roster, look } = await rosterOf("a", "b");
-  const heard = (event: "staff_goes_online" | "staff_goes_offline") =>
-    roster.heard(event, { id: "b", organisation_id: "o" });
-  // Nobody here has seen anything: there is nobody whom it could be told twice.
-  expect(heard("staff_goes_offline")).toBe(true);
+  const record = (event: "staff_goes_online" | "staff_goes_offline") =>
+    roster.record(event, { id: "b", organisation_id: "o" });
+  // No connection here has a snapshot yet, so none could receive it twice.
+  expect(record("staff_goes_offline")).toBe(true);
   await look();
-  expect([heard("staff_goes_online"), heard("staff_goes_offline"), heard("staff_goes_offline")]).toEqual([
+  expect([record("staff_goes_online"), record("staff_goes_offline"), record("staff_goes_offline")]).toEqual([
     ...[false, true, false],
   ]);
-  // Presence forgets him a moment after that is told.
+  // Presence drops the user just after that event.
   expect(await look()).toContain("b");
-  expect([heard("staff_goes_offline"), heard("staff_goes_offline")]).toEqual([true, false]);
+  expect([record("staff_goes_offline"), record("staff_goes_offline")]).toEqual([true, false]);
 });
 
-test("an organisation, or a staff, that can't be read keeps nobody else from being told", async () => {
-  const { roster, state, told, faults, look, memory, refOf, checks } = await rosterOf("a");
+test("an unreadable organisation or staff member doesn't delay the events of others", async () => {
+  const { roster, state, delivered, faults, look, memory, refOf, checks } = await rosterOf("a");
   // The poisoned one is looked at first.
   await roster.online("poisoned");
   await look();
   state.isPoisoned = true;
   for (const id of ["unreadable", "b"]) await memory.join(refOf(id), id);
   await checks();
-  expect(told).toEqual(["staff_goes_online b"]);
+  expect(delivered).toEqual(["staff_goes_online b"]);
   const messages = new Set(faults.map((fault) => (fault as Error).message));
   expect(messages).toEqual(new Set(["an organisation that can't be read", "a row that can't be parsed"]));
 });

@@ -14,14 +14,14 @@ const numberOf = (payload: unknown) =>
   (payload as { message?: { sequence_num: number } }).message?.sequence_num ??
   (payload as { messages?: { sequence_num: number }[] }).messages?.at(-1)?.sequence_num;
 
-/** How many steps a pod has told from the database. */
+/** The number of events that a pod has delivered from the database. */
 async function healedOn(url: string): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text();
   const values = [...text.matchAll(/^chat_events_healed_total\{.*\} (\d+)$/gm)].map(([, value]) => Number(value));
   return values.reduce((sum, value) => sum + value, 0);
 }
 
-describe("a pod that hears nothing of the others", () => {
+describe("a pod that receives nothing from the others", () => {
   let world: World;
   beforeAll(async () => {
     world = await startWorld("two pods");
@@ -40,15 +40,15 @@ describe("a pod that hears nothing of the others", () => {
     return { writer, agent, admin, room: room.id };
   }
 
-  test("its connections are told from the database, while Redis is away from it", async () => {
+  test("its connections get the events from the database while Redis is away from it", async () => {
     const way = await wayTo(world.redis?.url ?? "");
     const far = await startPod({ DATABASE_URL: world.databaseUrl, REDIS_URL: way.url });
     const { writer, agent, admin, room } = await conversation(await world.organisation(), far.url);
     await way.close();
     for (const n of [3, 4, 5]) await writer.ok("visitor_msg", { n });
-    await expect.poll(() => heardNumbers(agent, "visitor_send"), { timeout: 5_000 }).toEqual([3, 4, 5]);
+    await expect.poll(() => receivedNumbers(agent, "visitor_send"), { timeout: 5_000 }).toEqual([3, 4, 5]);
     await expect
-      .poll(() => heardNumbers(admin, "new_visitor_msg_for_supervisor"), { timeout: 5_000 })
+      .poll(() => receivedNumbers(admin, "new_visitor_msg_for_supervisor"), { timeout: 5_000 })
       .toEqual([3, 4, 5]);
     await agent.ok("staff_msg", { room, content: { n: 6 } });
     expect((await writer.next("staff_send")).content).toEqual({ n: 6 });
@@ -56,7 +56,7 @@ describe("a pod that hears nothing of the others", () => {
     await way.close();
   });
 
-  test("messages are heard by all when the subscriptions are cut while they pass", async () => {
+  test("all connections receive all messages when the subscriptions are cut meanwhile", async () => {
     const organisation = await world.organisation();
     const { writer, agent, admin } = await conversation(organisation, world.url(1));
     const sent = Array.from({ length: 300 }, (_, n) => n + 3);
@@ -68,13 +68,13 @@ describe("a pod that hears nothing of the others", () => {
       [admin, "new_visitor_msg_for_supervisor"],
     ] as const) {
       await expect
-        .poll(() => [...new Set(heardNumbers(client, event))].sort((a, b) => a - b), { timeout: 5_000 })
+        .poll(() => [...new Set(receivedNumbers(client, event))].sort((a, b) => a - b), { timeout: 5_000 })
         .toEqual(sent);
     }
   });
 });
 
-test("nothing is told twice where the bus is only slow", { timeout: 60_000 }, async () => {
+test("nothing is delivered twice when the bus is only slow", { timeout: 60_000 }, async () => {
   const redis = await startRedis();
   const link = await createLink(redis.port);
   const world = await startWorld("two pods", { REDIS_URL: `redis://127.0.0.1:${link.port}` });
@@ -99,7 +99,7 @@ test("nothing is told twice where the bus is only slow", { timeout: 60_000 }, as
       await writer.ok("visitor_msg", { n });
       await setTimeout(100);
     }
-    await expect.poll(() => heardNumbers(agent, "visitor_send"), { timeout: 5_000 }).toEqual(sent);
+    await expect.poll(() => receivedNumbers(agent, "visitor_send"), { timeout: 5_000 }).toEqual(sent);
     expect(await Promise.all(world.pods.map(({ url }) => healedOn(url)))).toEqual([0, 0]);
   } finally {
     await world.stop();
@@ -108,7 +108,7 @@ test("nothing is told twice where the bus is only slow", { timeout: 60_000 }, as
   }
 });
 
-test("whoever takes his snapshot for the state misses nothing of what happens while it is read", async () => {
+test("a client that replaces its state by the snapshot misses nothing that happens while it is read", async () => {
   const world = await startWorld("two pods");
   const way = await wayTo(world.databaseUrl, { ms: 60, ifSaid: /./ });
   const slow = await startPod({ DATABASE_URL: way.url, REDIS_URL: world.redis?.url ?? "" });
@@ -142,5 +142,5 @@ test("whoever takes his snapshot for the state misses nothing of what happens wh
   }
 });
 
-const heardNumbers = (client: TestClient | Cast["agent"], event: string): number[] =>
+const receivedNumbers = (client: TestClient | Cast["agent"], event: string): number[] =>
   client.received.filter((one) => one.event === event).map(({ payload }) => numberOf(payload) ?? 0);

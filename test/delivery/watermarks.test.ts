@@ -10,7 +10,7 @@ const isHere = (room: RoomName) => here.some((one) => one === room);
 const rooms: ChatRoomName[] = [...here, elsewhere];
 const mark = (number: number, followers = rooms): EntryMark => ({ chatId: "c", number, followers });
 
-test("of any entries that arrive, in any order, exactly the others are missing", () => {
+test("after any entries in any order, exactly the others are missing", () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 1, max: 8 })), (numbers) => {
       const marks = createWatermarks(isHere);
@@ -32,7 +32,7 @@ test("an entry shows whether another one before it is missing", () => {
   expect(marks.deliveredOf("c")).toBe(3);
 });
 
-test("a settled entry covers all before it, and those that arrived behind it", () => {
+test("a settled entry includes all before it, and later ones that have already arrived", () => {
   const marks = createWatermarks(isHere);
   marks.open("c", 0, rooms);
   marks.receive(mark(5));
