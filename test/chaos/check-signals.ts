@@ -4,8 +4,11 @@ import { type Chat, type Connection, type History, isLeave } from "./history.ts"
 import type { Entry } from "./ledger.ts";
 import { RETURN_MS } from "./spans.ts";
 
-/** How long a signal may be under way without a fault. It goes to the followers of the chat as it was when it was sent. */
-const SIGNAL_MS = 5_000;
+/**
+ * How long a signal may be under way to a slow client. It goes to the followers of the chat as it was when the signal was sent.
+ * The rule is about the receivers, not about the time.
+ */
+const SIGNAL_MS = 10_000;
 
 /** Whether a connection may receive that a chat's visitor went online or offline: its user follows the chat, or did a moment ago. */
 export function mayReceiveSignal(
