@@ -29,7 +29,8 @@ async function logIn({ url }: Pod, path: string, email: string, password = demoP
   return { status: answer.status, ...((await answer.json()) as { access_token: string }) };
 }
 
-describe("the embedded default", { timeout: 60_000 }, () => {
+// The first start alone takes 4 s of CPU: on a busy machine that is a minute.
+describe("the embedded default", { timeout: 180_000 }, () => {
   test("prints demo accounts that work, keeps its data over a restart, and belongs to one process", async () => {
     // Missing, as on the very first start.
     const dataDir = join(mkdtempSync(join(tmpdir(), "embedded-")), "data");
