@@ -1,3 +1,4 @@
+// Long because all cases use one service, whose start takes longer than most cases.
 import { createDecoder } from "fast-jwt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { role, type Staff, type Visitor } from "../../src/contract/models.ts";

@@ -1,3 +1,4 @@
+// Long because all cases use one service, whose start takes longer than most cases.
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { role, type Staff } from "../../src/contract/models.ts";

@@ -1,3 +1,4 @@
+// Long because all cases use one service, whose start takes longer than most cases.
 // Connections that the service ends: of clients that don't read, of expired tokens, that are old, of who was disabled.
 import { once } from "node:events";
 import { type AddressInfo, createServer, connect as tcp } from "node:net";

@@ -1,3 +1,4 @@
+// Long because all cases use the same two services, whose start takes longer than most cases.
 import { once } from "node:events";
 import { connect as tcp } from "node:net";
 import { createSigner } from "fast-jwt";

@@ -1,3 +1,4 @@
+// Long because all cases use the same two services, whose start takes longer than most cases.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refusals } from "../../src/contract/errors.ts";
 import type { ServerPayload } from "../../src/contract/events.ts";

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { type Program, requireProgram } from "./programs.ts";
-import { freePort, startServer } from "./servers.ts";
+import { startServer } from "./server-process.ts";
+import { freePort } from "./servers.ts";
 
 const program: Program = {
   name: "HAProxy",

@@ -2,10 +2,11 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
 import type { Certificates } from "./certificates.ts";
-import { freePort, requireRedis, startServer } from "./servers.ts";
+import { pairs, until } from "./redis-answers.ts";
+import { startServer } from "./server-process.ts";
+import { freePort, requireRedis } from "./servers.ts";
 
 export const redisSets = ["node", "cluster", "sentinel"] as const;
 export type RedisSetKind = (typeof redisSets)[number];
@@ -234,18 +235,3 @@ const replicasSettled = (nodes: RedisNode[], sentinels: RedisNode[], masters: ()
       known.every((one) => Number(one["num-slaves"]) === nodes.length - 1 && one.flags === "master")
     );
   });
-
-/** The fields of an answer that is a list of names and values. */
-function pairs(answer: unknown): Record<string, string> {
-  const list = answer as string[];
-  return Object.fromEntries(list.flatMap((name, n) => (n % 2 === 0 ? [[name, list[n + 1] as string]] : [])));
-}
-
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  let last: unknown;
-  for (const deadline = Date.now() + 60_000; Date.now() < deadline; await delay(100)) {
-    last = await isSo().catch((error) => error);
-    if (last === true) return;
-  }
-  throw new Error(`Redis isn't as it should be after a minute: ${last}`);
-}

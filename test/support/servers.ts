@@ -1,15 +1,15 @@
 // Real servers: found on this machine, installed, or run in Docker; private to one run and gone after it.
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { once } from "node:events";
-import { chownSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
 import pg from "pg";
 import { findProgram, type Program, requireProgram, succeeds } from "./programs.ts";
+import { give, startServer, type User } from "./server-process.ts";
 
 /** Where a server comes from: it runs already, or is started from a program or from a Docker image. */
 export type Source = { url: string } | { binary: string } | { image: string };
@@ -41,7 +41,7 @@ const postgres: ServerProgram = {
   image: "postgres:17-alpine",
 };
 
-const redis: ServerProgram = {
+export const redis: ServerProgram = {
   name: "Redis",
   variable: "TEST_REDIS_URL",
   atLeast: 7,
@@ -90,8 +90,6 @@ function initAndRun(binary: string, port: number): string[] {
     exec "$0/postgres" -D data -h 127.0.0.1 -k "" "$@"`;
   return ["sh", "-c", script, dirname(binary), "-p", `${port}`];
 }
-
-type User = { uid?: number; gid?: number };
 
 /** PostgreSQL refuses to run as root; it then runs as the user that its package made. */
 function userForPostgres(): User {
@@ -191,68 +189,6 @@ async function flushRedis(url: string): Promise<RedisServer> {
 
 async function notOurs(): Promise<void> {}
 
-export type RedisCluster = {
-  /** As REDIS_URL has it. */
-  url: string;
-  nodes: { kill(): Promise<void>; start(): Promise<void> }[];
-  stop(): Promise<void>;
-};
-
-/** A Redis Cluster of the caller's own: three nodes that share the slots, without replicas. */
-export async function startRedisClusterFrom(source: Source): Promise<RedisCluster> {
-  const binary = "binary" in source ? source.binary : requireProgram(redis);
-  // What a node remembers of the cluster outlives the node.
-  const folder = mkdtempSync(join(tmpdir(), "test-cluster-"));
-  const nodes = await Promise.all([0, 1, 2].map((n) => startNode(binary, join(folder, `${n}.conf`))));
-  const stop = async () => {
-    await Promise.all(nodes.map((node) => node.kill()));
-    rmSync(folder, { recursive: true });
-  };
-  try {
-    await Promise.all(
-      nodes.map(async ({ url, port, busPort }, n) => {
-        const [from, to] = [n, n + 1].map((share) => Math.floor((share * 16_384) / nodes.length)) as [number, number];
-        await callRedis(url, "CLUSTER", "ADDSLOTSRANGE", from, to - 1);
-        await callRedis(nodes[0]?.url as string, "CLUSTER", "MEET", "127.0.0.1", port, busPort);
-      }),
-    );
-    for (const { url } of nodes) {
-      for (const deadline = Date.now() + 30_000; ; await delay(50)) {
-        const info = String(await callRedis(url, "CLUSTER", "INFO"));
-        if (info.includes("cluster_state:ok")) break;
-        if (Date.now() > deadline) throw new Error(`The nodes of the Redis Cluster don't find each other.\n${info}`);
-      }
-    }
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-  return { url: nodes.map(({ url }) => url).join(), nodes, stop };
-}
-
-async function startNode(binary: string, memory: string) {
-  const [port, busPort] = [await freePort(), await freePort()];
-  const url = `redis://127.0.0.1:${port}`;
-  const command = [
-    ...[binary, "--port", `${port}`, "--bind", "127.0.0.1", "--dir", ".", "--save", "", "--appendonly", "no"],
-    ...["--cluster-enabled", "yes", "--cluster-port", `${busPort}`, "--cluster-config-file", memory],
-  ];
-  const run = () => startServer({ program: redis, command, answers: () => callRedis(url, "PING") });
-  let running: Awaited<ReturnType<typeof startServer>> | undefined = await run();
-  return {
-    ...{ url, port, busPort },
-    async kill() {
-      if (running?.pid === undefined) return;
-      process.kill(running.pid, "SIGKILL");
-      await running.stop();
-      running = undefined;
-    },
-    async start() {
-      running = await run();
-    },
-  };
-}
-
 export async function callRedis(url: string, command: string, ...args: (string | number)[]): Promise<unknown> {
   const client = new Redis(url, { lazyConnect: true, connectTimeout: 2_000, retryStrategy: () => null });
   // The event has the reason; connect() only says "Connection is closed."
@@ -278,77 +214,6 @@ export async function runSql<Row extends pg.QueryResultRow>(url: string, sql: st
   } finally {
     await client.end();
   }
-}
-
-/**
- * Runs a server, and beside it a watcher that waits for the end of the pipe on stdin: when this process closes it, or
- * dies in whatever way, the watcher stops the server ($$) and removes its folder ($0). The watcher is no child of the
- * server, because postgres takes the death of an unknown child for a crash.
- */
-const WATCHED = `
-  exec 3<&0
-  ( (
-    cat <&3 >/dev/null
-    kill -INT $$
-    for tenth in $(seq 50); do kill -0 $$ || break; sleep 0.1; done
-    kill -KILL $$
-    rm -rf "$0"
-  ) 2>/dev/null & )
-  exec "$@" </dev/null 3<&-`;
-
-type Start = {
-  program: { name: string; variable?: string };
-  command: string[];
-  user?: User;
-  /** Called with all that it prints. */
-  onOutput?: (chunk: Buffer) => void;
-  /** Rejects as long as the server isn't up. */
-  answers(): Promise<unknown>;
-};
-
-/** Starts it in a temporary folder of its own; `stop` ends it and removes that. */
-export async function startServer({ program, command, user = {}, onOutput, answers }: Start) {
-  const folder = mkdtempSync(join(tmpdir(), "test-server-"));
-  give(folder, user);
-  // Detached, so that what kills vitest's whole process group leaves the watcher to do its work.
-  const child = spawn("sh", ["-c", WATCHED, folder, ...command], { cwd: folder, detached: true, ...user });
-  let log = "";
-  const keepTail = (chunk: Buffer) => {
-    log = `${log}${chunk}`.slice(-4_000);
-    onOutput?.(chunk);
-  };
-  child.stdout.on("data", keepTail);
-  child.stderr.on("data", keepTail);
-  const letGo = () => child.stdin.end();
-  // A worker of a killed vitest lives on until its test ends: it only loses its channel.
-  process.once("disconnect", letGo);
-  let running = true;
-  child.once("exit", () => {
-    running = false;
-    process.off("disconnect", letGo);
-  });
-  // The watcher holds stdout open, so this comes when the folder is gone, too.
-  const closed = once(child, "close");
-  const stop = async () => {
-    letGo();
-    await closed;
-  };
-  for (const deadline = Date.now() + 30_000; ; await delay(50)) {
-    try {
-      await answers();
-      return { pid: child.pid, stop };
-    } catch {
-      if (running && Date.now() < deadline) continue;
-      await stop();
-      const { name, variable } = program;
-      const other = variable ? `, or set ${variable}` : "";
-      throw new Error(`${name} did not start. Repair it${other}.\n${command.join(" ")}\n${log}`);
-    }
-  }
-}
-
-function give(folder: string, { uid, gid }: User): void {
-  if (uid !== undefined && gid !== undefined) chownSync(folder, uid, gid);
 }
 
 function dockerRun(port: number, inside: number): string[] {

@@ -2,14 +2,8 @@
 import { randomBytes } from "node:crypto";
 import pg from "pg";
 import { inject } from "vitest";
-import {
-  databaseUrl,
-  type RedisCluster,
-  type RedisServer,
-  runSql,
-  startRedisClusterFrom,
-  startRedisFrom,
-} from "./servers.ts";
+import { type RedisCluster, startRedisClusterFrom } from "./redis-cluster.ts";
+import { databaseUrl, type RedisServer, runSql, startRedisFrom } from "./servers.ts";
 
 /**
  * A Redis of the caller's own. With TEST_REDIS_URL every caller gets that server, its database flushed: keys and

@@ -6,7 +6,7 @@ import type { Staff } from "../../../src/contract/models.ts";
 import { enter, type TestClient } from "../../support/client.ts";
 import { request } from "../../support/http.ts";
 import { type Pod, startPod } from "../../support/pod.ts";
-import type { RedisCluster } from "../../support/servers.ts";
+import type { RedisCluster } from "../../support/redis-cluster.ts";
 import { startRedisCluster } from "../../support/services.ts";
 import { type Organisation, startWorld, tokenOf, type World } from "../../support/world.ts";
 
