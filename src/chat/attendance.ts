@@ -16,8 +16,8 @@ export type Attendance = {
   /** Makes a disabled user leave at once, whatever connections they have. */
   dismiss(user: UserRef): Promise<void>;
   /**
-   * Starts a grace period for every member of an open chat whom presence doesn't know. Because after all processes were
-   * down, or Redis has lost its data, a chat must not stay open for a user who never returns.
+   * Starts a grace period for every member of an open chat that presence doesn't know. All processes may have been down,
+   * or Redis may have lost its data. Without this, the chat of a user who never returns would stay open.
    */
   reconcile(): Promise<void>;
   /** Adds to presence the connections of this process that presence lacks, and renews the lease. */

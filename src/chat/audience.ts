@@ -3,7 +3,7 @@ import type { ChatStatus } from "../contract/models.ts";
 import type { Caller, LogName, RoomName, StaffRoomName, VisitorRoomName } from "./ports.ts";
 import { allStaffRoom, isMonitor, monitorsRoom, organisationRoom, staffRoom, visitorRoom } from "./rooms.ts";
 
-/** Groups of users, seen from one chat. `previous` is the staff member whom a monitor has just replaced. */
+/** Groups of users, seen from one chat. `previous` is the staff member that a monitor has just replaced. */
 export type StaffGroup = "serving" | "previous" | "allStaff" | "monitors";
 export type Group = "visitor" | StaffGroup;
 type Receivers = { to: readonly Group[]; except?: readonly StaffGroup[] };

@@ -9,7 +9,7 @@ import type { LogName } from "./ports.ts";
 export type Said<E extends ChatEvent = ChatEvent> = { event: E; payload: object };
 const say = <E extends ChatEvent>(event: E, payload: ServerPayload<E>): Said<E> => ({ event, payload });
 
-/** What metrics count of an entry: `chat_messages_total{kind}`. */
+/** The part of an entry that metrics count: `chat_messages_total{kind}`. */
 type Author = "visitor" | "staff" | "system";
 
 type Kind<K extends EntryKind, D extends TSchema, Event extends ChatEvent> = {
@@ -122,7 +122,7 @@ export const kinds = {
 
 const registry: { [K in EntryKind]: Kind<K, TSchema, ChatEvent> } = kinds;
 
-/** What the registry says of this entry's kind. */
+/** The registered kind of an entry. */
 export const eventsOf = <K extends EntryKind>(kind: K, entry: EntryOf<K>): Said[] => registry[kind].events(entry);
 export const authorOf = <K extends EntryKind>(kind: K, entry: EntryOf<K>): Author | undefined =>
   registry[kind].author?.(entry);

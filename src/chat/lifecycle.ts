@@ -57,8 +57,8 @@ export const openChatsOf = ({ chats }: ChatPorts, { kind, user }: StaffCaller | 
   kind === "visitor" ? chats.openedBy(user.id) : chats.servedBy(user.id);
 
 /**
- * Closes those of these chats that a departed user still takes part in. It can be repeated. One chat that can't be closed
- * keeps none of the others open.
+ * Closes the given chats that a departed user still takes part in. It can be repeated. A failure for one chat doesn't
+ * affect the others.
  */
 export async function leaveAllChats(
   ports: ChatPorts,

@@ -6,7 +6,7 @@ import type { FollowerGroup } from "./audience.ts";
 import type { Cause, Entry } from "./entry.ts";
 import type { Shown } from "./visitors-view.ts";
 
-/** Whoever acts: a user of one organisation on one connection, or on none when time has run out for him. */
+/** The acting user, with their organisation and connection. The connection is null when a grace period has ended. */
 export type StaffCaller = { kind: "staff"; user: Staff; organisationId: string; connectionId: string | null };
 export type VisitorCaller = { kind: "visitor"; user: Visitor; organisationId: string; connectionId: string | null };
 export type Caller = StaffCaller | VisitorCaller;
@@ -17,18 +17,18 @@ export type Chat = {
   status: ChatStatus;
   room: Room;
   visitor: Visitor;
-  /** Who serves it; once it is closed, who served it last. */
+  /** The serving staff member; in a closed chat the one who served it last. */
   staff: Staff | null;
   /** The number of its last message or system message. */
   lastNumber: number;
 };
 /**
- * A chat has two logs, each numbered from 1 without gap. The visitor sees the whole conversation. What is internal to staff
+ * A chat has two logs, each numbered from 1 without gap. The visitor sees the whole conversation. The internal log
  * never reaches a visitor.
  */
 export type LogName = "conversation" | "internal";
 export type ChatWithMessages = Chat & { messages: ChatMessage[] };
-/** Chats that were read, without those whose rows can't be: `unreadable` says why. */
+/** Chats that were read. `unreadable` has the reason for each chat with an unreadable row. */
 export type Readable<C extends Chat> = { chats: C[]; unreadable: unknown[] };
 /** The chats, and as many messages of each, that fit into a snapshot; `total` counts all others as well. */
 export type ChatList = Readable<ChatWithMessages> & { total: number };
@@ -38,14 +38,14 @@ export type NewMessage = {
   id: string;
   organisationId: string;
   senderId: string;
-  /** The chat, when a staff writes; a visitor's message goes to his open chat. */
+  /** The chat of a staff member's message. A visitor's message goes to their open chat. */
   chatId: string | null;
   content: Content;
 };
 
 /**
- * What became of a message: `stored` now; `resent`, so that nobody hears it again; or `refused`, because there is no
- * such open chat, its sender doesn't serve the chat, or a staff has used its id in another one.
+ * The outcome of a message. `stored`: now. `resent`: it was stored before, so it isn't delivered again. `refused`: the
+ * chat isn't open, its sender doesn't serve it, or a staff member has used the id in another chat.
  */
 export type Appended =
   | { outcome: "stored"; chat: Chat; message: ChatMessage }
@@ -78,7 +78,7 @@ export interface ChatStore {
   /** Opens a chat with its first message; null when the visitor has an open chat already. */
   open(message: NewMessage): Promise<{ chat: Chat; message: ChatMessage } | null>;
   claim(by: Transition): Promise<Decided<ChatWithMessages>>;
-  /** Takes over from a staff of a strictly lower role; `from` is the one who served. */
+  /** Takes over from a staff member of a strictly lower role. `from` is the one who served. */
   takeOver(by: Transition): Promise<Decided<{ chat: Chat; from: Staff }>>;
   leaveAsStaff(by: Transition & Departure & Limits): Promise<Decided<Chat>>;
   /**
@@ -89,7 +89,7 @@ export interface ChatStore {
   /** `by` is the staff member as they are now, `number` the entry's in the internal log. */
   flag(by: Transition & { severityLevel: number }): Promise<Decided<{ chat: Chat; by: Staff; number: number }>>;
 
-  /** The ids of the chats that a staff serves. */
+  /** The ids of the chats that a staff member serves. */
   servedBy(staffId: string): Promise<string[]>;
   /** The id of the visitor's open chat, if there is one. */
   openedBy(visitorId: string): Promise<string[]>;
@@ -113,8 +113,8 @@ export interface ChatStore {
   /** How far the logs of the chats of a scope have come. */
   progress(scope: Scope): Promise<Progress[]>;
   /**
-   * Where delivery of a chat starts on a process that doesn't know it: before the entry that brought the chat to its present
-   * staff member, and in the internal log before the first entry since `since` (in ms).
+   * The numbers where delivery of a chat starts on a process that doesn't know it. In the conversation: before the entry
+   * that brought the chat to its present staff member. In the internal log: before the first entry since `since` (in ms).
    */
   starts(chatIds: string[], since: number): Promise<Map<string, Record<LogName, number>>>;
   /**
@@ -128,13 +128,13 @@ export interface ChatStore {
 
 /** The chats that somebody on this process follows. */
 export type Scope = {
-  /** Whose chats count, for each group of the audience table: ids of organisations, staff or visitors. */
+  /** The ids for each group of the audience table: organisations, staff or visitors. */
   groups: Record<FollowerGroup, string[]>;
   /** Chats that count, whatever has become of them. */
   chatIds: string[];
   /**
-   * Of `allStaff` and `visitor` all chats that were opened since then count, open or not; of `monitors` all chats that have
-   * got an internal entry since then. In ms.
+   * In ms. For `allStaff` and `visitor` all chats opened since then count, open or not. For `monitors` all chats with
+   * an internal entry since then count.
    */
   since: number;
 };
@@ -152,20 +152,20 @@ export type StoredEntry = {
   number: number;
   kind: string;
   cause: string | null;
-  /** Who made it. */
+  /** The user who made the entry. */
   actorId: string;
   /** The staff member who served the chat right after it. */
   servedBy: string | null;
   data: unknown;
-  /** What it is on the wire. None of an internal entry. */
+  /** The message on the wire; null for an internal entry. */
   message: ChatMessage | null;
 };
 /** Entries of one log of a chat. `chat` is as it is now. */
 export type History = { chat: Chat; entries: StoredEntry[] };
 
 /**
- * Socket.IO rooms are identities, not chats: a connection joins its own once, on connect, and never leaves them. Who
- * hears what is decided by the row that a statement returned, so there is no membership to race with.
+ * Socket.IO rooms are identities, not chats. A connection joins its rooms once, on connect, and never leaves them. The
+ * row that a statement returns decides the receivers, so there is no membership to race with.
  */
 export type VisitorRoomName = `visitor:${string}`;
 export type StaffRoomName = `staff:${string}` | `org:${string}:staff` | `org:${string}:monitors`;
@@ -194,5 +194,5 @@ export type Signal = (organisationId: string, announcement: StaffAnnouncement, i
  */
 export type Announce = (entry: Entry, by: string | null) => void;
 
-/** What the functions of this folder need from outside. */
+/** The external needs of this folder's functions. */
 export type ChatPorts = { chats: ChatStore; signal: Signal; announce: Announce; newId: () => string };

@@ -5,14 +5,14 @@ import { readEach } from "../platform/postgres/each.ts";
 import type { ChatStore, ChatWithMessages, VisitorCaller } from "./ports.ts";
 
 type StaffInit = ServerPayload<"staff_init">;
-/** The chats that one staff serves, and how many they are. */
+/** The chats that one staff member serves, and their number. */
 export type ActiveChats = Pick<StaffInit, "active_chats" | "active_total">;
-/** What the screens of all staff of an organisation start from alike. */
+/** The part of `staff_init` that is the same for all staff of an organisation. */
 export type OrganisationSnapshot = Omit<StaffInit, keyof ActiveChats>;
 
 /**
- * `staff_init` has at most 2 MB, with up to 600 KB for the chats that one serves. Of the rest the queue takes up to 1.1 MB,
- * and people what it leaves. The lists of chats are cut where they are read (src/store/snapshots.ts).
+ * `staff_init` has at most 2 MB. The chats of the staff member get up to 600 KB, the queue up to 1.1 MB, and people the
+ * rest. Reading the lists already cuts them (src/store/snapshots.ts).
  */
 const SHARED_BYTES = 1_390_000;
 /** No more people are read: the smallest that they can be as JSON would fill the room already. */
@@ -68,7 +68,7 @@ export async function organisationSnapshots(
   });
 }
 
-/** Reads people of several organisations by one statement. The ids are time-ordered: those who came first are shown first. */
+/** Reads people of several organisations by one statement. Ids are time-ordered, so the oldest accounts come first. */
 async function read<P extends { id: string }>(
   readPeople: (ids: string[]) => Promise<P[]>,
   idsOfEach: string[][],
@@ -81,7 +81,7 @@ async function read<P extends { id: string }>(
   return shown.map((ids) => ids.flatMap((id) => found.get(id) ?? []));
 }
 
-/** Those whom nobody knows any more aren't online; of those who weren't read it isn't known. */
+/** Unknown people aren't online. For people who weren't read it isn't known. */
 const totalOf = (found: unknown[], ids: string[] = []) => (ids.length <= MAX_PEOPLE ? found.length : ids.length);
 
 /** Reads which chats the first of these staff serve: as many staff as the store reads at once. */
@@ -104,7 +104,7 @@ export async function visitorSnapshots(
 ): Promise<ServerPayload<"visitor_init">[]> {
   const lists = await chats.openChats(callers.map(({ user }) => user.id));
   return callers.slice(0, lists.length).map(({ user }, index) => {
-    // Without their chat visitors would take it for closed.
+    // Without their chat visitors would believe that it was closed.
     for (const error of lists[index]?.unreadable ?? []) throw error;
     const chat = lists[index]?.chats[0];
     if (!chat) return { user, room: null, staff: null, messages: [] };
