@@ -10,6 +10,7 @@ import type { Cluster, Redis } from "ioredis";
  *                                        or all leases had ended;
  *                                        "~since" → the earliest end of a lease in that outage;
  *                                        "~telling/<process>" → until when Redis may lack connections of this process;
+ *                                        "~replaced/<process>" → when this process took another name;
  *                                        "~unheard" → until when every user with an entry counts as online, because a
  *                                        process that is cut off from Redis may have their connections
  *   presence:organisations  set          the organisations that have a hash
@@ -29,6 +30,7 @@ export const ORGANISATIONS = "presence:organisations";
 export const EMPTIED = "~emptied";
 export const SINCE = "~since";
 export const PENDING = "~telling/";
+export const REPLACED = "~replaced/";
 export const CUT_OFF = "~unheard";
 export const SWEEPER = "presence:sweeper";
 export const COUNTS = "presence:counts";
@@ -115,6 +117,8 @@ const scripts = {
   // none. Answers 1 if it has ended, so that others may have evicted its users. Then it stays ended.
   presenceTouch: `${NOW}
     local name, leaseMs = ARGV[1], tonumber(ARGV[2])
+    -- A renewal that arrives late, after its process took another name, brings nothing back.
+    if redis.call('ZSCORE', KEYS[1], '${REPLACED}' .. name) then return 1 end
     local ends = tonumber(redis.call('ZSCORE', KEYS[1], name) or nil)
     local isEmptied = not ends and ARGV[4] == '1'
     local hasEnded = ends and ends <= now
@@ -138,7 +142,9 @@ const scripts = {
     redis.call('ZADD', KEYS[1], now + leaseMs, name)
     -- A score of 0 is removed below.
     redis.call('ZADD', KEYS[1], (isEmptied or ARGV[5] == '1') and now + leaseMs or 0, '${PENDING}' .. name)
-    if ARGV[6] ~= '' then redis.call('ZADD', KEYS[1], 0, ARGV[6], 0, '${PENDING}' .. ARGV[6]) end
+    if ARGV[6] ~= '' then
+      redis.call('ZADD', KEYS[1], 0, ARGV[6], 0, '${PENDING}' .. ARGV[6], now, '${REPLACED}' .. ARGV[6])
+    end
     redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[3])
     return ends and 0 or 2`,
   // KEYS[1] the processes. ARGV mark, for how many ms.

@@ -59,3 +59,32 @@ test.each(["request", "answer"] as const)(
     expect(ended).toEqual([]);
   },
 );
+
+test("a renewal that reaches Redis after its process took a new lease doesn't bring the old name back", async () => {
+  const late = Promise.withResolvers<void>();
+  let calls = 0;
+  const presenceTouch: WithScripts["presenceTouch"] = async (...args) => {
+    if (++calls === 3) await late.promise;
+    return redis.presenceTouch(...args);
+  };
+  const lease = createLease({
+    redis: { presenceTouch } as WithScripts,
+    hasPendingJoins: () => false,
+    onLost: () => {},
+  });
+  await lease.renew();
+  const before = lease.name();
+  await redis.zadd(PROCESSES, Date.now() - 10, before);
+  // Two timers renew the lease. The request of the second one is on its way for longer.
+  const renewals = [lease.renew(), lease.renew()];
+  await renewals[0];
+  const emptiedAt = await redis.zscore(PROCESSES, "~emptied");
+  late.resolve();
+  await renewals[1];
+
+  expect(await redis.zscore(PROCESSES, before)).toBe(null);
+  expect(await redis.zscore(PROCESSES, `~telling/${before}`)).toBe(null);
+  // It marks no second outage either, for which evictions would wait.
+  expect(await redis.zscore(PROCESSES, "~emptied")).toBe(emptiedAt);
+  expect(leasesFrom(await redis.presenceLeases(PROCESSES), 1_000).isRunning(lease.name())).toBe(true);
+});
