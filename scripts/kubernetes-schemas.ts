@@ -42,7 +42,7 @@ const wanted = new Set([
   ...["minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"],
   ...["uniqueItems", "x-kubernetes-preserve-unknown-fields", "x-kubernetes-int-or-string"],
 ]);
-/** What a person never writes. */
+/** Fields that people never write. */
 const written = new Set(["status", "managedFields"]);
 
 const [kubernetes, gatewayApi, prometheusOperator] = process.argv.slice(2);
@@ -73,7 +73,7 @@ for (const [name, { source, folder, files }] of Object.entries(customResources))
   write(name, { source, kinds: Object.fromEntries(kinds) });
 }
 
-/** The definitions that these need, and those that they need in turn. */
+/** The definitions that these need, directly or through others. */
 function reachable(all: Record<string, Schema>, from: Schema): Record<string, Schema> {
   const found: Record<string, Schema> = {};
   const visit = (schema: Schema) => {
@@ -89,7 +89,7 @@ function reachable(all: Record<string, Schema>, from: Schema): Record<string, Sc
   return Object.fromEntries(Object.entries(found).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** What checks something; and every object has no fields but its own, as `kubectl apply` has it. */
+/** Adds checks: like `kubectl apply`, an object accepts its own fields only. */
 function pruned(schema: Schema): Schema {
   const kept: Schema = {};
   for (const [key, value] of Object.entries(schema)) {

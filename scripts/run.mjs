@@ -1,5 +1,7 @@
 // Runs a TypeScript file of the project, or a tool from node_modules/.bin, on a machine that may have nothing yet:
-//   node scripts/run.mjs [node's options] src/main.ts [args]      node scripts/run.mjs vitest run
+//   node scripts/run.mjs [node options] src/main.ts [args]
+//   node scripts/run.mjs vitest run
+//
 // First brings dependencies and the generated database client up to date, when something they come from has changed.
 // Plain JavaScript for Node >= 20.19: it runs before the project's own Node is there. Its messages go to stderr, so that
 // what the program prints stays clean.
@@ -42,20 +44,20 @@ const env = {
 const envFile = existsSync(join(root, ".env")) ? ["--env-file=.env"] : [];
 const command = program.endsWith(".ts") ? ["node", [...options, ...envFile, program, ...args]] : [program, args];
 const child = spawn(...command, { cwd: root, env, stdio: "inherit", shell: process.platform === "win32" });
-let isTold = false;
+let isSignalled = false;
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
   process.on(signal, () => {
-    isTold = true;
+    isSignalled = true;
     child.kill(signal);
   });
 }
-// npm passes signals on to the shell between it and this program, and sh (dash) dies of them without a word.
+// npm signals the shell between itself and this program, and sh (dash) then dies silently.
 const parent = process.ppid;
 const watch = setInterval(() => {
   if (process.ppid === parent || !process.env.npm_lifecycle_event) return;
   clearInterval(watch);
   // A second signal would end it on the spot.
-  if (!isTold) child.kill("SIGTERM");
+  if (!isSignalled) child.kill("SIGTERM");
 }, 200);
 child.on("exit", (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
 

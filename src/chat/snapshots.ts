@@ -11,7 +11,7 @@ export type ActiveChats = Pick<StaffInit, "active_chats" | "active_total">;
 export type OrganisationSnapshot = Omit<StaffInit, keyof ActiveChats>;
 
 /**
- * `staff_init` has at most 2 MB. The chats of the staff member get up to 600 KB, the queue up to 1.1 MB, and people the
+ * `staff_init` has at most 2 MB. Their own chats get up to 600 KB, the queue up to 1.1 MB, and people the
  * rest. Reading the lists already cuts them (src/store/snapshots.ts).
  */
 const SHARED_BYTES = 1_390_000;
