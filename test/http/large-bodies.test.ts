@@ -19,6 +19,6 @@ test("a waiting login doesn't keep unknown fields of its body", async () => {
     ),
   );
   // On a busy machine parsing takes so long that no connection to the database is ready in time: 503.
-  expect([401, 429, 503]).toEqual(expect.arrayContaining([...new Set(statuses)]));
+  expect([401, 429]).toEqual(expect.arrayContaining([...new Set(statuses)]));
   expect((await fetch(`${world.url(0)}/livez`)).status).toBe(200);
 });
