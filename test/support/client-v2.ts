@@ -2,7 +2,7 @@ import { serverEvents } from "../../src/contract/events.ts";
 import { afterTests } from "./after-tests.ts";
 import { type Ack, type TestClient, within } from "./client.ts";
 
-// It takes Node's own WebSocket for a browser's, and then sends no headers: without one it uses `ws`.
+// The library confuses Node's own WebSocket with a browser's, and then sends no headers. Without a global WebSocket it uses `ws`.
 const { WebSocket } = globalThis;
 Reflect.deleteProperty(globalThis, "WebSocket");
 const { default: io } = await import("socket.io-client-v2");
@@ -15,10 +15,10 @@ afterTests(() => {
   open.clear();
 });
 
-/** What a conversation needs of a client; each event is waited for once. */
+/** The part of a client that a conversation uses. `next` returns each received event once. */
 export type Speaker = Pick<TestClient, "send" | "next">;
 
-/** Connects as a page with the library's version 2 does; rejects with what the client is told when it is refused. */
+/** Connects as a page with the library's version 2 does. Rejects with the refusal that the client receives. */
 export async function connectV2(
   url: string,
   token: string | undefined,

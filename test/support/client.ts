@@ -16,32 +16,32 @@ export const SENTINEL = "sentinel";
 
 const open = new Set<TestClient>();
 
-/** What clients heard beyond the contract. */
+/** The problems of all received events that the contract doesn't allow. */
 const undocumented: string[] = [];
 
-/** Every test leaves the connections it opened to this, and no client may have heard anything that isn't documented. */
+/** Closes the connections that the test opened. Fails the test if a client has received anything undocumented. */
 afterTests(() => {
   for (const client of open) client.close();
   open.clear();
   expect(undocumented.splice(0)).toEqual([]);
 });
 
-/** A real socket.io-client that remembers what it heard. */
+/** A real socket.io-client that remembers the events that it received. */
 export type TestClient = {
   socket: Socket;
   isStaff: boolean;
-  /** What it has heard since the last `forget`, in order, snapshots excluded. */
+  /** The events that the client has received since the last `forget`, in order. `enter` leaves the snapshot out. */
   received: Received[];
-  /** The names of it. */
+  /** The names of the received events. */
   names(): string[];
   forget(): void;
   /** Sends an event; resolves to the ack's arguments, exactly as they came. */
   send(event: ClientEventName | (string & {}), ...args: unknown[]): Promise<Ack>;
   /** The same, and fails the test unless it was acked true. */
   ok(event: ClientEventName, ...args: unknown[]): Promise<ChatMessage | undefined>;
-  /** Resolves to the first of these events that it hears, or has heard since the last `forget`. */
+  /** Resolves to the first event of this name that the client receives, or has received since the last `forget`. */
   next<E extends ServerEventName>(event: E): Promise<ServerPayload<E>>;
-  /** Resolves when it hears that this sentinel (a staff of that name) came online; `received` leaves sentinels out. */
+  /** Resolves when the client learns that this sentinel (a staff member of that name) is online. `received` has no sentinels. */
   nextSentinel(id: string): Promise<void>;
   /** Ends the connection by choice. */
   close(): void;
@@ -51,7 +51,7 @@ export type TestClient = {
 
 export type ConnectOptions = Partial<ManagerOptions & SocketOptions> & { headers?: Record<string, string> };
 
-/** Connects; rejects with what the client is told when it is refused. */
+/** Connects. Rejects with the refusal that the client receives. */
 export async function connect(
   url: string,
   token: string | undefined,
@@ -98,7 +98,7 @@ export async function connect(
     next: (event) =>
       within(
         WITHIN_MS,
-        () => `${event} (heard: ${client.names()})`,
+        () => `${event} (received: ${client.names()})`,
         (resolve) => {
           const already = [...received, ...sentinels].find((one) => one.event === event);
           if (already) resolve(already.payload as never);

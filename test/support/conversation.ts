@@ -8,18 +8,20 @@ import { tokenOf, type World } from "./world.ts";
 
 /** A visitor and an agent who write to each other all the time, each message again until it is acked. */
 export type Conversation = {
-  /** Resolves when each has heard more of the other. */
+  /** Resolves when the visitor and the agent have received more messages of each other. */
   goesOn(): Promise<void>;
   /**
-   * Ends the writing, and fails the test unless each has heard, in order, all that the other has stored, nobody was heard
-   * to leave, by them or by a supervisor, and the chat is still open.
+   * Ends the writing. Fails the test unless all of this is true:
+   * - The visitor and the agent have received all stored messages of each other, in order.
+   * - They and a supervisor have received no event that somebody left.
+   * - The chat is still open.
    */
   end(): Promise<void>;
 };
 
 type Who = "supervisor" | "agent" | "visitor";
 
-/** Slow enough that a snapshot, with its last 100 messages, has all that is missed on the way to another process. */
+/** A client may miss messages on its way to another process. At this pace the snapshot, with its last 100 messages, has them all. */
 const PACE_MS = 150;
 const MORE = 8;
 const WAIT = { timeout: 30_000 };
@@ -34,7 +36,7 @@ export async function startConversation(
     const { url, options } = wayOf(who);
     const stays = { reconnection: true, reconnectionDelay: 200, reconnectionDelayMax: 1_000 };
     const client = await connect(url, tokenOf(user), { ...stays, ...options });
-    // What happens before it may be in the snapshot, and in no event.
+    // Wait for the snapshot: it may contain earlier changes, for which no event comes.
     await client.next(who === "visitor" ? "visitor_init" : "staff_init");
     return client;
   };
@@ -71,7 +73,7 @@ export async function startConversation(
   };
 }
 
-/** Writes numbered messages until it is told to stop, each again until it is acked; resolves to how many it wrote. */
+/** Writes numbered messages until the returned function is called, each again until it is acked. That function resolves to their number. */
 function writesOn(send: (n: number, id: string) => Promise<[stored: boolean, ...unknown[]]>): () => Promise<number> {
   let goesOn = true;
   const done = (async () => {
@@ -96,7 +98,7 @@ function writesOn(send: (n: number, id: string) => Promise<[stored: boolean, ...
   };
 }
 
-/** The `n` of all messages of the other side that it has heard, live or in a snapshot, in the order of their numbers. */
+/** The `n` of all messages of the other side that the client has received, live or in a snapshot. Their order is that of `sequence_num`. */
 function receivedBy({ received }: TestClient, from: "staff" | "visitor"): number[] {
   const messages = received.flatMap(({ event, payload }) => {
     if (event === "visitor_send" || event === "staff_send") return [(payload as ServerPayload<"visitor_send">).message];

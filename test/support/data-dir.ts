@@ -9,7 +9,7 @@ const modules = join(import.meta.dirname, "../../node_modules");
 const cache = join(modules, ".cache");
 const { version } = JSON.parse(readFileSync(join(modules, "@electric-sql/pglite/package.json"), "utf8"));
 
-/** What PGlite makes when its folder is missing. The project keeps one, because making it takes 3 s of CPU. */
+/** The folder that PGlite makes when there is none. The project keeps a copy, because making one takes 3 s of CPU. */
 const emptyCluster = join(cache, `pglite-${version}`);
 
 const folders: string[] = [];

@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs"
 import { dirname, join, posix, relative } from "node:path";
 
 export type Image = {
-  /** The folder that is the image's root. Of the base image it has nothing but node. */
+  /** The folder that is the image's root. It has node, but nothing else from the base image. */
   root: string;
   workdir: string;
   env: Record<string, string>;
@@ -33,7 +33,7 @@ export function parseDockerfile(text: string): Instruction[] {
     });
 }
 
-/** What of the folder is sent to the build: the last line of .dockerignore that fits a file, or a folder above it, decides. */
+/** The files that Docker sends to the build. The last line of .dockerignore that fits a file, or a folder above it, decides. */
 export function contextFiles(folder: string): string[] {
   const patterns = readFileSync(join(folder, ".dockerignore"), "utf8").split("\n");
   const rules = patterns

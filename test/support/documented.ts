@@ -9,7 +9,7 @@ const strict = new Map(
   ]),
 );
 
-/** What is wrong with an event as it arrived: null when it has exactly the documented fields. */
+/** The reason why a received event isn't as documented: null when it has exactly the documented fields. */
 export function whatIsUndocumented(event: string, args: unknown[]): string | null {
   const schema = strict.get(event);
   if (!schema) return `${event} is no documented event`;

@@ -30,7 +30,7 @@ export type Passage = {
 
 export type Haproxy = {
   url: string;
-  /** All that has gone through so far. */
+  /** All requests that HAProxy has passed on so far. */
   passages(): Passage[];
   /** All that it has logged. */
   log(): string;

@@ -46,7 +46,7 @@ export async function request<Body = unknown>(
   };
 }
 
-/** Makes a request whose path and headers go out to the letter, where `fetch` would normalise and add some. */
+/** Makes a request whose path and headers go out unchanged. `fetch` would normalise the path and add headers. */
 export async function askRaw(
   base: string,
   path: string,

@@ -5,9 +5,9 @@ import type { Pod } from "./pod.ts";
 export const INSPECTED = { NODE_OPTIONS: "--inspect=127.0.0.1:0" };
 
 export type Inspector = {
-  /** What an expression gives in there, as JSON. */
+  /** Evaluates an expression in the process. Resolves to the result, as JSON. */
   evaluate<T>(expression: string): Promise<T>;
-  /** Lets everything go that can go. */
+  /** Runs the garbage collector. */
   collectGarbage(): Promise<unknown>;
   /**
    * How many instances of these classes, `"engine.io".Socket` and the like, are still in memory. All of them must extend

@@ -18,7 +18,7 @@ const notFollowed = {
 const rulesOf = (ruleset: { rules: object }) =>
   Object.fromEntries(Object.entries(notFollowed).filter(([rule]) => rule in ruleset.rules));
 
-/** What Redocly's and Spectral's recommended rules find in an OpenAPI or AsyncAPI document, warnings included. */
+/** The findings of Redocly's and Spectral's recommended rules in an OpenAPI or AsyncAPI document, warnings included. */
 export async function lint(path: string, document: object): Promise<string[]> {
   const source = JSON.stringify(document);
   const config = await createConfig({ extends: ["recommended"], telemetry: "off" });
@@ -33,7 +33,7 @@ export async function lint(path: string, document: object): Promise<string[]> {
   ];
 }
 
-/** What AsyncAPI's own parser finds, and the messages whose payload has no name. */
+/** The findings of AsyncAPI's own parser, and the messages whose payload has no name. */
 export async function lintAsyncApi(asyncApi: object): Promise<{ problems: string[]; anonymous: string[] }> {
   const { document, diagnostics } = await new Parser().parse(JSON.stringify(asyncApi));
   const problems = diagnostics

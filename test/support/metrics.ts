@@ -1,4 +1,4 @@
-/** What `GET /metrics` says, read as Prometheus reads it. */
+/** A sample from `GET /metrics`, read as Prometheus reads it. */
 export type Series = { name: string; labels: Record<string, string>; value: number };
 
 export async function readSeries(url: string): Promise<Series[]> {

@@ -18,7 +18,7 @@ const running = new Set<Main>();
 /** All that ran during a test. */
 const seen = new Set<Main>();
 
-/** What its pods printed last may say why a test has failed that doesn't fail again. */
+/** Prints the last output of a failed test's pods, because the test may not fail again. */
 afterEach(({ task }) => {
   if (task.result?.state === "fail") {
     for (const { child, output } of seen) console.log(`pod ${child.pid} printed last:\n${output().slice(-3_000)}`);

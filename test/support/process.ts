@@ -10,7 +10,7 @@ export const JWT_SECRET = "a key that only the tests know: 32+ bytes";
 
 const root = join(import.meta.dirname, "../..");
 
-/** What each process of the product inherits, as from `npm start`. */
+/** The variables that each process of the product inherits, as from `npm start`. */
 const { PATH, NODE_COMPILE_CACHE = "" } = process.env;
 const inherited = { PATH, NODE_COMPILE_CACHE };
 
@@ -30,7 +30,7 @@ export function runMain(env: Record<string, string>, folder = root): Main {
     cwd: folder,
     env: {
       ...{ ...inherited, HOST: "127.0.0.1", PORT: "0", JWT_SECRET },
-      // What takes its time, or says no, only where it is tested.
+      // Limits and the slow drain are on only in tests of them.
       ...{ RATE_LIMIT_PER_SECOND: "0", CONNECT_RATE_PER_SECOND: "0", DRAIN_MS: "0" },
       // Never the developer's own data.
       DATA_DIR: env.DATA_DIR ?? join(mkdtempSync(join(tmpdir(), "pod-")), "data"),
@@ -52,7 +52,7 @@ export function runMain(env: Record<string, string>, folder = root): Main {
     }
     void ended.then((code) => reject(new Error(`The pod ended with ${code} before it listened:\n${output}`)));
   });
-  // Whoever doesn't wait for it has `ended`.
+  // A caller that doesn't wait for `listening` waits for `ended`.
   listening.catch(() => {});
   return { child, output: () => output, ended, listening };
 }

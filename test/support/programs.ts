@@ -9,7 +9,7 @@ export type Program = {
   binaries: string[];
   /** Where else than on the PATH they may be, as glob patterns. */
   folders?: string[];
-  /** Major version, as the program tells it itself when it is given `versionArgs`, `--version` unless told otherwise. */
+  /** Major version, as the program prints it when it gets `versionArgs` (`--version` by default). */
   atLeast: number;
   versionArgs?: string[];
   /** Where in that text it is, when it isn't the first number. */
@@ -18,11 +18,11 @@ export type Program = {
   apt?: string;
   /** Shell commands that build it with Go into the folder $GOBIN. */
   go?: string;
-  /** What else somebody can do who has neither. */
+  /** Another way to install it, for people without apt and Go. */
   otherwise: string;
 };
 
-/** What is built for the tests, not for the machine, stays with the project. */
+/** Programs that are built for the tests, not for the machine, stay in the project. */
 const built = join(import.meta.dirname, "../../node_modules/.cache/bin");
 
 /** The program's file; one that is missing is installed where that is possible. */

@@ -12,7 +12,7 @@ const program: Program = {
   apt: "apt-get install -y python3 python3-venv",
   otherwise: "install it (macOS: brew install python)",
 };
-/** What the clients of Python's library need, the blocking one and that of asyncio. */
+/** The packages for both clients of Python's library, the blocking one and the asyncio one. */
 const PACKAGES = ["python-socketio[client]>=5.11,<6", "aiohttp>=3,<4"];
 const folder = join(import.meta.dirname, "../../node_modules/.cache/python");
 

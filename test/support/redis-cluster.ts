@@ -16,7 +16,7 @@ export type RedisCluster = {
 /** A Redis Cluster of the caller's own: three nodes that share the slots, without replicas. */
 export async function startRedisClusterFrom(source: Source): Promise<RedisCluster> {
   const binary = "binary" in source ? source.binary : requireProgram(redis);
-  // What a node remembers of the cluster outlives the node.
+  // The files outlive the node: a restarted node still knows the cluster.
   const folder = mkdtempSync(join(tmpdir(), "test-cluster-"));
   const nodes = await Promise.all([0, 1, 2].map((n) => startNode(binary, join(folder, `${n}.conf`))));
   const stop = async () => {

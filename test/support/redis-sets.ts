@@ -11,7 +11,7 @@ import { freePort, requireRedis } from "./servers.ts";
 export const redisSets = ["node", "cluster", "sentinel"] as const;
 export type RedisSetKind = (typeof redisSets)[number];
 
-/** A Redis or a Sentinel. What its configuration says outlives its process; its data doesn't. */
+/** A Redis or a Sentinel. Its configuration outlives its process; its data doesn't. */
 export type RedisNode = {
   port: number;
   pid(): number;
@@ -36,9 +36,9 @@ export type RedisSet = {
 };
 
 export type RedisSetOptions = {
-  /** Of each master. */
+  /** How many replicas each master has. */
   replicas?: number;
-  /** The rules of the user `chat`, who is the one in the address; without them it is the default user. */
+  /** The rules of the user `chat`, who is then in the address. Without rules the address has the default user. */
   rules?: string;
   /** The rules of the user of that name that Sentinels know. */
   sentinelRules?: string;

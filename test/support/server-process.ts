@@ -55,7 +55,7 @@ export async function startServer({ program, command, user = {}, onOutput, answe
     running = false;
     process.off("disconnect", letGo);
   });
-  // The watcher holds stdout open, so this comes when the folder is gone, too.
+  // The watcher holds stdout open, so `close` comes after the folder is removed, too.
   const closed = once(child, "close");
   const stop = async () => {
     letGo();

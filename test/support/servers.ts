@@ -1,4 +1,4 @@
-// Real servers: found on this machine, installed, or run in Docker; private to one run and gone after it.
+// Real servers: found on this machine, installed, or run in Docker. They are private to one run, and removed after it.
 import { spawnSync } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { once } from "node:events";

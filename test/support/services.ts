@@ -1,4 +1,4 @@
-// What a test file gets of the run's servers: see global-setup.ts.
+// The parts of the run's servers that a test file gets: see global-setup.ts.
 import { randomBytes } from "node:crypto";
 import pg from "pg";
 import { inject } from "vitest";

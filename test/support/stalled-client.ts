@@ -13,13 +13,13 @@ afterTests(() => {
 });
 
 /**
- * A websocket such as OkHttp's, which Socket.IO's Java client uses: after a close frame it reads nothing more, and tells
- * its user nothing before he closes his side as well.
+ * A websocket such as OkHttp's, which Socket.IO's Java client uses. After a close frame it reads nothing more. It reports
+ * nothing to the application until the application closes its own side as well.
  */
 export type StalledClient = {
-  /** Resolves when something is heard that has this in it. */
+  /** Resolves when the client receives a message that contains this text. */
   receives(text: string): Promise<void>;
-  /** Resolves when it notices that it is connected no more. */
+  /** Resolves when the client notices that its connection has ended. */
   lost: Promise<void>;
 };
 
@@ -70,7 +70,7 @@ export async function connectStalled(url: string, token: string): Promise<Stalle
   return { receives, lost: within(10_000, "the end of the connection", (resolve) => noticed.promise.then(resolve)) };
 }
 
-/** Of a server, and so unmasked (RFC 6455, 5.2). */
+/** Reads a server's frame, which is unmasked (RFC 6455, 5.2). */
 function readFrame(bytes: Buffer): { opcode: number; text: string; size: number } | null {
   if (bytes.length < 2) return null;
   const short = bytes.readUInt8(1);

@@ -118,9 +118,9 @@ export async function enterAll(world: World, organisation: Organisation): Promis
 }
 
 /**
- * Waits until everything sent so far has arrived, so that what is missing then is missing for good: a staff comes online
- * on each pod, which all staff hear behind whatever that pod sent before, through Redis as well; then each connection
- * makes a round trip. It needs a staff on every pod.
+ * Waits until everything sent so far has arrived: an event that is missing then never comes. A staff member comes online
+ * on each pod. All staff receive that after all earlier events of that pod, through Redis as well. Then each connection
+ * makes a round trip. A staff member must be connected to every pod.
  */
 export async function settle(
   world: World,

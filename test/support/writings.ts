@@ -1,4 +1,4 @@
-/** Ways to write a path that some proxy or router takes for the plain one. */
+/** Ways to write a path that some proxy or router reads as the plain path. */
 export function writings(path: string): string[] {
   const name = path.slice(1);
   const encode = (character = "") => `%${character.charCodeAt(0).toString(16).toUpperCase()}`;

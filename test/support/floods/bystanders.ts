@@ -37,7 +37,7 @@ setInterval(() => {
 }, PACE_MS);
 
 parentPort?.on("message", () => {
-  // What is overdue counts with the time that it has waited so far.
+  // Messages that haven't arrived yet count with the time that they have waited so far.
   const waiting = [...sentAt.values()].map((at) => performance.now() - at);
   parentPort?.postMessage({ received: [...received, ...waiting], lost: waiting.length } satisfies Times);
   received = [];

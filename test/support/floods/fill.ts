@@ -4,7 +4,7 @@ type Filling = {
   organisationId: string;
   chats: number;
   messages: number;
-  /** Of each content, as JSON. */
+  /** The size of each content, as JSON. */
   bytes: number;
   /** The visitor who has the only chat; else there is a new one for each. */
   visitorId?: string;

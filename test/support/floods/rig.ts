@@ -11,7 +11,7 @@ import type { Given, Times } from "./bystanders.ts";
 
 const root = join(import.meta.dirname, "../../..");
 
-/** What one flood did to the pod and to those who have nothing to do with it. */
+/** The effects of one flood on the pod and on the bystanders. */
 export type Figures = {
   /** The most memory that the pod has had, in MB. */
   peakMb: number;
@@ -44,11 +44,11 @@ export function imageFlags(): string[] {
 
 /** The limits as they are where nobody has set them: other tests switch them off. */
 const DEFAULT_LIMITS = { RATE_LIMIT_PER_SECOND: "20", RATE_LIMIT_BURST: "60", CONNECT_RATE_PER_SECOND: "200" };
-/** The people whom `fill` makes never connect: their chats are not to be closed meanwhile. */
+/** Visitors that `fill` creates never connect. This long grace period keeps their chats open. */
 const STAY = { RECONNECT_GRACE_MS: "3600000" };
 
 /**
- * A pod as the image runs it, at the default limits, with PostgreSQL and Redis, and two bystanders, one of whom writes to the other.
+ * Starts a pod as the image runs it, at the default limits, with PostgreSQL and Redis. Two bystanders are connected, and one writes to the other.
  * @param folder where another version of the product is, to compare the figures
  */
 export async function startRig(env: Record<string, string> = {}, folder = process.env.FLOODS_FOLDER): Promise<Rig> {
@@ -111,7 +111,7 @@ async function startBystanders(world: World) {
   const worker = new Worker(new URL("bystanders.ts", import.meta.url), { workerData: given });
   await once(worker, "message");
   return {
-    /** What was timed since it was asked last. */
+    /** The times that the worker has measured since the last call. */
     async times(): Promise<Times> {
       worker.postMessage("times");
       const [times] = (await once(worker, "message")) as [Times];
