@@ -89,24 +89,27 @@ export function createDelivery(
     },
   });
   const deliverHere = fanout.sendHere;
-  const onHealed = (what: string) => metrics.healed.inc({ event: what });
+  const onRepaired = (what: string) => metrics.healed.inc({ event: what });
   const gaps = createGaps({
     ...{ chats, people, show, isHere, deliverHere, onFault },
     hasRoom: outgoing.hasRoom,
     onSetAside(chat, error, waitMs) {
       metrics.healingFailures.inc();
-      log.warn({ event: "set_aside", chat, retryMs: waitMs, err: error }, "a chat can't be healed: it is tried again");
+      log.warn(
+        { event: "set_aside", chat, retryMs: waitMs, err: error },
+        "a chat can't be repaired: it is tried again",
+      );
     },
     // An overloaded process publishes late, which shows in the messages that arrive.
     lagMs: () => Math.max(bus?.lagMs() ?? 0, lateness.worstMs()),
     onFound: () => metrics.gaps.inc(),
     onUnknown: (entryLog) => metrics.unknownEntries.inc({ log: entryLog }),
-    onHealed(what, entry) {
-      onHealed(what);
+    onRepaired(what, entry) {
+      onRepaired(what);
       observe("healed", storedAt(entry));
     },
   });
-  const roster = createRoster({ presence, people, isHere, deliverHere, onHealed, onFault });
+  const roster = createRoster({ presence, people, isHere, deliverHere, onRepaired, onFault });
   here.onDeleted(gaps.unfollow);
   if (bus) metrics.budget("bus", { used: fanout.unanswered, total: OUTBOX.unanswered });
 

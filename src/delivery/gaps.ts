@@ -6,7 +6,7 @@ import type { ReadEntry } from "../chat/history.ts";
 import { logOf } from "../chat/kinds.ts";
 import type { Announcement, Caller, ChatStore, LogName, Progress, RoomName, Scope } from "../chat/ports.ts";
 import type { ShowToVisitor } from "../chat/visitors-view.ts";
-import { type Behind, createHealing, type HealingParts } from "./healing.ts";
+import { type Behind, createRepair, type RepairParts } from "./repair.ts";
 import { createWatermarks, type EntryMark } from "./watermarks.ts";
 
 /** How often every chat is compared with the database. */
@@ -17,8 +17,8 @@ const MAX_PATIENCE_MS = 2_000;
 /** A statement may take 15 s, and the processes' clocks may differ by some more. */
 const RECENT_MS = 30_000;
 
-type Parts = Omit<HealingParts, "chats" | "deliveredOf" | "deliver"> & {
-  chats: HealingParts["chats"] & Pick<ChatStore, "progress" | "starts">;
+type Parts = Omit<RepairParts, "chats" | "deliveredOf" | "deliver"> & {
+  chats: RepairParts["chats"] & Pick<ChatStore, "progress" | "starts">;
   show: ShowToVisitor;
   /** Whether a room has a connection on this process. */
   isHere: (room: RoomName) => boolean;
@@ -27,7 +27,7 @@ type Parts = Omit<HealingParts, "chats" | "deliveredOf" | "deliver"> & {
   /** How long entries of other processes take to arrive at the moment. */
   lagMs: () => number;
   /** Called with each event that was delivered from the database. */
-  onHealed: (event: string, entry: Entry) => void;
+  onRepaired: (event: string, entry: Entry) => void;
   onFault: (error: unknown) => void;
 };
 
@@ -55,15 +55,15 @@ export const markOf = (entry: Entry): EntryMark => ({
  * as the same events, in order, some 3 s later at most, or 4 s when everything is slow.
  */
 export function createGaps(parts: Parts): Gaps {
-  const { chats, show, isHere, deliverHere, lagMs, onHealed, onFault } = parts;
+  const { chats, show, isHere, deliverHere, lagMs, onRepaired, onFault } = parts;
   const watermarks = { conversation: createWatermarks(isHere), internal: createWatermarks(isHere) };
-  const healingOf = (log: LogName) =>
-    createHealing(log, {
+  const repairOf = (log: LogName) =>
+    createRepair(log, {
       ...parts,
       deliveredOf: watermarks[log].deliveredOf,
       deliver: (entry) => deliver(log, entry),
     });
-  const heal = { conversation: healingOf("conversation"), internal: healingOf("internal") };
+  const repair = { conversation: repairOf("conversation"), internal: repairOf("internal") };
   const followed = new Map<RoomName, Following>();
   const wanted: Caller[] = [];
   let inTurn: Promise<unknown> = Promise.resolve();
@@ -183,7 +183,7 @@ export function createGaps(parts: Parts): Gaps {
       for (const announcement of announcementsOf(entry, show)) {
         if (!announcement.rooms.some(isHere)) continue;
         deliverHere(announcement);
-        onHealed(announcement.event, entry);
+        onRepaired(announcement.event, entry);
         isDelivered = true;
       }
     }
@@ -192,12 +192,12 @@ export function createGaps(parts: Parts): Gaps {
   }
 
   /** Flags don't wait for all messages. */
-  async function healAll(behind: Record<LogName, Behind[]>): Promise<void> {
-    const results = await Promise.allSettled(logs.map((log) => behind[log].length > 0 && heal[log](behind[log])));
+  async function repairAll(behind: Record<LogName, Behind[]>): Promise<void> {
+    const results = await Promise.allSettled(logs.map((log) => behind[log].length > 0 && repair[log](behind[log])));
     for (const result of results) if (result.status === "rejected") throw result.reason;
   }
 
-  async function healSkipped(): Promise<void> {
+  async function repairSkipped(): Promise<void> {
     await delay(patienceMs());
     const behind: Record<LogName, Behind[]> = { conversation: [], internal: [] };
     for (const log of logs) {
@@ -206,7 +206,7 @@ export function createGaps(parts: Parts): Gaps {
     }
     // The last of them was skipped a moment ago: what it overtook may still be on its way.
     await delay(patienceMs());
-    await healAll(behind);
+    await repairAll(behind);
   }
 
   return {
@@ -223,14 +223,14 @@ export function createGaps(parts: Parts): Gaps {
     receive(log, mark) {
       if (log === "internal") arrived.add(mark.chatId);
       if (watermarks[log].receive(mark)) return;
-      if (logs.every((one) => skipped[one].size === 0)) healSkipped().catch(onFault);
+      if (logs.every((one) => skipped[one].size === 0)) repairSkipped().catch(onFault);
       skipped[log].add(mark.chatId);
     },
     async check({ atOnce = false } = {}) {
       const behind = await read(findBehind);
       if (logs.every((log) => behind[log].length === 0)) return;
       if (!atOnce) await delay(patienceMs());
-      await healAll(behind);
+      await repairAll(behind);
     },
   };
 }

@@ -34,7 +34,7 @@ type Parts = {
   /** Sends an event to this process's own connections. */
   deliverHere: (announcement: StaffAnnouncement) => void;
   /** Called for each event that was delivered from presence. */
-  onHealed: (event: RosterEvent) => void;
+  onRepaired: (event: RosterEvent) => void;
   /** Called for an organisation or staff member that can't be read. Others don't wait for them. */
   onFault: (error: unknown) => void;
 };
@@ -52,7 +52,7 @@ export type Roster = {
 };
 
 /** Keeps the online staff that connections of this process show correct, even when the bus loses events. */
-export function createRoster({ presence, people, isHere, deliverHere, onHealed, onFault }: Parts): Roster {
+export function createRoster({ presence, people, isHere, deliverHere, onRepaired, onFault }: Parts): Roster {
   const organisations = new Map<string, Organisation>();
   const looks = new Set<Look>();
 
@@ -87,7 +87,7 @@ export function createRoster({ presence, people, isHere, deliverHere, onHealed, 
       const event = online.has(staff.id) ? "staff_goes_online" : "staff_goes_offline";
       deliverHere(staffSignal(event, staff));
       record(event, staff);
-      onHealed(event);
+      onRepaired(event);
     }
   }
 

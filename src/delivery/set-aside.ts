@@ -22,7 +22,7 @@ export function createSetAside(now = performance.now.bind(performance)) {
       remember(chats, MAX_CHATS, chatId, { until: now() + waitMs, waitMs });
       return waitMs;
     },
-    /** The chat is healed. */
+    /** The chat is repaired. */
     forget: (chatId: string): void => void chats.delete(chatId),
   };
 }

@@ -10,7 +10,7 @@ const numberOf = (payload: unknown) =>
   (payload as { messages?: { sequence_num: number }[] }).messages?.at(-1)?.sequence_num;
 
 /** The number of events that a pod has delivered from the database. */
-async function healedOn(url: string): Promise<number> {
+async function repairedOn(url: string): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text();
   const values = [...text.matchAll(/^chat_events_healed_total\{.*\} (\d+)$/gm)].map(([, value]) => Number(value));
   return values.reduce((sum, value) => sum + value, 0);
@@ -116,7 +116,7 @@ describe.each(topologies)("on %s", (topology) => {
   });
 
   test("without losses nothing is delivered twice, however often users connect", async () => {
-    const before = await Promise.all(world.pods.map(({ url }) => healedOn(url)));
+    const before = await Promise.all(world.pods.map(({ url }) => repairedOn(url)));
     const organisation = await world.organisation();
     const agent = await enter(world.url(0), tokenOf(organisation.agent));
     const visitor = await organisation.visitor();
@@ -146,6 +146,6 @@ describe.each(topologies)("on %s", (topology) => {
       ...{ id: newId(), organisationId: organisation.id, senderId, chatId: null, content: { n: 0 } },
     });
     await Promise.all(watchers.map((watcher) => watcher.next("append_unclaimed_chats")));
-    expect(await Promise.all(world.pods.map(({ url }) => healedOn(url)))).toEqual(before.map((count) => count + 1));
+    expect(await Promise.all(world.pods.map(({ url }) => repairedOn(url)))).toEqual(before.map((count) => count + 1));
   });
 });

@@ -68,7 +68,7 @@ function aProcess() {
     onFound() {},
     onUnknown() {},
     onSetAside() {},
-    onHealed() {},
+    onRepaired() {},
     onFault(error) {
       throw error;
     },

@@ -95,7 +95,7 @@ async function rosterOf(...online: string[]) {
     },
     isHere: () => true,
     deliverHere: ({ event, payload }) => delivered.push(`${event} ${(payload as { user: Staff }).user.id}`),
-    onHealed: () => {},
+    onRepaired: () => {},
     onFault: (error) => faults.push(error),
   });
   return {

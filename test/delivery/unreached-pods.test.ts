@@ -15,7 +15,7 @@ const numberOf = (payload: unknown) =>
   (payload as { messages?: { sequence_num: number }[] }).messages?.at(-1)?.sequence_num;
 
 /** The number of events that a pod has delivered from the database. */
-async function healedOn(url: string): Promise<number> {
+async function repairedOn(url: string): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text();
   const values = [...text.matchAll(/^chat_events_healed_total\{.*\} (\d+)$/gm)].map(([, value]) => Number(value));
   return values.reduce((sum, value) => sum + value, 0);
@@ -100,7 +100,7 @@ test("nothing is delivered twice when the bus is only slow", { timeout: 60_000 }
       await setTimeout(100);
     }
     await expect.poll(() => receivedNumbers(agent, "visitor_send"), { timeout: 5_000 }).toEqual(sent);
-    expect(await Promise.all(world.pods.map(({ url }) => healedOn(url)))).toEqual([0, 0]);
+    expect(await Promise.all(world.pods.map(({ url }) => repairedOn(url)))).toEqual([0, 0]);
   } finally {
     await world.stop();
     await link.close();

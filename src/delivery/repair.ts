@@ -8,7 +8,7 @@ import { createSetAside } from "./set-aside.ts";
 /** A chat with entries up to a number that weren't delivered here. */
 export type Behind = { chatId: string; upTo: number };
 
-export type HealingParts = {
+export type RepairParts = {
   chats: Pick<ChatStore, "histories" | "messagesBefore">;
   people: Pick<People, "staff">;
   /** The number up to which a chat was delivered here; undefined when it is unknown. */
@@ -21,7 +21,7 @@ export type HealingParts = {
   onFound: (chatId: string) => void;
   /** Called for each entry of a kind that this version doesn't know. */
   onUnknown: (log: LogName) => void;
-  /** Called when a chat can't be healed: it is tried again after so long. */
+  /** Called when a chat can't be repaired: it is tried again after so long. */
   onSetAside: (chatId: string, error: unknown, waitMs: number) => void;
 };
 
@@ -32,7 +32,7 @@ const CHUNK = 20;
  * Reads the entries of one log that weren't delivered here, page by page, and delivers them in order. A chat that can't be
  * read or delivered delays only itself: it is tried alone, set aside, and tried again later.
  */
-export function createHealing(log: LogName, parts: HealingParts) {
+export function createRepair(log: LogName, parts: RepairParts) {
   const { chats, people, deliveredOf, deliver, hasRoom, onFound, onUnknown, onSetAside } = parts;
   const setAside = createSetAside();
   /** The chats of a statement that took too long. Each is read alone, after all others. */
@@ -45,7 +45,7 @@ export function createHealing(log: LogName, parts: HealingParts) {
   }
 
   /** Reads and delivers the next page of each. */
-  async function healPage(some: Behind[], found: Set<string>): Promise<void> {
+  async function repairPage(some: Behind[], found: Set<string>): Promise<void> {
     const wanted = some.map(({ chatId }) => ({ chatId, after: deliveredOf(chatId) ?? 0 }));
     const upTo = new Map(some.map((one) => [one.chatId, one.upTo]));
     try {
@@ -63,26 +63,26 @@ export function createHealing(log: LogName, parts: HealingParts) {
       }
     } catch (error) {
       if (isUnavailable(error)) throw error;
-      if (some.length > 1) for (const one of some) await healPage([one], found);
+      if (some.length > 1) for (const one of some) await repairPage([one], found);
       else for (const { chatId } of some) fail(chatId, error);
     }
   }
 
-  async function healAll(chunk: Behind[]): Promise<void> {
+  async function repairAll(chunk: Behind[]): Promise<void> {
     let some = chunk.filter(isBehind);
     const found = new Set<string>();
     // Chats that find no room now are found again by the next comparison.
     while (some.length > 0 && hasRoom()) {
       const before = new Map(some.map(({ chatId }) => [chatId, deliveredOf(chatId) ?? 0]));
-      await healPage(some, found);
+      await repairPage(some, found);
       for (const one of some) if (!isBehind(one)) setAside.forget(one.chatId);
       // A long history comes page by page.
       some = some.filter((one) => isBehind(one) && (deliveredOf(one.chatId) ?? 0) > (before.get(one.chatId) ?? 0));
     }
   }
 
-  /** Rejects when the database is away; what it has healed by then is healed. */
-  return async function heal(behind: Behind[]): Promise<void> {
+  /** Rejects when the database is away; the chats that it has repaired by then stay repaired. */
+  return async function repair(behind: Behind[]): Promise<void> {
     const tried = behind.filter(({ chatId }) => !setAside.has(chatId));
     const together = tried.filter(({ chatId }) => !suspects.has(chatId));
     const alone = tried.filter(({ chatId }) => suspects.has(chatId));
@@ -91,7 +91,7 @@ export function createHealing(log: LogName, parts: HealingParts) {
     let isAnswering = false;
     for (const [index, chunk] of all.entries()) {
       try {
-        await healAll(chunk);
+        await repairAll(chunk);
         isAnswering = true;
       } catch (error) {
         if (chunk.length === 1 && isAnswering) fail((chunk[0] as Behind).chatId, error);

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { History } from "../../src/chat/ports.ts";
 import type { ServerPayload } from "../../src/contract/events.ts";
 import type { ChatMessage } from "../../src/contract/models.ts";
-import { createHealing } from "../../src/delivery/healing.ts";
+import { createRepair } from "../../src/delivery/repair.ts";
 import { createSetAside } from "../../src/delivery/set-aside.ts";
 import { newId } from "../../src/store/store.ts";
 import { enter } from "../support/client.ts";
@@ -11,18 +11,18 @@ import { readSeries, sumOf } from "../support/metrics.ts";
 import { runSql } from "../support/servers.ts";
 import { startWorld, tokenOf, type World } from "../support/world.ts";
 
-describe("healing", () => {
+describe("repair", () => {
   let hasRoom = true;
   const unavailable = Object.assign(new Error("Query read timeout"));
   const behind = (count: number) => Array.from({ length: count }, (_, n) => ({ chatId: `${n}`, upTo: 2 }));
 
   /** Chats with two visitor's messages each; `failing` says which statements and which chats fail, and how. */
-  function healing(failing: (chatIds: string[]) => Error | null = () => null) {
+  function repairing(failing: (chatIds: string[]) => Error | null = () => null) {
     hasRoom = true;
     const delivered = new Map<string, number>();
     const asked: string[][] = [];
     const setAside: string[] = [];
-    const heal = createHealing("conversation", {
+    const repair = createRepair("conversation", {
       chats: {
         async histories(_log, wanted) {
           const ids = wanted.map(({ chatId }) => chatId);
@@ -49,51 +49,51 @@ describe("healing", () => {
       hasRoom: () => hasRoom,
       onSetAside: (chatId) => void setAside.push(chatId),
     });
-    return { heal, delivered, asked, setAside };
+    return { repair, delivered, asked, setAside };
   }
-  const healed = (delivered: Map<string, number>) =>
+  const repaired = (delivered: Map<string, number>) =>
     [...delivered].filter(([, number]) => number === 2).map(([id]) => id);
 
   test("a chat that can't be read delays no other, and is left alone for a while", async () => {
-    const { heal, delivered, asked, setAside } = healing((ids) =>
+    const { repair, delivered, asked, setAside } = repairing((ids) =>
       ids.includes("7") ? new Error("no such chat") : null,
     );
-    await heal(behind(50));
-    expect(healed(delivered)).toHaveLength(49);
+    await repair(behind(50));
+    expect(repaired(delivered)).toHaveLength(49);
     expect(setAside).toEqual(["7"]);
     asked.length = 0;
-    await heal(behind(50).slice(7, 8));
+    await repair(behind(50).slice(7, 8));
     expect(asked).toEqual([]);
   });
 
   test("a statement that takes too long for one chat: others go on, and it is found out", async () => {
-    const { heal, delivered, setAside } = healing((ids) => (ids.includes("7") ? unavailable : null));
-    await heal(behind(50));
-    expect(healed(delivered)).toHaveLength(30);
-    await heal([...behind(50), { chatId: "60", upTo: 2 }]);
-    expect(healed(delivered)).toHaveLength(50);
+    const { repair, delivered, setAside } = repairing((ids) => (ids.includes("7") ? unavailable : null));
+    await repair(behind(50));
+    expect(repaired(delivered)).toHaveLength(30);
+    await repair([...behind(50), { chatId: "60", upTo: 2 }]);
+    expect(repaired(delivered)).toHaveLength(50);
     expect(setAside).toEqual(["7"]);
   });
 
   test("waits for room among what waits for clients", async () => {
-    const { heal, delivered } = healing();
+    const { repair, delivered } = repairing();
     hasRoom = false;
-    await heal(behind(3));
+    await repair(behind(3));
     expect(delivered.size).toBe(0);
     hasRoom = true;
-    await heal(behind(3));
-    expect(healed(delivered)).toHaveLength(3);
+    await repair(behind(3));
+    expect(repaired(delivered)).toHaveLength(3);
   });
 
   test("a database that is away is no chat's fault, and is asked only once", async () => {
     let isAway = true;
-    const { heal, delivered, asked, setAside } = healing(() => (isAway ? unavailable : null));
-    await expect(heal(behind(200))).rejects.toThrow(unavailable);
+    const { repair, delivered, asked, setAside } = repairing(() => (isAway ? unavailable : null));
+    await expect(repair(behind(200))).rejects.toThrow(unavailable);
     expect(asked).toHaveLength(2);
-    await expect(heal(behind(1))).rejects.toThrow(unavailable);
+    await expect(repair(behind(1))).rejects.toThrow(unavailable);
     isAway = false;
-    await heal(behind(200));
-    expect(healed(delivered)).toHaveLength(200);
+    await repair(behind(200));
+    expect(repaired(delivered)).toHaveLength(200);
     expect(setAside).toEqual([]);
   });
 });
