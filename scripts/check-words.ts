@@ -11,14 +11,10 @@ const NOT_YET = [
   "prisma",
   "scripts/statement-types.ts",
   "src/store",
-  "test/bench.test.ts",
-  "test/embedded.test.ts",
   "test/fuzz",
   "test/metrics",
   "test/ops",
   "test/realtime",
-  "test/shutdown.test.ts",
-  "test/store",
 ];
 /** It gives examples of what the check finds. */
 const EXAMPLES = "test/scripts/check-words.test.ts";

@@ -56,7 +56,7 @@ test.runIf(process.platform === "linux")(
 describe("The options", () => {
   const read = (...args: string[]) => readOptions(args, ["throughput", "latency"]);
 
-  test("are those of the full run unless they are given", () => {
+  test("are the options of the full run unless they are given", () => {
     expect(read()).toMatchObject({ only: [], quick: false, rounds: 3, pods: [1, 2, 4, 8], seconds: 5 });
     expect(read("--quick", "--pods", "4,1,4")).toMatchObject({ quick: true, rounds: 1, pods: [1, 4], seconds: 2 });
   });
@@ -80,7 +80,7 @@ describe("The statistics", () => {
     expect(spreadOf([4, 1, 2, 10])).toEqual({ median: 3, min: 1, max: 10 });
   });
 
-  test("A ratio is that of the medians, between those of the single turns", () => {
+  test("A ratio is the ratio of the medians, between the ratios of the single turns", () => {
     expect(ratioOf([10, 30, 20], [10, 10, 40])).toEqual({ median: 2, min: 0.5, max: 3 });
   });
 
@@ -108,7 +108,7 @@ describe("The statistics", () => {
     }
   });
 
-  test("A CPU profile tells the share of some files with all that they call, without idle time", () => {
+  test("A CPU profile gives the share of some files with all that they call, without idle time", () => {
     const node = (id: number, functionName: string, url: string, children: number[] = []) => ({
       ...{ id, callFrame: { functionName, url }, children },
     });

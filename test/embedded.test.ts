@@ -72,7 +72,7 @@ describe("the embedded default", { timeout: 180_000 }, () => {
     expect(agentBack.active_chats.map((chat) => chat.room.id)).toEqual([room.id]);
   });
 
-  test("closes the chats of those who don't come back after a restart", async () => {
+  test("closes the chats of users who don't come back after a restart", async () => {
     const dataDir = await newDataDir();
     const first = await start(embedded(dataDir));
     const token = (await logIn(first, "/visitor/login", demoVisitor.email)).access_token;

@@ -41,8 +41,8 @@ async function timed<T>(work: Promise<T>): Promise<{ result: T; ms: number }> {
   return { result, ms: performance.now() - startedAt };
 }
 
-describe("a process that is told to stop", { timeout: 40_000 }, () => {
-  test("sends its clients away evenly over DRAIN_MS, and serves those that are still there", async () => {
+describe("a process that receives SIGTERM", { timeout: 40_000 }, () => {
+  test("disconnects its clients evenly over DRAIN_MS, and serves the clients that are still connected", async () => {
     const organisation = await start("one pod", {});
     const leaving = await startAnother({ DRAIN_MS: "4000" });
     const token = tokenOf(organisation.agent);
@@ -103,7 +103,7 @@ describe("a process that is told to stop", { timeout: 40_000 }, () => {
     expect(await leaving.stop()).toBe(0);
     const [agentBack, ...back] = await Promise.all(comeBack);
     expect(((agentBack as { init: unknown }).init as ServerPayload<"staff_init">).active_chats).toHaveLength(3);
-    // Past the grace of the last one, whoever has left would have been told.
+    // The last client's grace period is over: an event about each user who left would have arrived.
     const probe = await enter(podOf(0).url, tokenOf(organisation.otherAgent));
     probe.lose();
     await admin.next("staff_goes_offline");
@@ -130,7 +130,7 @@ describe("a process that is told to stop", { timeout: 40_000 }, () => {
     expect(ms).toBeLessThan(3_000);
   });
 
-  test("ends at once at a second signal, and takes one that comes twice for one", async () => {
+  test("ends at once at a second signal, and counts a signal that comes twice as one", async () => {
     const organisation = await start("one pod", { DRAIN_MS: "600000" });
     for (let n = 0; n < 3; n++) await enter(podOf(0).url, tokenOf(organisation.agent));
     const ended = podOf(0).stop();
@@ -145,7 +145,7 @@ describe("a process that is told to stop", { timeout: 40_000 }, () => {
   });
 });
 
-describe("what is under way when a process is told to stop", { timeout: 40_000 }, () => {
+describe("work under way when a process receives SIGTERM", { timeout: 40_000 }, () => {
   /** A visitor on a pod to whose database every message takes that long. */
   async function behindSlowDatabase(ms: number) {
     const organisation = await start("no pod", {});

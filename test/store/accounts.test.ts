@@ -30,7 +30,7 @@ test("people are read by more ids than a statement may have parameters; unknown 
   expect(await store.accounts.staff([])).toEqual([]);
 });
 
-test("accounts asked for at once are each one's own, however often; one that there isn't is null", async () => {
+test("each of many simultaneous queries gets its own account, however often; an unknown account is null", async () => {
   const { passwordHash: _, ...ada } = (await store.accounts.staffByEmail("ADA")) ?? never();
   const { passwordHash: __, ...vera } = (await store.accounts.visitorsByEmail("vera"))[0] ?? never();
   const asked = [ada, vera, null, ada, ada, vera];
@@ -60,7 +60,7 @@ test("an email that an earlier version has stored in another normal form is foun
     const { organisationId: _, ...admin } = { ...staff, email };
     expect(await store.accounts.createOrganisation({ name: "Another", staff: [admin] })).toBe("taken");
   }
-  // Whose form is exactly that comes first.
+  // The account whose email has exactly this form comes first.
   await connected.prisma.user.create({
     data: {
       ...{ id: newId(), organisation_id: organisationId, full_name: "Zoé", role_id: 3, password_hash: "none" },

@@ -59,7 +59,7 @@ test("two processes that write to the same chats at once do it in batches, witho
   );
   expect(new Set(outcomes.map(({ outcome }) => outcome))).toEqual(new Set(["stored"]));
   for (const { batches } of [here, there]) {
-    // What met a lock of the other process was tried again, and not each message on its own.
+    // A batch that met a lock of the other process was tried again, and not each message on its own.
     expect(batches.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(4 * CHATS * EACH);
     expect(batches.length).toBeLessThanOrEqual((CHATS * EACH) / 4);
   }

@@ -1,4 +1,4 @@
-// What becomes of a process's connections to PostgreSQL when PostgreSQL, or the network to it, fails in the wrong moment.
+// A process's connections to PostgreSQL when PostgreSQL, or the network to it, fails in the wrong moment.
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { isUnavailable } from "../../src/platform/postgres/faults.ts";

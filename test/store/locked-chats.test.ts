@@ -1,4 +1,4 @@
-// What becomes of messages while somebody else keeps chats locked: those of other chats don't wait for them.
+// Messages while another session keeps chats locked: messages of other chats don't wait for that lock.
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { isUnavailable } from "../../src/platform/postgres/faults.ts";
@@ -66,7 +66,7 @@ async function othersAreStored(rounds = 10) {
   expect(took.at(-1)).toBeLessThan(1_500);
 }
 
-test("messages of a locked chat wait, in order, and those of others are stored at once, on this process and another", async () => {
+test("messages of a locked chat wait, in order, and messages of other chats are stored at once, on both processes", async () => {
   const { store } = here as Process;
   const { visitorId, chatId } = await openChat();
   const { agent } = organisation;
@@ -96,7 +96,7 @@ test("messages of a locked chat wait, in order, and those of others are stored a
   expect(all.map(([, n]) => n).filter((n) => n < 0)).toEqual(upTo.map((n) => -n));
 });
 
-test("of many locked chats each goes on when its own lock ends", async () => {
+test("each of many locked chats goes on when its own lock ends", async () => {
   const { store } = here as Process;
   const chats = await Promise.all(Array.from({ length: 60 }, openChat));
   const [early, late] = [chats.slice(0, 30), chats.slice(30)];

@@ -16,7 +16,7 @@ const emptied = async () => {
   return database;
 };
 
-test("of processes that start at once on an empty database exactly one applies the migrations", async () => {
+test("exactly one of several processes that start at once on an empty database applies the migrations", async () => {
   const database = await emptied();
   const applied = await Promise.all([1, 2, 3].map(() => migrate(database.url)));
   expect(applied.filter((names) => names.length > 0)).toHaveLength(1);
@@ -121,7 +121,7 @@ test("the admin command migrates with nothing but the database in its environmen
   await database.drop();
 });
 
-test("a user who may not change the schema serves once it is up to date, and else is told who must act", {
+test("a user without rights on the schema serves an up-to-date one, and else gets an error with the next step", {
   timeout: 60_000,
 }, async () => {
   const database = await createDatabase();

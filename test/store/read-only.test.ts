@@ -23,7 +23,7 @@ afterAll(async () => {
   await postgres?.remove();
 });
 
-/** Sessions that are there keep what the server says, those that begin later have what the database says. */
+/** Existing sessions keep the server's setting; later sessions have the database's. */
 const setServer = async (value: "on" | "off") => {
   await runSql(postgres.url, `ALTER SYSTEM SET default_transaction_read_only = ${value}`);
   await runSql(postgres.url, "SELECT pg_reload_conf()");
@@ -51,7 +51,7 @@ test("the primary becomes a standby whose connections stay open: unready, then a
   expect(await visitor.send("visitor_msg_unclaimed", { text: "refused" })).toMatchObject([false, /database/]);
   expect(await agent.send("staff_join", { room: room.id })).toMatchObject([false, /database/]);
   expect((await request(pod.url, "GET /livez")).status).toBe(200);
-  // Who only reads is served: there may be no better database for a while.
+  // Requests that only read are served: there may be no better database for a while.
   expect((await request(pod.url, "GET /chats", { token: access_token })).status).toBe(200);
 
   await setDatabase("SET default_transaction_read_only = off");

@@ -11,7 +11,7 @@ test("schema and migrations agree", { timeout: 60_000 }, async () => {
 describe("the types of the statements", { timeout: 60_000 }, () => {
   const typeOf = async (sql: string) => (await typesOf([["it", sql]]))[0];
 
-  test("are those that PostgreSQL describes: `npm run sql` writes them", async () => {
+  test("are the types that PostgreSQL describes: `npm run sql` writes them", async () => {
     expect(readFileSync(join(FOLDER, "statements.ts"), "utf8")).toBe(await statementTypes());
   });
 

@@ -46,7 +46,7 @@ async function write(organisation: Organisation, contents: Record<string, unknow
   return opened?.chat.room.id as string;
 }
 const queueOf = async ({ id }: Organisation) => (await store.chats.queues([id]))[0];
-/** What goes out of it in `staff_init`. */
+/** The part of the queue that `staff_init` contains. */
 const sent = (list: Awaited<ReturnType<typeof queueOf>>) =>
   list?.chats.map(({ visitor, room, messages }) => ({
     ...{ user: visitor, room, messages, messages_total: 1_000 },
@@ -115,7 +115,7 @@ test("a message larger than all that is sent breaks nothing: its chat comes with
   expect(active?.active_chats).toMatchObject([{ room: { id: huge }, messages: [{ type_id: 0 }], messages_total: 2 }]);
 });
 
-test("an agent knows every chat that they serve, also those whose messages don't fit", async () => {
+test("an agent knows every chat that they serve, also chats whose messages don't fit", async () => {
   const organisation = await createOrganisation(store);
   const { agent, otherAgent } = organisation;
   const text = textOf("x", 60_000);
@@ -207,7 +207,7 @@ test("however many are online, what all staff of an organisation are sent alike 
   for (const list of [snapshot?.online_users, snapshot?.online_visitors]) expect(list?.length).toBeGreaterThan(50);
 });
 
-test("a chat with a row that can't be read is missing in what staff are sent, and no other one is", async () => {
+test("a chat with an unreadable row is missing in the snapshots for staff, and no other chat is", async () => {
   const organisation = await createOrganisation(store);
   const { id: organisationId, agent } = organisation;
   const visitor = await organisation.visitor();

@@ -1,4 +1,4 @@
-// What transitions do while somebody else keeps a row locked that they need.
+// Transitions while another session keeps a row locked that they need.
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { isUnavailable } from "../../src/platform/postgres/faults.ts";
