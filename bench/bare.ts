@@ -1,4 +1,4 @@
-// What a connection is compared with: Socket.IO that checks a token, joins its user's rooms, and does nothing else.
+// A plain Socket.IO server, to compare connections with: it checks a token, joins the user's rooms, and does nothing else.
 import { createServer, type IncomingMessage } from "node:http";
 import { createVerifier } from "fast-jwt";
 import { Server } from "socket.io";

@@ -1,4 +1,4 @@
-/** As V8 writes it (`node --cpu-prof`): a tree of calls, and which of them ran at each sample. */
+/** A profile as V8 writes it (`node --cpu-prof`): a tree of calls, and the call that ran at each sample. */
 export type CpuProfile = {
   nodes: { id: number; callFrame: { functionName: string; url: string }; children?: number[] }[];
   samples: number[];
@@ -6,10 +6,10 @@ export type CpuProfile = {
   timeDeltas: number[];
 };
 
-/** Not the process's work: it waits for some. */
+/** V8's name for the time in which the process waits for work. */
 const IDLE = "(idle)";
 
-/** The part of the CPU time in chosen files and what they call. Only the last `lastMs` of the profile count. */
+/** The part of the CPU time in chosen files and the functions that they call. Only the last `lastMs` of the profile count. */
 export function shareOf(
   { nodes, samples, timeDeltas }: CpuProfile,
   { isChosen, lastMs }: { isChosen: (url: string) => boolean; lastMs: number },

@@ -1,10 +1,10 @@
-// What processes have used of the CPU, and how often they called the system, from Linux's /proc.
+// Reads the CPU time of processes, and the number of their system calls, from Linux's /proc.
 import { readdirSync, readFileSync } from "node:fs";
 
 /** Microseconds of CPU time. */
 export type CpuTime = { user: number; system: number };
 
-/** The kernel tells in hundredths of a second, whatever its own clock. */
+/** The kernel reports CPU time in hundredths of a second, at any frequency of its own clock. */
 const TICK_US = 10_000;
 
 export function cpuOf(pids: number[]): CpuTime {
@@ -12,7 +12,7 @@ export function cpuOf(pids: number[]): CpuTime {
   return { user: sum(times.map(({ user }) => user)), system: sum(times.map(({ system }) => system)) };
 }
 
-/** A process with its children, those that have ended included. */
+/** The CPU time of a process and its children, including children that have ended. */
 export function cpuOfTree(pid: number): CpuTime {
   const children = readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
@@ -25,7 +25,7 @@ export function cpuOfTree(pid: number): CpuTime {
   };
 }
 
-/** How often they have read or written so far: calls to the system, however many bytes each. */
+/** How often the processes have read or written so far. Each system call counts once, with any number of bytes. */
 export const callsOf = (pids: number[]): number =>
   sum(
     pids.flatMap((pid) =>
@@ -44,7 +44,7 @@ const sum = (numbers: number[]) => numbers.reduce((all, one) => all + one, 0);
 
 function statOf(pid: number) {
   const text = readFileSync(`/proc/${pid}/stat`, "utf8");
-  // The name, in brackets, may itself hold spaces and brackets. What follows begins with the third field.
+  // The name, in brackets, may contain spaces and brackets. The text after the last bracket begins with the third field.
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   const ticks = (field: number) => Number(fields[field - 3]) * TICK_US;
   return {
@@ -57,6 +57,6 @@ function tryStatOf(pid: number) {
   try {
     return statOf(pid);
   } catch {
-    return undefined; // it has just ended
+    return undefined; // the process has just ended
   }
 }

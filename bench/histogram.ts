@@ -1,7 +1,7 @@
-/** Counts of values up to 2^52, each kept to within 0.2 %: what several processes have counted can be added up. */
+/** Counts of values up to 2^52, each exact to within 0.2 %. The counts of several processes can be added up. */
 export type Counts = { bucket: number; count: number }[];
 
-/** A power of two. */
+/** Buckets for each power of two; itself a power of two. */
 const STEPS = 512;
 
 export function createHistogram() {
@@ -11,7 +11,7 @@ export function createHistogram() {
       const bucket = bucketOf(value);
       counts.set(bucket, (counts.get(bucket) ?? 0) + 1);
     },
-    /** What was counted since the last time. */
+    /** The counts since the last call. */
     take(): Counts {
       const taken = [...counts].map(([bucket, count]) => ({ bucket, count }));
       counts = new Map();
@@ -20,7 +20,7 @@ export function createHistogram() {
   };
 }
 
-/** The value that `percent` of all are not above; NaN when there are none. */
+/** The value that `percent` of all values don't exceed; NaN when there are no values. */
 export function percentile(counts: Counts, percent: number): number {
   const sorted = [...counts].sort((a, b) => a.bucket - b.bucket);
   const all = sorted.reduce((sum, { count }) => sum + count, 0);
@@ -38,7 +38,7 @@ export function addCounts(all: Counts[]): Counts {
   return [...added].map(([bucket, count]) => ({ bucket, count }));
 }
 
-/** Below 2 * STEPS one bucket for each value; above, STEPS of them for each power of two. */
+/** Below 2 * STEPS each value has a bucket of its own. Above, each power of two has STEPS buckets. */
 function bucketOf(value: number): number {
   const whole = Math.max(0, Math.round(value));
   if (whole < 2 * STEPS) return whole;

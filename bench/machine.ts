@@ -4,7 +4,7 @@ import { callRedis, runSql } from "../test/support/servers.ts";
 import type { Options } from "./options.ts";
 import type { Rig } from "./rig.ts";
 
-/** On what, with what and when it was measured. */
+/** The machine, the versions, the options and the time of a measurement. */
 export async function machine({ postgres, redis }: Rig, { only, out: _, cpuProf: __, ...options }: Options) {
   const [row] = await runSql<{ server_version: string }>(postgres.url, "SHOW server_version");
   const info = String(await callRedis(redis.url, "INFO", "server"));

@@ -20,7 +20,7 @@ for (const [signal, code] of [
   ["SIGTERM", 143],
 ] as const) {
   process.on(signal, async () => {
-    // It comes twice when npm passes it on as well.
+    // The signal comes twice when npm passes it on as well.
     if (isStopped) return;
     isStopped = true;
     await rig?.close();
@@ -37,7 +37,7 @@ try {
   else console.log(usage(measurements));
 } catch (error) {
   if (error instanceof UsageError) console.error(`${error.message}\n\n${usage(measurements)}`);
-  // What fails because everything is being stopped is no news.
+  // Ignore failures that the stop itself causes.
   else if (!isStopped) console.error(error);
   if (!isStopped) process.exit(error instanceof UsageError ? 2 : 1);
 }
@@ -53,7 +53,7 @@ async function run(options: Options): Promise<string> {
         await measurement.run(rig, options, report);
       } catch (error) {
         if (isStopped) throw error;
-        // What the others found is worth the same.
+        // The other measurements stay valid, so go on with them.
         console.error(`${measurement.name} has failed:`, error);
         process.exitCode = 1;
       }

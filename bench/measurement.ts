@@ -3,7 +3,7 @@ import type { Report } from "./report.ts";
 import type { Rig } from "./rig.ts";
 
 export type Measurement = {
-  /** As in --only. */
+  /** The name for --only. */
   name: string;
   title: string;
   run(rig: Rig, options: Options, report: Report): Promise<void>;

@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 export class UsageError extends Error {}
 
 export type Options = {
-  /** Names of measurements; all when empty. */
+  /** Names of measurements; empty for all of them. */
   only: string[];
   quick: boolean;
   rounds: number;
@@ -30,7 +30,7 @@ ${measurements.map(({ name, title }) => `                    ${name.padEnd(12)} 
   --cpu-prof DIR  writes CPU profiles of the service's processes there
   --help`;
 
-/** Null when help was asked for. */
+/** Null when the arguments ask for help. */
 export function readOptions(args: string[], names: string[]): Options | null {
   const text = { type: "string" } as const;
   const flag = { type: "boolean" } as const;

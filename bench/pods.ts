@@ -7,8 +7,11 @@ import { JWT_SECRET } from "../test/support/process.ts";
 import { freePort } from "../test/support/servers.ts";
 
 /**
- * * ours: the service. relay: plain Socket.IO on its sharded Redis adapter. relay-classic: on the older one. naive: the relay
- * that also stores each message. bare: Socket.IO alone, where connections are all there is.
+ * * ours: the service
+ * * relay: plain Socket.IO on its sharded Redis adapter
+ * * relay-classic: the relay on the older Redis adapter
+ * * naive: the relay that also stores each message
+ * * bare: Socket.IO alone, with connections and nothing else
  */
 export const candidates = ["ours", "relay", "relay-classic", "naive", "bare"] as const;
 export type Candidate = (typeof candidates)[number];
@@ -17,7 +20,7 @@ const scripts: Record<Candidate, string> = {
   bare: "bench/bare.ts",
 };
 
-/** In bytes, after a garbage collection; `used` is the heap and what its objects hold outside of it. */
+/** In bytes, after a garbage collection. `used` is the heap and the memory that its objects hold outside of it. */
 export type Memory = { rss: number; used: number };
 
 export type Pod = { url: string; pid: number; memory(): Promise<Memory>; stop(signal: NodeJS.Signals): Promise<void> };
@@ -33,7 +36,7 @@ export type PodOptions = {
 
 const root = join(import.meta.dirname, "..");
 const { scripts: npmScripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-/** Node's options that `npm start` starts the service with. */
+/** The options of Node in `npm start`. */
 const ourOptions = (npmScripts.start as string).split(" ").filter((one) => one.startsWith("--"));
 const READY_WITHIN_MS = 60_000;
 const STOP_WITHIN_MS = 8_000;
@@ -43,12 +46,12 @@ process.on("exit", () => {
   for (const child of running) child.kill("SIGKILL");
 });
 
-/** Starts one process; resolves when it answers. */
+/** Starts one process, and resolves when the process answers. */
 export async function startPod(options: PodOptions): Promise<Pod> {
   const { candidate } = options;
   const port = await freePort();
   const nodeOptions = candidate === "ours" ? ourOptions : [];
-  const child = spawn(process.execPath, [...nodeOptions, "--import", "./bench/tell-memory.ts", scripts[candidate]], {
+  const child = spawn(process.execPath, [...nodeOptions, "--import", "./bench/report-memory.ts", scripts[candidate]], {
     cwd: root,
     env: {
       ...{ PATH: process.env.PATH, NODE_ENV: "production", HOST: "127.0.0.1", PORT: `${port}`, JWT_SECRET },
@@ -92,7 +95,7 @@ function ourEnv({ databaseUrl, dataDir, cpuProf }: PodOptions): Record<string, s
   return {
     ...{ DATABASE_URL: databaseUrl, DATA_DIR: dataDir, LOG_LEVEL: "warn" },
     ...{ RATE_LIMIT_PER_SECOND: "0", CONNECT_RATE_PER_SECOND: "0", DRAIN_MS: "0" },
-    // The world's chats are open before its people are connected: nobody is to leave them meanwhile.
+    // The world's chats are open before its people connect: the service must not evict them meanwhile.
     RECONNECT_GRACE_MS: "120000",
     ...(cpuProf !== undefined && { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${JSON.stringify(cpuProf)}` }),
   };

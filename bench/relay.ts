@@ -1,5 +1,5 @@
-// What the service is compared with: the plain Socket.IO server that most teams write. It checks a token, joins rooms,
-// and passes messages on through the Redis adapter; with DATABASE_URL it also stores each one, the straightforward way.
+// The plain Socket.IO server that most teams write, to compare the service with. It checks a token, joins rooms, and
+// publishes messages through the Redis adapter. With DATABASE_URL it also stores each message, the straightforward way.
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -18,7 +18,7 @@ type Content = Record<string, unknown>;
 type Ack = (result: boolean, why: string | null) => void;
 
 const world = JSON.parse(readFileSync(WORLD_FILE, "utf8")) as World;
-/** With the number that either side has used last. */
+/** A chat with the last number of each side. */
 type Numbered = Chat & { visitorNumber: number; staffNumber: number };
 const chats = world.chats.map((chat): Numbered => ({ ...chat, visitorNumber: 1, staffNumber: 2 }));
 const chatOfRoom = new Map(chats.map((chat) => [chat.room.id, chat]));
@@ -90,7 +90,7 @@ function bindStaff(socket: Socket, id: string): void {
   });
 }
 
-/** Numbers a message, and stores it where there is a store. */
+/** Numbers a message, and stores it if there is a store. */
 function createMessage(chat: Numbered, sender: string | null, content: Content): ChatMessage | Promise<ChatMessage> {
   // The two sides of a chat may be on different processes: the visitor's numbers are odd, the staff's even.
   const side = sender === null ? "visitorNumber" : "staffNumber";

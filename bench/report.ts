@@ -3,18 +3,18 @@ import { join } from "node:path";
 import type { Spread } from "./stats.ts";
 
 export type Table = { title: string; columns: string[]; rows: string[][] };
-/** What is to be reached: `ratio` is ours ÷ theirs, `limit` is where it is not reached any more. */
+/** `ratio` is ours ÷ theirs. A goal is reached at `limit` or on its better side (`best`). */
 export type Goal = { goal: string; ratio: Spread; limit: number; best: "low" | "high" };
 
-/** Takes what the measurements find. */
+/** Collects the results of the measurements. */
 export type Report = {
-  /** Says what is being done. */
+  /** Prints a line of progress. */
   step(text: string): void;
   /** Keeps any figures under this name in results.json. */
   keep(name: string, figures: unknown): void;
   table(table: Table): void;
   goal(goal: Goal): void;
-  /** An SVG, to be written as `<name>.svg`. */
+  /** Writes an SVG as `<name>.svg`. */
   chart(name: string, svg: string): void;
 };
 
@@ -37,8 +37,8 @@ export function createReport(folder: string, say: (line: string) => void) {
     isReached,
     /** Writes results.json, and answers all tables as text. */
     finish(about: Record<string, unknown>): string {
-      const told = goals.map((goal) => ({ ...goal, reached: isReached(goal) }));
-      writeFileSync(join(folder, "results.json"), `${JSON.stringify({ about, goals: told, figures }, null, 2)}\n`);
+      const judged = goals.map((goal) => ({ ...goal, reached: isReached(goal) }));
+      writeFileSync(join(folder, "results.json"), `${JSON.stringify({ about, goals: judged, figures }, null, 2)}\n`);
       return [...tables, ...(goals.length > 0 ? [goalsTable(goals)] : [])].map(tableText).join("\n\n");
     },
   };
@@ -61,7 +61,7 @@ function goalsTable(goals: Goal[]): Table {
   };
 }
 
-/** Three digits that mean something. */
+/** A value with about three significant digits. */
 export function short(value: number): string {
   if (!Number.isFinite(value)) return "?";
   const size = Math.abs(value);
@@ -72,7 +72,7 @@ export function short(value: number): string {
 export const spreadText = ({ median, min, max }: Spread): string =>
   min === max ? short(median) : `${short(median)} (${short(min)}–${short(max)})`;
 
-/** As Markdown: the first column to the left, figures to the right. */
+/** A table as Markdown: the first column to the left, figures to the right. */
 function tableText({ title, columns, rows }: Table): string {
   const all = [columns, ...rows];
   const widths = columns.map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)));

@@ -1,4 +1,4 @@
-// Everything that a measurement stands on: servers of its own, pods, and people.
+// Everything that a measurement needs: servers of its own, pods, and people.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -25,9 +25,9 @@ export type Cluster = {
   candidate: Candidate;
   pods: Pod[];
   databaseUrl: string;
-  /** Connects everybody of as many organisations as there are pods. */
+  /** Connects all people of as many organisations as there are pods. */
   startLoad(): Promise<Load>;
-  /** All that was used so far. */
+  /** The CPU time of all processes so far. */
   cpu(): CpuTimes;
   /** How often the pods have read or written so far. */
   podCalls(): number;
@@ -41,10 +41,10 @@ export type Rig = {
   world: World;
   postgres: OwnPostgres;
   redis: RedisServer;
-  /** A new database in which the world's people and chats are, and nothing else; answers its URL. */
+  /** Creates a database with the world's people and chats, and nothing else; answers its URL. */
   createDatabase(): Promise<string>;
   dropDatabase(url: string): Promise<void>;
-  /** On a new database, unless one is given. One cluster at a time: Redis is emptied for it. */
+  /** Starts pods on a new database, or on the given one. Only one cluster may run, because its start empties Redis. */
   startCluster(candidate: Candidate, pods: number, options?: ClusterOptions): Promise<Cluster>;
   close(): Promise<void>;
 };
@@ -52,7 +52,7 @@ export type Rig = {
 const TEMPLATE = "world";
 
 type RigOptions = {
-  /** The largest number of pods: the load grows with them, by one organisation for each. */
+  /** The largest number of pods. The load grows by one organisation for each pod. */
   maxPods: number;
   cpuProf?: string | undefined;
 };
@@ -78,7 +78,7 @@ export async function startRig({ maxPods, cpuProf }: RigOptions): Promise<Rig> {
     await migrate(url);
     const pod = await startPod(podOptions("ours", url));
     const world = await createWorld(url, pod.url, maxPods);
-    // At once, so that nobody has left.
+    // Kill the pod, so that it can't close any chat.
     await pod.stop("SIGKILL");
     await closeDatabase(postgres.url, TEMPLATE);
     writeFileSync(worldFile, JSON.stringify(world));
@@ -104,7 +104,7 @@ export async function startRig({ maxPods, cpuProf }: RigOptions): Promise<Rig> {
     async startCluster(candidate, count, given = {}) {
       await callRedis(redis.url, "FLUSHDB");
       const url = given.databaseUrl ?? (await createDatabase());
-      // What making databases has left to be written must not be written while something is measured.
+      // PostgreSQL writes the new database to disk now, because doing so later would disturb the measurement.
       await runSql(postgres.url, "CHECKPOINT");
       const one = podOptions(candidate, url, candidate === "ours" ? (given.cpuProf ?? cpuProf) : undefined);
       const pods = await Promise.all(Array.from({ length: count }, () => startPod(one)));
@@ -127,7 +127,7 @@ export async function startRig({ maxPods, cpuProf }: RigOptions): Promise<Rig> {
         podCalls: () => callsOf(pods.map(({ pid }) => pid)),
         async stop() {
           await load?.close();
-          // A profile is only written by a process that ends by itself.
+          // Only a process that ends by itself writes its profile.
           await Promise.all(pods.map((pod) => pod.stop(one.cpuProf ? "SIGTERM" : "SIGKILL")));
           if (given.databaseUrl === undefined) await dropDatabase(url);
         },

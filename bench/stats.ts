@@ -1,4 +1,4 @@
-/** The median, and between what the values are. */
+/** The median, the least and the greatest value. */
 export type Spread = { median: number; min: number; max: number };
 
 export function spreadOf(values: number[]): Spread {
@@ -8,7 +8,7 @@ export function spreadOf(values: number[]): Spread {
   return { median: (below + above) / 2, min: sorted[0] as number, max: sorted.at(-1) as number };
 }
 
-/** How two candidates compare: the ratio of their medians, and between what the ratios of the single turns are. */
+/** Compares two candidates: the ratio of their medians, and the least and greatest ratio of single turns. */
 export function ratioOf(values: number[], base: number[]): Spread {
   const turns = values.map((value, turn) => value / (base[turn] as number));
   return { ...spreadOf(turns), median: spreadOf(values).median / spreadOf(base).median };

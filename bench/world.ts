@@ -1,4 +1,4 @@
-// Who talks to whom in the measurements of messages: made once, through the service itself.
+// The organisations, people and chats for the measurements of messages. The service itself makes them, once.
 import { randomUUID } from "node:crypto";
 import { createSigner } from "fast-jwt";
 import { io, type Socket } from "socket.io-client";
@@ -9,25 +9,25 @@ import { JWT_SECRET } from "../test/support/process.ts";
 
 export type StaffMember = { user: Staff; token: string };
 export type Organisation = { id: string; monitors: StaffMember[]; agents: StaffMember[] };
-/** A claimed chat. `lastNumber` is the sequence number of what was stored last. */
+/** A claimed chat. `lastNumber` is the sequence number of its last entry. */
 export type Chat = { room: Room; visitor: Visitor; visitorToken: string; staff: Staff; lastNumber: number };
 export type World = { organisations: Organisation[]; chats: Chat[] };
 
-/** Of each organisation. */
+/** The number in each organisation. */
 const AGENTS = 15;
 const CHATS_EACH = 4;
 
 const sign = createSigner({ key: JWT_SECRET, algorithm: "HS256", expiresIn: "12h" });
 export const staffToken = ({ id }: { id: string }): string => sign({ sub: id, type: "staff" });
 
-/** Only so many of its organisations, with their people and chats. */
+/** The first `count` organisations, with their people and chats. */
 export function partOf({ organisations, chats }: World, count: number): World {
   const part = organisations.slice(0, count);
   const ids = new Set(part.map(({ id }) => id));
   return { organisations: part, chats: chats.filter(({ staff }) => ids.has(staff.organisation_id)) };
 }
 
-/** Fills an empty, migrated database. `url` is a pod of ours on it. */
+/** Fills an empty, migrated database through the pod at `url`, which serves it. */
 export async function createWorld(databaseUrl: string, url: string, count: number): Promise<World> {
   const database = connectPostgres(databaseUrl);
   const organisations: Organisation[] = [];
@@ -58,7 +58,7 @@ export async function createWorld(databaseUrl: string, url: string, count: numbe
     return { room: (await joined).room, visitor, visitorToken, staff, lastNumber: 2 };
   };
   const chats = await Promise.all(Array.from({ length: agents.length * CHATS_EACH }, openChat));
-  // Lost, not left: who leaves closes his chats.
+  // Lose the connections instead of leaving, because a user who leaves closes their chats.
   for (const socket of sockets) socket.io.engine.close();
   return { organisations, chats };
 }

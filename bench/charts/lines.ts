@@ -4,7 +4,7 @@ import { card, colourOf, PLOT, text, topOf, yOf } from "./card.ts";
 
 export type LineChart = {
   title: string;
-  /** Of the values. */
+  /** The unit of the values. */
   unit: string;
   xLabel: string;
   /** Evenly spaced, from left to right. */

@@ -1,8 +1,8 @@
-// Connections that only come and stay. What they are sent is counted and thrown away, a megabyte as well as a byte.
+// Connections that only come and stay. They receive frames of any size, and keep none of the contents.
 import { connect, type Socket } from "node:net";
 import { frame } from "./wire.ts";
 
-/** What a connection waits for: to be in the namespace, or to have all of its first event, the snapshot. */
+/** A connection has arrived when it is in the namespace, or when its first event, the snapshot, is complete. */
 export type Until = "joined" | "snapshot";
 export type Arrival = { arrived: Promise<void>; close(): void };
 
@@ -40,12 +40,12 @@ export function arrive(url: string, token: string, until: Until): Arrival {
       "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
   );
-  // Who is lost after he has arrived is nobody's to hear of.
+  // Nobody needs to know of a connection that is lost after its arrival.
   arrived.catch(() => clearTimeout(timer));
   return { arrived, close: () => void socket.destroy() };
 }
 
-/** So many, a few at a time. */
+/** Connects all tokens, 50 at a time. */
 export async function arriveAll(urlOf: (n: number) => string, tokens: string[], until: Until): Promise<Arrival[]> {
   const all: Arrival[] = [];
   const next = tokens.entries();
@@ -60,13 +60,13 @@ export async function arriveAll(urlOf: (n: number) => string, tokens: string[], 
   return all;
 }
 
-/** Calls `onPacket` with the beginning of each text frame, when all of it is there; keeps no more than that of it. */
+/** Calls `onPacket` with the beginning of each text frame, when the frame is complete. Only the beginning is kept. */
 function takeFrames(onPacket: (begin: string) => void, onRefused: (why: Error) => void) {
   let head = "";
   let isUpgraded = false;
   const begin = Buffer.alloc(16);
   let kept = 0;
-  /** Of the payload; unknown between two frames. */
+  /** Bytes of the payload that are still missing; null between two frames. */
   let left: number | null = null;
 
   const headerLength = () => (kept < 2 ? 2 : ({ 126: 4, 127: 10 }[begin[1] as number] ?? 2));

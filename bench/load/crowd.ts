@@ -1,16 +1,16 @@
-// The people of the world, or a share of them: connected, writing, and counting what they hear.
+// The people of the world, or a share of them: they connect, write, and count the messages that they receive.
 import { type Counts, createHistogram } from "../histogram.ts";
 import type { World } from "../world.ts";
 import { nowUs } from "./clock.ts";
 import { connectWire, frame, type Wire } from "./wire.ts";
 
 export type Share = { index: number; of: number };
-/** Since the last time they were taken; times in microseconds. */
+/** Counts since the last call of `take`; times in microseconds. */
 export type Window = { acked: number; received: number; ack: Counts; delivery: Counts; copy: Counts };
-/** From the beginning on: each message is to be acked true, to be heard by its peer, and by two monitors. */
+/** Counts from the beginning on. Each message must be acked true, and received by its peer and by two monitors. */
 export type Totals = { sent: number; acked: number; delivered: number; copied: number; failures: string[] };
 
-/** Somebody's side of one chat: what he writes, where its two numbers are in it, and how many are where. */
+/** One side of one chat: its message, the positions of the two numbers in the message, and its counts. */
 type Writer = {
   wire: Wire;
   connection: Connection;
@@ -21,14 +21,14 @@ type Writer = {
   acked: number;
   received: number;
 };
-/** What is under way on a connection, by the ack's number. */
+/** The messages under way on a connection, by the ack's number. */
 type Connection = { next: number; sentAt: Float64Array; writers: (Writer | null)[] };
 
 const AT = Buffer.from('"at":"');
 const AT_DIGITS = 16;
-/** After the time, whose message it is. */
+/** The number of the writer follows the time. */
 const WRITER_DIGITS = 5;
-/** Acks are numbered from FIRST_ACK, always in five digits, and again from there after UNDER_WAY of them. */
+/** The numbers of acks start at FIRST_ACK, so that they have five digits. After UNDER_WAY acks they start again. */
 const FIRST_ACK = 10_000;
 const UNDER_WAY = 4_096;
 const [ACK, TRUE] = ["3", "t"].map((one) => one.charCodeAt(0));
@@ -39,7 +39,7 @@ export async function connectCrowd(world: World, urls: string[], { index, of }: 
   const windows = { ack: createHistogram(), delivery: createHistogram(), copy: createHistogram() };
   const totals: Totals = { sent: 0, acked: 0, delivered: 0, copied: 0, failures: [] };
   let taken = { acked: 0, received: 0 };
-  /** While it saturates: how many messages of each writer are under way. */
+  /** How many messages each writer keeps under way, from `saturate` to `rest`. */
   let outstanding = 0;
   let stopPacing = () => {};
   let isClosed = false;
@@ -52,10 +52,10 @@ export async function connectCrowd(world: World, urls: string[], { index, of }: 
   function write(writer: Writer, at: number): void {
     const { connection, wire, ackAt, timeAt } = writer;
     const slot = connection.next++ % UNDER_WAY;
-    if (connection.writers[slot]) fail("more is under way on one connection than can be told apart");
+    if (connection.writers[slot]) fail("more messages are under way on one connection than there are ack numbers");
     connection.writers[slot] = writer;
     connection.sentAt[slot] = at;
-    // All but the two numbers is always the same.
+    // Only the two numbers differ from message to message.
     const message = Buffer.from(writer.message);
     message.write(`${FIRST_ACK + slot}`, ackAt, "latin1");
     message.write(`${Math.floor(at)}`.padStart(AT_DIGITS, "0"), timeAt, "latin1");
@@ -64,7 +64,7 @@ export async function connectCrowd(world: World, urls: string[], { index, of }: 
     wire.write(message);
   }
 
-  /** A message is under way until it is acked and heard: else a server could take more and more, and deliver it later. */
+  /** A message is under way until it is acked and received. Otherwise a server could accept ever more, and deliver later. */
   function writeMore(writer: Writer, now: number): void {
     while (writer.sent - Math.min(writer.acked, writer.received) < outstanding) write(writer, now);
   }
@@ -125,7 +125,7 @@ export async function connectCrowd(world: World, urls: string[], { index, of }: 
     wires.push(wire);
     await snapshot.promise;
     return (event: string, contentIn: (content: object) => unknown) => {
-      // The text is ASCII: as many bytes as letters.
+      // The text is ASCII, so it has as many bytes as characters.
       const at = "0".repeat(AT_DIGITS) + `${writers.length}`.padStart(WRITER_DIGITS, "0");
       const text = `42${FIRST_ACK}${JSON.stringify([event, contentIn({ text: TEXT, at })])}`;
       const message = frame(text);
@@ -156,12 +156,12 @@ export async function connectCrowd(world: World, urls: string[], { index, of }: 
   while (joins.length > 0) await Promise.all(joins.splice(0, CONNECT_AT_ONCE).map((start) => start()));
 
   return {
-    /** Each writer keeps so many messages under way, until `rest`. */
+    /** From now until `rest`, each writer keeps so many messages under way. */
     saturate(messages: number) {
       outstanding = messages;
       for (const writer of writers) writeMore(writer, nowUs());
     },
-    /** The writers in turns, so many messages a second, until `rest`; timed from when they were to be sent. */
+    /** The writers send in turns, so many messages a second, until `rest`. A message's time starts when it was due. */
     pace(perSecond: number) {
       const intervalUs = 1_000_000 / perSecond;
       let due = nowUs() + (intervalUs * index) / of;
@@ -193,7 +193,7 @@ export async function connectCrowd(world: World, urls: string[], { index, of }: 
 
 export type Crowd = Awaited<ReturnType<typeof connectCrowd>>;
 
-/** Spreads everybody over the pods; where there are several, a visitor is on another one than his agent. */
+/** Spreads all people over the pods. Where there are several pods, a visitor is on another pod than the agent of the chat. */
 function placeWorld({ organisations, chats }: World, urls: string[]) {
   const url = (number: number) => urls[number % urls.length] as string;
   const monitors = organisations.flatMap((organisation) => organisation.monitors);
@@ -210,7 +210,7 @@ function placeWorld({ organisations, chats }: World, urls: string[]) {
   };
 }
 
-/** Whether it is `42["visitor_init",…]` or `42["staff_init",…]`: its user is in his rooms then. */
+/** Whether the packet is `42["visitor_init",…]` or `42["staff_init",…]`. The connection is in its rooms by then. */
 function isSnapshot(data: Buffer, start: number): boolean {
   const name = data.toString("latin1", start + 4, start + 17);
   return name.startsWith("visitor_init") || name.startsWith("staff_init");

@@ -7,20 +7,20 @@ import { addCounts, type Counts } from "../histogram.ts";
 import type { Totals, Window } from "./crowd.ts";
 import type { Answer, Order } from "./process.ts";
 
-/** A second one would take CPU time from the pods of a small machine. */
+/** On a small machine a second load process would take CPU time from the pods. */
 const PROCESSES = availableParallelism() >= 4 ? 2 : 1;
-/** How long nothing may come in before what is missing counts as lost. */
+/** Missing messages count as lost when nothing has arrived for so long. */
 const SETTLE_WITHIN_MS = 6_000;
 const COPIES = 2;
 
-/** Everybody in the world, connected to the pods, in processes of their own. */
+/** All people of the world, connected to the pods, in processes of their own. */
 export type Load = {
   pids: number[];
   saturate(outstanding: number): Promise<void>;
   pace(perSecond: number): Promise<void>;
-  /** What came in since the last time. */
+  /** The counts since the last call. */
   take(): Promise<Window>;
-  /** Lets nobody write any more. Rejects unless every message was acked true, and heard once by all who are to hear it. */
+  /** Stops all writers. Rejects unless every message was acked true, and received once by each of its receivers. */
   settle(): Promise<void>;
   close(): Promise<void>;
 };
@@ -36,7 +36,7 @@ export async function startLoad(worldFile: string, urls: string[]): Promise<Load
     running.add(child);
     child.once("exit", () => running.delete(child));
   }
-  const tell = <T>(order: Order) => Promise.all(children.map((child) => ask<T>(child, order)));
+  const askAll = <T>(order: Order) => Promise.all(children.map((child) => ask<T>(child, order)));
   const close = async () => {
     await Promise.all(
       children.map((child) => {
@@ -56,16 +56,16 @@ export async function startLoad(worldFile: string, urls: string[]): Promise<Load
     await close();
     throw error;
   }
-  // Subscriptions at Redis are under way still.
+  // The pods may still be subscribing at Redis.
   await delay(500);
-  const totals = async () => addTotals(await tell<Totals>({ do: "totals" }));
+  const totals = async () => addTotals(await askAll<Totals>({ do: "totals" }));
   return {
     pids: children.map(({ pid }) => pid as number),
-    saturate: async (outstanding) => void (await tell({ do: "saturate", outstanding })),
-    pace: async (perSecond) => void (await tell({ do: "pace", perSecond: perSecond / children.length })),
-    take: async () => addWindows(await tell<Window>({ do: "take" })),
+    saturate: async (outstanding) => void (await askAll({ do: "saturate", outstanding })),
+    pace: async (perSecond) => void (await askAll({ do: "pace", perSecond: perSecond / children.length })),
+    take: async () => addWindows(await askAll<Window>({ do: "take" })),
     async settle() {
-      await tell({ do: "rest" });
+      await askAll({ do: "rest" });
       let now = await totals();
       for (let endsAt = Date.now() + SETTLE_WITHIN_MS; !isComplete(now) && Date.now() < endsAt; ) {
         await delay(100);

@@ -1,4 +1,4 @@
-// One load process: told by its parent what to do, one thing after the other.
+// One load process. Its parent sends it orders, one after the other.
 import { readFileSync } from "node:fs";
 import type { World } from "../world.ts";
 import { type Crowd, connectCrowd, type Share, type Totals, type Window } from "./crowd.ts";
@@ -32,7 +32,7 @@ process.on("message", (order: Order) => {
     (error: Error) => process.send?.({ error: error.message } satisfies Answer),
   );
 });
-// Its parent is gone.
+// The parent has ended.
 process.on("disconnect", () => process.exit());
 // Ctrl-C reaches the whole group; the parent ends the others.
 process.on("SIGINT", () => {});

@@ -13,7 +13,7 @@ export const connections: Measurement = {
   title: "memory of connections that do nothing",
   async run(rig, { rounds, quick }, report) {
     const count = quick ? 1_500 : 8_000;
-    // What was allocated while they came is given back.
+    // In this time V8 and the allocator give back the memory that the arrivals needed.
     const restMs = quick ? 2_000 : 5_000;
     const databaseUrl = await rig.createDatabase();
     const { visitors } = await createPeople(databaseUrl, { staff: 0, visitors: count, queued: 0 });
@@ -25,7 +25,7 @@ export const connections: Measurement = {
         const pod = cluster.pods[0] as Pod;
         const come = (tokens: string[]) =>
           arriveAll(() => pod.url, tokens, candidate === "ours" ? "snapshot" : "joined");
-        // What is loaded and compiled once is no connection's.
+        // Warm up, because code that is loaded and compiled once must not count as memory of connections.
         for (const arrival of await come(visitors.slice(0, WARM_UP))) arrival.close();
         await delay(restMs);
         const before = await pod.memory();

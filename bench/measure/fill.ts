@@ -1,8 +1,8 @@
-// Years of use, written straight into a database.
+// Writes the messages of years of use straight into a database.
 import { runSql } from "../../test/support/servers.ts";
 import type { Rig } from "../rig.ts";
 
-/** The same in each database, however many messages there are beside it. */
+/** The open chats are the same in each database, with any number of messages beside them. */
 const LONG_CHATS = 4;
 export const LONG_CHAT_MESSAGES = 1_000;
 export const QUEUED_CHATS = 25;
@@ -12,7 +12,7 @@ const CHATS_PER_VISITOR = 2;
 
 export type Filled = { url: string; messages: number; longChat: string };
 
-/** A database with the world in it, the open chats above, and closed ones until there are so many messages. */
+/** Creates a database with the world, the open chats above, and enough closed chats for so many messages. */
 export async function createFilledDatabase(rig: Rig, messages: number): Promise<Filled> {
   const url = await rig.createDatabase();
   const open = LONG_CHATS * LONG_CHAT_MESSAGES + QUEUED_CHATS * QUEUED_CHAT_MESSAGES;
@@ -34,7 +34,7 @@ export async function createFilledDatabase(rig: Rig, messages: number): Promise<
   return { url, messages, longChat: longChat?.id as string };
 }
 
-/** Takes away what was written since the world was made, so that the next turn finds the same database. */
+/** Deletes the messages that were written since the world was made, so that the next turn finds the same database. */
 export async function removeNewMessages({ url }: Filled, rig: Rig): Promise<void> {
   const ids = rig.world.chats.map(({ room }) => `'${room.id}'`).join();
   const { lastNumber } = rig.world.chats[0] as { lastNumber: number };
@@ -43,11 +43,11 @@ export async function removeNewMessages({ url }: Filled, rig: Rig): Promise<void
   await runSql(url, "VACUUM ANALYZE chat_messages, chats");
 }
 
-/** For one session: who serves a chat, and ids in the order of time, as the service makes them. */
+/** Functions for one session: the agent of a chat, its organisation, and ids in the order of time, like the service's. */
 function functions({ world }: Rig): string {
   const agents = world.organisations.flatMap(({ agents }) => agents.map(({ user }) => user));
   const array = (ids: string[]) => `(ARRAY[${ids.map((id) => `'${id}'`).join()}]::uuid[])`;
-  // The open ones all belong to one organisation, so that its staff's snapshot is the same in each database.
+  // The open chats all belong to one organisation, so that its staff's snapshot is the same in each database.
   const pick = (ids: string[]) => `SELECT ${array(ids)}[1 + CASE WHEN is_open THEN 0 ELSE n % ${ids.length} END]`;
   return `
     SET session_replication_role = replica; -- without checking each reference: they are right
@@ -73,7 +73,7 @@ function chats({ status, first, count, messages, perVisitor }: Chats): string {
   if (count === 0) return "";
   const isOpen = status !== "closed";
   const [organisation, agent] = [`pg_temp.organisation(n, ${isOpen})`, `pg_temp.agent(n, ${isOpen})`];
-  // All chats of a visitor are of the same organisation: the one of the first.
+  // All chats of a visitor belong to the organisation of their first chat.
   const visitorNumber = `n - (n - ${first}) % ${perVisitor}`;
   const ofVisitor = organisation.replace("(n,", `(${visitorNumber},`);
   const series = `generate_series(${first}, ${first + count - 1})`;

@@ -65,7 +65,7 @@ export const growth: Measurement = {
         [`${name(most)} ÷ ${name(least)}`, ...figures.map(([, value]) => spreadText(ratioOfAll(value)))],
       ],
     });
-    // As shares of the smallest database's, so that times of all kinds go into one chart.
+    // Figures relative to the smallest database, so that one chart has room for all of them.
     const shown = figures.slice(0, 5);
     report.chart(
       "growth",
@@ -103,7 +103,7 @@ async function takeTurn(rig: Rig, database: Filled, options: Pick<Options, "seco
   }
 }
 
-/** The median of many, one after the other; the first ones only warm up. */
+/** The median of many requests, one after the other; the first requests only warm up. */
 async function timePages({ pods }: Cluster, path: string, token: string): Promise<number> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const took: number[] = [];
@@ -125,7 +125,7 @@ async function timePages({ pods }: Cluster, path: string, token: string): Promis
   return spreadOf(took.slice(REQUESTS / 2)).median;
 }
 
-/** From nothing until the snapshot is there. */
+/** The median time from opening a connection to its complete snapshot. */
 async function timeConnects({ pods }: Cluster, token: string): Promise<number> {
   const took: number[] = [];
   for (let n = 0; n < CONNECTS + CONNECTS / 4; n++) {

@@ -1,4 +1,4 @@
-// One run of messages through one cluster; throughput, latency and growth are made of such runs.
+// One run of messages through one cluster. Throughput, latency and growth consist of such runs.
 import { setTimeout as delay } from "node:timers/promises";
 import { since, total } from "../cpu.ts";
 import { type Counts, percentile } from "../histogram.ts";
@@ -9,8 +9,8 @@ import type { Cluster } from "../rig.ts";
 /** How many messages each side of each chat has under way at saturation. */
 export const OUTSTANDING = 1;
 /**
- * Each pod handles so many messages before anything is measured, unless that takes too long: until then its code is being
- * compiled, and each message takes up to twice the CPU time that it takes for good.
+ * Each pod handles so many messages before the measurement, unless that takes too long. Until then V8 compiles the code, and
+ * each message takes up to twice its later CPU time.
  */
 const WARM_UP = { full: { messages: 6_000, withinMs: 20_000 }, quick: { messages: 2_000, withinMs: 3_000 } };
 
@@ -34,7 +34,7 @@ export type MessageRun = {
 };
 export type Latency = { p50: number; p99: number };
 
-/** `rate` is in messages a second; without one they are as many as possible. */
+/** `rate` is in messages a second; without a rate the load sends as many as possible. */
 export type MessageRunOptions = Pick<Options, "quick" | "seconds"> & { rate?: number };
 
 export async function runMessages(cluster: Cluster, { seconds, quick, rate }: MessageRunOptions): Promise<MessageRun> {

@@ -24,7 +24,7 @@ export const metrics: Measurement = {
         const profile = JSON.parse(readFileSync(join(folder, file), "utf8")) as CpuProfile;
         const share = shareOf(profile, {
           isChosen: (url) => url.includes("/prom-client/"),
-          // Not how the process started.
+          // The start of the process doesn't count.
           lastMs: seconds * 1_000,
         });
         turns.push({ share, podUs });

@@ -5,7 +5,7 @@ import { runSql } from "../../test/support/servers.ts";
 
 const sign = createSigner({ key: JWT_SECRET, algorithm: "HS256", expiresIn: "12h" });
 
-/** A new organisation's people by their tokens; the first of its visitors have a chat in the queue. */
+/** Creates an organisation and answers the tokens of its people. The first of its visitors have a chat in the queue. */
 export async function createPeople(databaseUrl: string, size: { staff: number; visitors: number; queued: number }) {
   const id = randomUUID();
   const [result] = await runSql<{ staff: string[] | null; visitors: string[] | null }>(

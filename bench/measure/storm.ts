@@ -7,7 +7,7 @@ import { spreadText } from "../report.ts";
 import { ratioOf, spreadOf } from "../stats.ts";
 import { createPeople } from "./people.ts";
 
-/** Until a server has seen that everybody is gone; much less than their grace. */
+/** By then a server has seen that all connections are lost. It is much less than the grace period. */
 const REST_MS = 3_000;
 
 type Turn = { pods: number; bareMs: number; ourMs: number; statements: number };
@@ -23,7 +23,7 @@ export const storm: Measurement = {
       const people = await createPeople(databaseUrl, size);
       const way = await countedWayTo(databaseUrl);
       const urlsOf = (all: Pod[]) => (n: number) => (all[n % all.length] as Pod).url;
-      // Ours after it: Redis is emptied for each.
+      // Ours starts last, because each start of a cluster empties Redis.
       const bare = await rig.startCluster("bare", pods, { databaseUrl });
       const ours = await rig.startCluster("ours", pods, { databaseUrl: way.url });
       const visitors = await arriveAll(urlsOf(ours.pods), people.visitors, "snapshot");

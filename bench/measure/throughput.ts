@@ -6,7 +6,7 @@ import { type Report, spreadText } from "../report.ts";
 import { ratioOf, type Spread, spreadOf } from "../stats.ts";
 import { type MessageRun, runMessages } from "./messages.ts";
 
-/** Who takes part with so many pods. */
+/** The candidates that run on so many pods. */
 const fieldOf = (pods: number, quick: boolean): Candidate[] => [
   ...(["ours", "relay"] as const),
   ...((quick ? [1] : [1, 4, 8]).includes(pods) ? (["relay-classic"] as const) : []),
