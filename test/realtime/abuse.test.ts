@@ -64,7 +64,7 @@ test("the content's own `id` is no client's own id of the message", async () => 
   expect(await visitor.send("visitor_first_msg", { id: "part of the content" })).toEqual([true, null]);
 });
 
-test("somebody disabled behind the service's back is sent away before long", { timeout: 40_000 }, async () => {
+test("a user who is disabled directly in the database is disconnected before long", { timeout: 40_000 }, async () => {
   const organisation = await world.organisation();
   const agent = await connect(world.url(0), tokenOf(organisation.agent));
   await world.store.accounts.updateStaff(organisation.id, organisation.agent.id, { disabled: true });
@@ -91,7 +91,7 @@ describe("MAX_CONNECTIONS_PER_USER", () => {
     ["payload", (token) => connect(pod.url, undefined, { auth: { token } })],
   ];
   test.each(ways)(
-    "a user's further connections are refused and told why; others' are not, token in the %s",
+    "a user's further connections are refused with the reason; other users' are not, token in the %s",
     async (_, connectWith) => {
       const { agent, visitor } = await world.organisation();
       const own = await Promise.all(Array.from({ length: MAX }, () => connectWith(tokenOf(agent))));
@@ -100,7 +100,7 @@ describe("MAX_CONNECTIONS_PER_USER", () => {
       expect(await metric()).toBe(before + 1);
       expect((await connectWith(tokenOf(await visitor()))).socket.connected).toBe(true);
       for (const { socket } of own) expect(socket.connected).toBe(true);
-      // Each way of going gives the place back.
+      // Both ways to disconnect free the place.
       own[0]?.close();
       own[1]?.lose();
       for (let n = 0; n < 2; n++)
@@ -116,7 +116,7 @@ describe("MAX_CONNECTIONS_PER_USER", () => {
     expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(MAX);
   });
 
-  test("leaving and coming again on one connection takes no more places than one", async () => {
+  test("a client that leaves and enters again on one connection takes one place", async () => {
     const { agent } = await world.organisation();
     await vi.waitFor(async () => expect(await connectionsOf("staff", pod.url)).toBe(0), 5_000);
     const raw = await connectRaw(pod.url, tokenOf(agent));

@@ -38,7 +38,7 @@ async function knockOften(times: number, transport: (typeof transports)[number],
   return answers.filter(({ status }) => status === 503).length;
 }
 
-/** After a second without anybody, as many may come in at once as ever. */
+/** After a second without new connections the full allowance is available again. */
 const rest = () => delay(1_100);
 
 describe("more new connections than a process takes in a second", () => {
@@ -57,7 +57,7 @@ describe("more new connections than a process takes in a second", () => {
     expect(await knockOften(3 * RATE, "websocket", undefined)).toBeGreaterThan(RATE / 2);
   });
 
-  test("are not those without a good token: each of them is a 401, and takes nobody's place", async () => {
+  test("without a good token get a 401 each, and take nobody's place", async () => {
     await rest();
     const bad = await Promise.all(
       Array.from({ length: 3 * RATE }, () => knock(pod.url, "polling", { authorization: "x" })),
@@ -68,7 +68,7 @@ describe("more new connections than a process takes in a second", () => {
     expect((await knock(pod.url, "polling", { authorization: "x" })).status).toBe(401);
   });
 
-  test("can't hide in one: whoever connects again on it is refused as well", async () => {
+  test("can't hide in one: a client that connects again on one connection is refused as well", async () => {
     const slow = await startPod({ DATABASE_URL: world.databaseUrl, CONNECT_RATE_PER_SECOND: "1" });
     const headers = { authorization: tokenOf(await organisation.visitor()) };
     const address = `${slow.url}${handshakePath("polling")}`;
@@ -78,7 +78,7 @@ describe("more new connections than a process takes in a second", () => {
     for (let n = 0; n < 20 && !received.includes(refusals.busy.sentence); n++) {
       for (const packet of n === 0 ? ["40"] : ["41", "40"])
         await fetch(`${address}&sid=${sid}`, { method: "POST", body: packet });
-      // What comes at last is either that it is in, or that it isn't.
+      // The last packet says either that the client is in, or that the service refuses it.
       for (received = ""; !/4[04]\{/.test(received); ) received = await (await fetch(`${address}&sid=${sid}`)).text();
     }
     expect(received).toContain(refusals.busy.sentence);

@@ -34,14 +34,14 @@ beforeEach(async () => {
   await receiveEverything();
 });
 
-/** A single process tells its listeners before it answers: once each has made a round trip, all was heard. */
+/** A single process publishes before it answers: after a round trip of each client, all events have arrived. */
 const receiveEverything = () => Promise.all(Object.values(cast).map((client) => client.send("no such event")));
-/** The closed list of what may be said after `false`: a fault of the service itself isn't among it. */
+/** The closed list of refusals after `false`. Faults of the service itself aren't in this list. */
 const sentences = Object.entries(refusals)
   .filter(([code]) => code !== "internal" && code !== "unavailable")
   .map(([code, { sentence }]) => sentence.replace("{max}", `${code === "contentTooDeep" ? 32 : MAX_CONTENT_BYTES}`));
 
-// What a JSON text can say, and bytes.
+// Values that a JSON text can express, and bytes.
 const prototypeKeys = fc.constantFrom("__proto__", "constructor", "toString", "hasOwnProperty", "toJSON", "length");
 const ourKeys = fc.constantFrom("room", "content", "id", "severity_level", "text");
 const nested = (levels: number) => JSON.parse(`${'{"a":'.repeat(levels)}1${"}".repeat(levels)}`);
@@ -132,7 +132,7 @@ const known = Object.keys(clientEvents);
 const reserved = ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
 test.each<Sender>(["visitor", "agent", "admin"])(
-  "whatever the %s sends is answered: by true only if it is right, else by why not, and then it reaches nobody",
+  "each event of the %s is answered: by true only if it is valid, else by its refusal, and then reaches nobody",
   { timeout: 60_000 },
   async (sender) => {
     const events = fc.oneof(

@@ -19,7 +19,7 @@ import {
 const MAX_CONTENT_BYTES = 65_536;
 const NUL = "\u0000";
 
-/** What is said after `false`. */
+/** The refusal after `false`. */
 const sentences = (code: RefusalCode): string =>
   refusals[code].sentence.replace("{max}", `${code === "contentTooDeep" ? 32 : MAX_CONTENT_BYTES}`);
 
@@ -131,7 +131,7 @@ describe.each(topologies)("on %s", (topology) => {
     /** `served` by the agent, `high` by a supervisor; `foreign` is another organisation's. */
     rooms: Record<"served" | "high" | "queued" | "closed" | "foreign", string>;
     organisation: Organisation;
-    /** Fails if anybody has heard anything, or anything was stored, since the scene was set. */
+    /** Fails if a client has received an event, or the database has stored anything, since the scene was set. */
     nothingHappened(): Promise<void>;
   };
 
@@ -215,7 +215,7 @@ describe.each(topologies)("on %s", (topology) => {
     await nothingHappened();
   });
 
-  test("what the chat's state or one's role doesn't allow is refused, and nothing happens", async () => {
+  test("an event that the chat's state or the sender's role doesn't allow is refused, and nothing happens", async () => {
     const { cast, rooms, nothingHappened } = await setScene();
     const room = (name: keyof typeof rooms, more = {}) => [{ room: rooms[name], ...more }];
     await refuses(cast.otherAgent, "staff_join", [
@@ -261,7 +261,7 @@ describe.each(topologies)("on %s", (topology) => {
     for (const client of [cast.visitor, cast.stranger]) {
       for (const event of staffEvents) {
         await refuses(client, event, [
-          ["his own chat", [{ room: rooms.served, content: good }], "staffOnly"],
+          ["their own chat", [{ room: rooms.served, content: good }], "staffOnly"],
           ["a queued chat", [{ room: rooms.queued, content: good }], "staffOnly"],
           ["nothing", [], "staffOnly"],
         ]);
@@ -270,7 +270,7 @@ describe.each(topologies)("on %s", (topology) => {
     await nothingHappened();
   });
 
-  test("bad content is refused, whoever sends it, and nothing happens", async () => {
+  test("bad content is refused from every sender, and nothing happens", async () => {
     const { cast, rooms, nothingHappened } = await setScene();
     await refuses(cast.agent, "staff_msg", [
       ["missing", [{ room: rooms.served }], "contentNotObject"],
@@ -413,7 +413,7 @@ describe.each(topologies)("on %s", (topology) => {
     ]);
   });
 
-  test("content comes back to the letter: to its receiver, to monitors, in snapshots, and over HTTP", async () => {
+  test("content comes back byte-identical: to its receiver, to monitors, in snapshots, and over HTTP", async () => {
     const { cast, rooms, organisation } = await setScene();
     const contents = [
       '{"z":1,"a":{"c":[],"b":{}},"m":null}',
@@ -455,7 +455,7 @@ describe.each(topologies)("on %s", (topology) => {
     }
   });
 
-  test("what breaks the protocol itself ends its own connection, and no other", async () => {
+  test("a packet that breaks the protocol itself ends its own connection, and no other", async () => {
     const { organisation, nothingHappened } = await setScene();
     const packets = [
       ...["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"].map(

@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => world?.stop());
 
-/** A polling session that only does what it is told. */
+/** A polling session that sends and polls only when the test calls for it. */
 async function openSession(token: string) {
   const address = `${world.url(0)}${handshakePath("polling")}`;
   const opened = await fetch(address, { headers: { authorization: token } });
@@ -45,7 +45,7 @@ async function metric(name: string): Promise<number> {
 }
 const SLOW_READERS = 'chat_cut_offs_total{reason="slow_reader"}';
 
-test("who comes and goes and reads nothing is cut off when 1 MB waits for him, as those who stay", async () => {
+test("a client that enters and leaves without reading is cut off when 1 MB waits, like a client that stays", async () => {
   const user = await (await world.organisation()).visitor();
   const writer = await enter(world.url(0), tokenOf(user));
   await writer.ok("visitor_first_msg", { text: "x".repeat(60_000) });
@@ -74,12 +74,12 @@ test("who comes and goes and reads nothing is cut off when 1 MB waits for him, a
   expect(rounds).toBeGreaterThan(2);
 });
 
-test("who is refused again and again and reads nothing is cut off as well", async () => {
+test("a client that is refused again and again and reads nothing is cut off as well", async () => {
   const { say } = await openSession(tokenOf((await world.organisation()).agent));
   const before = await metric(SLOW_READERS);
   let status = 200;
   let sent = 0;
-  // The refusal names what was asked for.
+  // The refusal repeats the requested namespace.
   for (; status === 200 && sent < 10; sent++) status = await say(`40/${"n".repeat(500_000)},`);
   expect({ status, cutOffs: await metric(SLOW_READERS) }).toEqual({ status: 400, cutOffs: before + 1 });
   expect(sent).toBeLessThan(8);
@@ -101,14 +101,14 @@ test("a token that has expired lets nobody in again on a connection that it has 
 test.concurrent.each([
   ["never enters", []],
   ["has left", ["40", "41"]],
-])("who %s is sent away after 10 s", { timeout: 30_000 }, async (_, packets) => {
+])("a client that %s is disconnected after 10 s", { timeout: 30_000 }, async (_, packets) => {
   const { say } = await openSession(tokenOf((await world.organisation()).agent));
   for (const packet of packets) expect(await say(packet)).toBe(200);
-  // A pong that nobody asked for: it keeps the session busy, and tells whether it is there.
+  // An unrequested pong keeps the session busy, and its status shows whether the session still exists.
   await vi.waitFor(async () => expect(await say("3")).toBe(400), { timeout: 20_000, interval: 500 });
 });
 
-test("of many CONNECT packets in one request nothing is kept", { timeout: 60_000 }, async () => {
+test("a request with many CONNECT packets leaves nothing behind", { timeout: 60_000 }, async () => {
   const inspector = await inspect(world.pods[0] as Pod);
   const { say } = await openSession(tokenOf((await world.organisation()).agent));
   await say(Array(500).fill("40").join("\x1e"));

@@ -33,7 +33,7 @@ afterAll(async () => {
   await world?.stop();
 });
 
-test("a site that is refused is one line in the log, over the socket and over HTTP, however often it comes", async () => {
+test("a refused site is one line in the log, over the socket and over HTTP, however often it comes", async () => {
   const origin = "https://forgotten.example";
   for (let n = 0; n < 5; n++)
     for (const transport of transports) await knock(shop.url, transport, { authorization, origin });
@@ -55,7 +55,7 @@ describe.each(transports)("on %s", (transport) => {
     (await knock(pod.url, transport, { authorization, ...headers })).status;
   const own = (pod: Pod) => new URL(pod.url).host;
 
-  test("a foreign site is refused with 403, told why, and counted", async () => {
+  test("a foreign site is refused with 403 and the reason, and counted", async () => {
     const [pod] = world.pods as [Pod];
     const answer = await knock(pod.url, transport, { authorization, origin: EVIL });
     expect({ status: answer.status, body: JSON.parse(answer.body) }).toEqual({
@@ -103,7 +103,7 @@ describe.each(transports)("on %s", (transport) => {
     },
   );
 
-  test("a site in the list, the service's own, and who names none are let in", async () => {
+  test("a site in the list, the service's own, and a client that names none are let in", async () => {
     expect(await statusOf(shop, { origin: SHOP })).toBe(letIn);
     expect(await statusOf(shop, { origin: shop.url })).toBe(letIn);
     expect(await statusOf(shop, {})).toBe(letIn);
@@ -122,7 +122,7 @@ describe.each(transports)("on %s", (transport) => {
     expect(await statusOf(pod, { origin: "https://[::1]:3000", host: "[::1]:3000" })).toBe(letIn);
   });
 
-  test("the host that a trusted proxy was asked for counts, and only a trusted one's", async () => {
+  test("the host that a trusted proxy was asked for counts, and no other proxy's", async () => {
     const [pod] = world.pods as [Pod];
     const forwarded = { origin: "https://chat.example", "x-forwarded-host": "chat.example" };
     expect(await statusOf(pod, forwarded)).toBe(letIn);

@@ -1,4 +1,4 @@
-// What visitors are told, in their whole life: neither flags nor tags, and of staff no more than VISITORS_SEE_STAFF says.
+// All that a visitor ever receives: neither flags nor tags, and about staff no more than VISITORS_SEE_STAFF allows.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Announcement } from "../../src/chat/ports.ts";
 import { visitorRoom } from "../../src/chat/rooms.ts";
@@ -20,8 +20,8 @@ const visitorEvents: ServerEventName[] = [
 ];
 const names = { agent: "Alex", supervisor: "Sam" } as const;
 
-/** Makes a visitor go through all that there is, with a chat that is flagged and tagged; resolves to all that he is told. */
-async function liveOn(world: World, url: string): Promise<{ told: unknown[]; organisation: Organisation }> {
+/** Leads a visitor through all events, with a flagged and tagged chat. Resolves to all that the visitor receives. */
+async function liveOn(world: World, url: string): Promise<{ received: unknown[]; organisation: Organisation }> {
   const organisation = await world.organisation();
   for (const who of ["agent", "supervisor"] as const) {
     const path = `/users/${organisation[who].id}` as const;
@@ -33,17 +33,17 @@ async function liveOn(world: World, url: string): Promise<{ told: unknown[]; org
   const agent = await enter(url, tokenOf(organisation.agent));
   const supervisor = await enter(url, tokenOf(organisation.supervisor));
   const visitor = await enter(url, token);
-  /** It hears what the first one does, too. */
+  /** Receives the events that the first connection causes, too. */
   const otherTab = await enter(url, token);
-  const told: unknown[] = [];
+  const received: unknown[] = [];
   const lookAround = async () => {
-    told.push((await enter(url, token)).init, (await request(url, "GET /chats", { token })).body);
+    received.push((await enter(url, token)).init, (await request(url, "GET /chats", { token })).body);
   };
 
   const open = async () => {
     agent.forget();
     const message = await visitor.ok("visitor_first_msg", { n: 1 }, { id: crypto.randomUUID() });
-    told.push(message);
+    received.push(message);
     const room = (await agent.next("append_unclaimed_chats")).room.id;
     await agent.ok("change_chat_priority", { room, severity_level: SEVERITY });
     await runSql(world.databaseUrl, `UPDATE chats SET tags = ARRAY['${TAG}'] WHERE id = '${room}'`);
@@ -64,7 +64,7 @@ async function liveOn(world: World, url: string): Promise<{ told: unknown[]; org
   await otherTab.next("staff_leave");
   await lookAround();
 
-  // A process has stored all this, and told nobody: it is told from the database.
+  // A process has stored all this without publishing it: repair delivers it from the database.
   const by = { organisationId: organisation.id, chatId: await open(), staffId: organisation.agent.id };
   const { chats } = world.store;
   const write = (senderId: string, chatId: string | null, n: number) =>
@@ -81,7 +81,7 @@ async function liveOn(world: World, url: string): Promise<{ told: unknown[]; org
     ...["visitor_unclaimed_msg", "staff_join_room", "staff_send", "visitor_send"],
     ...["staff_being_taken_over_chat", "staff_leave"],
   ]);
-  told.push(...visitor.received);
+  received.push(...visitor.received);
 
   await open();
   await visitor.ok("visitor_leave_room");
@@ -91,8 +91,8 @@ async function liveOn(world: World, url: string): Promise<{ told: unknown[]; org
   await visitor.ok("visitor_leave_room");
   await otherTab.next("visitor_leave");
   expect(new Set(otherTab.names())).toEqual(new Set(visitorEvents));
-  told.push(...visitor.received, ...otherTab.received);
-  return { told, organisation };
+  received.push(...visitor.received, ...otherTab.received);
+  return { received, organisation };
 }
 
 /** All objects in there that have this key. */
@@ -109,16 +109,16 @@ describe.each<VisitorsSeeStaff>(["profile", "public"])("with VISITORS_SEE_STAFF=
   });
   afterAll(() => world?.stop());
 
-  test("a visitor is never told flags, tags, or of staff more than that, by no way", async () => {
-    const { told, organisation } = await liveOn(world, world.url(0));
-    const rooms = withKey(told, "severity_level");
+  test("a visitor never receives flags, tags, or more about staff than that, in any way", async () => {
+    const { received, organisation } = await liveOn(world, world.url(0));
+    const rooms = withKey(received, "severity_level");
     expect(rooms.length).toBeGreaterThan(20);
     for (const room of rooms) expect(room).toMatchObject({ severity_level: 0, tags: [] });
-    const text = JSON.stringify(told);
+    const text = JSON.stringify(received);
     expect(text).not.toContain(TAG);
     expect(text).not.toContain(String(SEVERITY));
 
-    const staff = withKey(told, "role_id");
+    const staff = withKey(received, "role_id");
     expect(staff.length).toBeGreaterThan(10);
     for (const who of ["agent", "supervisor"] as const) {
       const { id, email, full_name } = organisation[who];
@@ -132,7 +132,7 @@ describe.each<VisitorsSeeStaff>(["profile", "public"])("with VISITORS_SEE_STAFF=
   });
 });
 
-test("of two pods, each with another VISITORS_SEE_STAFF, each tells visitors what it is set up for", async () => {
+test("each of two pods shows visitors what its own VISITORS_SEE_STAFF allows", async () => {
   const world = await startWorld("two pods", { VISITORS_SEE_STAFF: "public" });
   const other = await startPod({ DATABASE_URL: world.databaseUrl, REDIS_URL: world.redis?.url ?? "" });
   const organisation = await world.organisation();
