@@ -1,4 +1,4 @@
-// Connections that are closed in the way that reconnects: every client comes back by itself, whichever library it has.
+// Connections that the service closes so that clients reconnect: each client does so by itself, with any library.
 import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { role, type Staff } from "../../src/contract/models.ts";
@@ -17,8 +17,8 @@ beforeAll(async () => {
 });
 afterAll(() => world?.stop());
 
-/** A new role closes a staff's connections so. */
-async function sendAway({ id }: Staff): Promise<void> {
+/** A new role closes a staff member's connections so that they reconnect. */
+async function closeConnectionsOf({ id }: Staff): Promise<void> {
   const body = { role_id: role.supervisor };
   const token = tokenOf(organisation.admin);
   expect((await request(world.url(0), `PATCH /users/${id}`, { token, body })).status).toBe(200);
@@ -30,28 +30,28 @@ const begin = async () => {
 const hurry = { reconnection: true, reconnectionDelay: 50, reconnectionDelayMax: 100 };
 const ways = [["polling"], ["websocket"], ["polling", "websocket"]];
 
-describe("a client that is sent away comes back", () => {
-  test.each(ways)("of version 4, by %s %s", async (...transports) => {
+describe("a client whose connection the service closes reconnects", () => {
+  test.each(ways)("with version 4, by %s %s", async (...transports) => {
     const { agent, token } = await begin();
     const client = await enter(world.url(0), token, { transports, ...hurry });
     const reason = once(client.socket as never, "disconnect");
-    await sendAway(agent);
+    await closeConnectionsOf(agent);
     await client.next("staff_init");
     expect(["transport close", "transport error"]).toContain((await reason)[0]);
   });
 
-  test.each(ways)("of version 2, by %s %s", async (...transports) => {
+  test.each(ways)("with version 2, by %s %s", async (...transports) => {
     const { agent, token } = await begin();
     const client = await connectV2(world.url(0), token, transports, hurry);
     await client.next("staff_init");
-    await sendAway(agent);
+    await closeConnectionsOf(agent);
     await client.next("staff_init");
   });
 
   test("which reads nothing after a close frame, as Java's", async () => {
     const { agent, token } = await begin();
     const client = await connectStalled(world.url(0), token);
-    await sendAway(agent);
+    await closeConnectionsOf(agent);
     await client.lost;
   });
 
@@ -63,7 +63,7 @@ describe("a client that is sent away comes back", () => {
   });
 });
 
-/** By hand: polls and writes only when it is told to. */
+/** Polls and writes by hand: only when the test calls for it. */
 async function beginPolling(token: string) {
   const address = `${world.url(0)}${handshakePath("polling")}`;
   const { sid } = JSON.parse((await (await fetch(address, { headers: { authorization: token } })).text()).slice(1));
@@ -102,7 +102,7 @@ describe("by polling", () => {
     const { agent, token } = await begin();
     const { poll } = await beginPolling(token);
     const waiting = poll();
-    await sendAway(agent);
+    await closeConnectionsOf(agent);
     expect(await waiting).toEqual(lost);
     expect(await poll()).toEqual(lost);
   });
@@ -111,17 +111,17 @@ describe("by polling", () => {
     const { agent, token } = await begin();
     const { poll, say } = await beginPolling(token);
     await say('427["no such event"]');
-    await sendAway(agent);
+    await closeConnectionsOf(agent);
     const { status, body } = await poll();
     expect([status, body]).toEqual([200, expect.stringContaining("437[false,")]);
     expect(await poll()).toEqual(lost);
   });
 
-  test("what is sent from then on is not acked", async () => {
+  test("an event that is sent from then on is not acked", async () => {
     const { agent, token } = await begin();
     const { poll, say } = await beginPolling(token);
     await say('427["no such event"]');
-    await sendAway(agent);
+    await closeConnectionsOf(agent);
     await say('428["no such event"]');
     expect((await poll()).body).not.toContain("438");
     expect(await poll()).toEqual(lost);
@@ -129,12 +129,12 @@ describe("by polling", () => {
 });
 
 describe("in the middle of an upgrade to websocket", () => {
-  test("the connection is lost as soon as it has gone over", async () => {
+  test("the connection is lost as soon as it is upgraded", async () => {
     const { agent, token } = await begin();
     const { poll, probe } = await beginPolling(token);
     const { socket, code } = await probe();
     const waiting = poll();
-    await sendAway(agent);
+    await closeConnectionsOf(agent);
     // The client has to end its last poll before it goes over.
     expect(await waiting).toEqual({ status: 200, body: "6" });
     socket.send("5");
@@ -145,18 +145,18 @@ describe("in the middle of an upgrade to websocket", () => {
     const { agent, token } = await begin();
     const { poll, probe } = await beginPolling(token);
     const { code } = await probe();
-    await sendAway(agent);
+    await closeConnectionsOf(agent);
     expect(await code()).toBe(ABNORMAL);
     expect(await poll()).toEqual(lost);
   });
 });
 
-test.each(transports)("who comes back by %s is online all the time", async (transport) => {
+test.each(transports)("a user who comes back by %s is online all the time", async (transport) => {
   const { agent, token } = await begin();
   const admin = await enter(world.url(0), tokenOf(organisation.admin));
   const client = await enter(world.url(0), token, { transports: [transport], ...hurry });
   await admin.next("staff_goes_online");
-  await sendAway(agent);
+  await closeConnectionsOf(agent);
   await client.next("staff_init");
   await admin.send("no such event");
   expect(admin.names()).toEqual(["staff_goes_online"]);
