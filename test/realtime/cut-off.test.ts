@@ -1,4 +1,4 @@
-// Redis alone can't tell a process that is cut off from it from a dead one. Its users are connected nevertheless.
+// In Redis a process that is cut off from Redis looks like a dead process. Its users are connected nevertheless.
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, type TestContext, test, vi } from "vitest";
 import type { ServerPayload } from "../../src/contract/events.ts";
@@ -44,7 +44,7 @@ test.concurrent.for<[how: string, cut: (link: Link) => void, heal: (link: Link) 
   ["refuses it", (link) => link.cut({ closed: true }), (link) => link.open()],
   ["answers nothing", (link) => link.stall("both", { alsoNew: true }), (link) => link.cut()],
 ])(
-  "users of a process that is cut off from Redis, which %s, stay, and so does who moves onto it",
+  "users of a process cut off from Redis, which %s, stay, and so do users who move onto it",
   {
     timeout: 120_000,
   },
@@ -73,7 +73,7 @@ test.concurrent.for<[how: string, cut: (link: Link) => void, heal: (link: Link) 
     const leaves = () => [visitor, agent, admin, colleague, moved].flatMap((one) => one.names().filter(isLeave));
     await delay(12_000);
     expect(leaves()).toEqual([]);
-    // What somebody chooses on a process that is well waits for nothing.
+    // A user who leaves by choice on a healthy process leaves at once.
     chosen.client.close();
     expect((await colleague.next("visitor_leave")).room.id).toBe(chosen.room);
     await admin.next("visitor_leave_chat_for_supervisor");
@@ -88,7 +88,7 @@ test.concurrent.for<[how: string, cut: (link: Link) => void, heal: (link: Link) 
 
     heal(link);
     await expect.poll(said, { timeout: 20_000 }).toEqual([true, true, true]);
-    // Who is really gone leaves now, and nobody else.
+    // The user who really lost their connection leaves now, and nobody else.
     await vi.waitFor(() => expect(colleague.names()).toContain("visitor_leave"), { timeout: 15_000, interval: 200 });
     expect((await colleague.next("visitor_leave")).room.id).toBe(lost.room);
     await delay(GRACE_MS + 2_000);
@@ -107,7 +107,7 @@ test.concurrent.for<[how: string, cut: (link: Link) => void, heal: (link: Link) 
   },
 );
 
-test.concurrent("users of a process that is killed while it is cut off leave after their grace", {
+test.concurrent("users of a process that is killed while it is cut off leave after their grace period", {
   timeout: 120_000,
 }, async (context) => {
   const { world, link, cutOff, organisation, admin, visitor } = await begin(context);
@@ -124,7 +124,7 @@ test.concurrent("users of a process that is killed while it is cut off leave aft
   expect(stayed.names().filter((name) => name === "staff_goes_offline")).toHaveLength(1);
 });
 
-test.concurrent("users of a process that is killed while Redis is well wait for no more than its lease and their grace", {
+test.concurrent("users of a process killed while Redis is up leave within its lease and their grace period", {
   timeout: 120_000,
 }, async (context) => {
   const { world, cutOff, admin } = await begin(context, "one pod");

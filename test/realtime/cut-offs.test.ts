@@ -1,5 +1,5 @@
 // Long because all cases use one service, whose start takes longer than most cases.
-// Connections that the service ends: of clients that don't read, of expired tokens, that are old, of who was disabled.
+// Connections that the service ends: of clients that don't read, of expired tokens, of disabled users, and old ones.
 import { once } from "node:events";
 import { type AddressInfo, createServer, connect as tcp } from "node:net";
 import { Transform } from "node:stream";
@@ -31,7 +31,7 @@ async function cutOffs(pod: Pod, reason: string): Promise<number> {
   const { body } = await request<string>(pod.url, "GET /metrics");
   return Number(new RegExp(`^chat_cut_offs_total\\{reason="${reason}"\\} (\\d+)$`, "m").exec(body)?.[1] ?? 0);
 }
-const isGone = async ({ socket }: TestClient) => (await once(socket as never, "disconnect"))[0] as string;
+const disconnectReasonOf = async ({ socket }: TestClient) => (await once(socket as never, "disconnect"))[0] as string;
 const byWebsocket = { transports: ["websocket"] };
 
 describe("a client that stops reading is cut off", { timeout: 60_000 }, () => {
@@ -104,13 +104,13 @@ describe("a client that stops reading is cut off", { timeout: 60_000 }, () => {
     const { poll } = await pollAs(tokenOf(organisation.agent));
     const visitor = await enter(near.url, tokenOf(await organisation.visitor()));
     await visitor.ok("visitor_first_msg", { text: "x".repeat(100_000) });
-    // What is proven is that nothing happens: longer than a websocket would have.
+    // The test shows that nothing happens, for longer than a websocket would have.
     await delay(3_500);
     expect(await poll()).toContain("append_unclaimed_chats");
   });
 });
 
-/** Comes in by polling, up to the snapshot, and then polls only when it is told to. */
+/** Enters by polling, up to the snapshot, and then polls only when the test calls `poll`. */
 async function pollAs(token: string) {
   const address = `${near.url}${handshakePath("polling")}`;
   const { sid } = JSON.parse((await (await fetch(address, { headers: { authorization: token } })).text()).slice(1));
@@ -121,16 +121,16 @@ async function pollAs(token: string) {
   return { poll, say };
 }
 
-test("who says goodbye and closes the connection in one breath has left by choice", async () => {
+test("a client that sends DISCONNECT and CLOSE in one request has left by choice", async () => {
   const organisation = await world.organisation();
   const admin = await enter(far.url, tokenOf(organisation.admin));
   const { say } = await pollAs(tokenOf(organisation.agent));
   await admin.next("staff_goes_online");
   // The first is Socket.IO's DISCONNECT, the second Engine.IO's CLOSE.
   await say("41\x1e1");
-  const isGone = () => expect(admin.names()).toContain("staff_goes_offline");
-  // Long before the grace would end.
-  await vi.waitFor(isGone, { timeout: 4_000, interval: 50 });
+  const isOffline = () => expect(admin.names()).toContain("staff_goes_offline");
+  // Long before the grace period would end.
+  await vi.waitFor(isOffline, { timeout: 4_000, interval: 50 });
 });
 
 /** A way to a pod on which answers come at this speed. */
@@ -164,7 +164,7 @@ describe("a token that expires", { timeout: 40_000 }, () => {
     const options = { transports: [transport] };
     const tabs = [await enter(near.url, token, options), await enter(far.url, token, options)];
     const other = await enter(near.url, tokenOf(organisation.agent), options);
-    const reasons = await Promise.all(tabs.map(isGone));
+    const reasons = await Promise.all(tabs.map(disconnectReasonOf));
     const late = Date.now() - exp * 1_000;
     expect(late).toBeGreaterThanOrEqual(0);
     expect(late).toBeLessThan(5_000);
@@ -182,11 +182,11 @@ describe("a token that expires", { timeout: 40_000 }, () => {
     await pollAs(tokenUntil(agent, exp));
     expect(await polling()).toBe(Number(before) + 1);
     await expect.poll(polling, { timeout: 20_000, interval: 100 }).toBe(before);
-    // 5 s to be noticed, and 2 s for the goodbye that it doesn't take.
+    // The service notices within 5 s, and waits 2 s for the client to take the last packets.
     expect(Date.now() - exp * 1_000).toBeLessThan(8_000);
   });
 
-  test("is answered 401 when the client comes back with it; with a fresh one in time his chat is still there", async () => {
+  test("is answered 401 when the client comes back with it; with a fresh one in time their chat is still there", async () => {
     const organisation = await world.organisation();
     const user = await organisation.visitor();
     const agent = await enter(far.url, tokenOf(organisation.agent));
@@ -258,20 +258,20 @@ describe("a connection that has become old", { timeout: 40_000 }, () => {
   });
 
   test.each([
-    ["is kept where to be lost is to leave", { RECONNECT_GRACE_MS: "0" }],
+    ["is kept where users have no grace period", { RECONNECT_GRACE_MS: "0" }],
     ["is kept without Redis, as there is no other process", { REDIS_URL: "" }],
     ["is kept where 0 is the limit", { MAX_CONNECTION_AGE: "0" }],
   ])("%s", async (_, env) => {
     const pod = await startAnother({ MAX_CONNECTION_AGE: "1s", ...env });
     const visitor = await enter(pod.url, tokenOf(await (await world.organisation()).visitor()));
-    // What is proven is that nothing happens.
+    // The test shows that nothing happens.
     await delay(2_500);
     expect([visitor.socket.connected, await cutOffs(pod, "max_age")]).toEqual([true, 0]);
     await pod.stop();
   });
 });
 
-describe("who is disabled", { timeout: 40_000 }, () => {
+describe("a disabled user", { timeout: 40_000 }, () => {
   test("is cut off within 5 s on every pod also when Redis is away", async () => {
     const organisation = await world.organisation();
     const tabs = [
@@ -285,7 +285,7 @@ describe("who is disabled", { timeout: 40_000 }, () => {
     ];
     const before = await cutOffs(far, "disabled");
     await world.redis?.stop();
-    const reasons = Promise.all(tabs.map(isGone));
+    const reasons = Promise.all(tabs.map(disconnectReasonOf));
     const startedAt = performance.now();
     const token = tokenOf(organisation.admin);
     const line = `PATCH /users/${organisation.agent.id}`;

@@ -42,7 +42,7 @@ test("while PostgreSQL is away sends are refused with a clear error, and nothing
   await way.close();
 });
 
-test("database connections that are killed in the middle are an outage to those who use them, and no fault of the code", async () => {
+test("database connections killed in the middle count as an outage for their callers, not as a fault of the code", async () => {
   world = await startWorld("one process");
   const organisation = await world.organisation();
   const agent = await enter(world.url(0), tokenOf(organisation.agent));
@@ -53,7 +53,7 @@ test("database connections that are killed in the middle are an outage to those 
   for (let round = 0; round < 15; round++) {
     agent.forget();
     await vi.waitFor(() => Promise.all(visitors.map((visitor) => visitor.ok("visitor_first_msg", { round }))), 10_000);
-    // After a fault each may be heard twice.
+    // After a fault each event may arrive twice.
     const opened = () => {
       const all = agent.received.filter(({ event }) => event === "append_unclaimed_chats");
       return new Set(all.map(({ payload }) => (payload as ServerPayload<"append_unclaimed_chats">).room.id));

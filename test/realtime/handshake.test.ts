@@ -15,7 +15,7 @@ import { type Organisation, startWorld, tokenOf, type World } from "../support/w
 const SHOP = "https://shop.example";
 const ELSEWHERE = "https://elsewhere.example";
 
-/** As it comes, for the web site of one origin; whoever is lost is gone at once. */
+/** Mostly the defaults, for the web site of one origin; a user whose connection is lost goes offline at once. */
 let world: World;
 /** Open to every web site, to version 2 clients and to tokens in the payload. */
 let openWorld: World;
@@ -43,10 +43,10 @@ const ways: [name: string, transports: Transport[]][] = [
   ["polling only", ["polling"]],
 ];
 
-/** What the client library says when an HTTP answer wasn't what it wants. */
+/** The client library's error when it can't use an HTTP answer. */
 const transportErrors: Record<Transport, string> = { polling: "xhr poll error", websocket: "websocket error" };
 
-describe("whoever has a token gets in and talks", () => {
+describe("a client with a token gets in and talks", () => {
   test.each(ways)("by %s", async (_, transports) => {
     const agent = await enter(world.url(0), tokenOf(organisation.agent), { transports });
     const visitor = await enter(world.url(0), tokenOf(await organisation.visitor()), { transports });
@@ -93,8 +93,8 @@ describe("whoever has a token gets in and talks", () => {
     const path = handshakePath(transport).replace("EIO=4", "EIO=3");
     expect((await knock(openWorld.url(0), transport, { authorization: "not a token" }, path)).status).toBe(401);
     const { sentence } = refusals.missingAuthToken;
-    const told = { result: false, error_message: sentence, code: "missingAuthToken" };
-    await expect(connectV2(openWorld.url(0), undefined, [transport])).rejects.toEqual(told);
+    const refusal = { result: false, error_message: sentence, code: "missingAuthToken" };
+    await expect(connectV2(openWorld.url(0), undefined, [transport])).rejects.toEqual(refusal);
   });
 });
 
@@ -121,7 +121,7 @@ async function converse(visitor: Speaker, staff: Speaker): Promise<void> {
   expect(await staff.next("visitor_leave")).toMatchObject({ room: { id: room.id } });
 }
 
-describe("whoever has no good token gets a 401 that says why", () => {
+describe("a client without a good token gets a 401 with the reason", () => {
   const now = Math.floor(Date.now() / 1000);
   /** A good token's claims, but for some. */
   const claims = (changes: Record<string, unknown> = {}) => {
@@ -168,7 +168,7 @@ describe("whoever has no good token gets a 401 that says why", () => {
       expect(JSON.parse(answer.body)).toEqual({ result: false, error_message: refusals[refusal].sentence });
     });
 
-    test("the client is told of it as of any failed handshake, and a good one is let in beside it", async () => {
+    test("the client library reports it like any failed handshake, and a good token is accepted beside it", async () => {
       const refused = connect(world.url(0), "no token", { transports: [transport] });
       await expect(refused).rejects.toMatchObject({ message: transportErrors[transport] });
       const { socket } = await connect(world.url(0), tokenOf(organisation.agent), { transports: [transport] });
@@ -330,7 +330,7 @@ describe("a client that hangs up harms nobody", () => {
     expect((await enter(world.url(0), tokenOf(organisation.agent))).socket.connected).toBe(true);
   });
 
-  /** Hangs up, without goodbye, when its request is on its way, some turns of the event loop later, or at the answer. */
+  /** Resets its connection when the request is sent, some turns of the event loop later, or at the answer. */
   async function hangUp(request: string, when: "sent" | "answered" | number): Promise<void> {
     const { hostname, port } = new URL(world.url(0));
     const socket = tcp(Number(port), hostname);
@@ -363,7 +363,7 @@ test.each(transports)("a namespace other than / is refused, on %s", async (trans
   }
 });
 
-test("whoever leaves while his snapshot is read, and comes again on the same connection, gets one", async () => {
+test("a visitor who leaves while their snapshot is read, and enters again on the same connection, gets one", async () => {
   const way = await wayTo(world.databaseUrl, { ms: 200, ifSaid: /./s });
   const slow = await startPod({ DATABASE_URL: way.url });
   const headers = { authorization: tokenOf(await organisation.visitor()) };
@@ -434,7 +434,7 @@ describe("a client that doesn't read what it is sent is cut off, and the others 
   });
 });
 
-test("a pod told to stop ends in time, though clients don't read what it sends them", async () => {
+test("a pod that has to stop ends in time, though clients don't read its packets", async () => {
   const own = await startWorld("one process", { RECONNECT_GRACE_MS: "0", MAX_CONTENT_BYTES: "900000" });
   try {
     const { agent, otherAgent, visitor } = await own.organisation();

@@ -50,7 +50,7 @@ test("while one chat is locked for 17 s, all others go on, on its own process an
   took.sort((a, b) => a - b);
   expect(took.length).toBeGreaterThan(20);
   expect(took[Math.floor(took.length / 2)]).toBeLessThan(150);
-  // Whoever waits for the lock waits for seconds; the machine may be busy with other tests.
+  // A sender that waits for the lock waits for seconds; the machine may be busy with other tests.
   expect(took.at(-1)).toBeLessThan(2_000);
 
   expect(await claim).toEqual([false, refusals.unavailable.sentence]);

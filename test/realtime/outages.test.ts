@@ -12,7 +12,7 @@ afterEach(() => world?.stop());
 
 const isAlive = async (url: string) => (await fetch(`${url}/livez`)).status === 200;
 
-test("while Redis is away chats go on; when it is back everybody gets a snapshot of what he missed", async () => {
+test("while Redis is away chats go on; when it is back everybody gets a snapshot with all that they missed", async () => {
   world = await startWorld("two pods", { RECONNECT_GRACE_MS: "20000" });
   const organisation = await world.organisation();
   const visitor = await enter(world.url(0), tokenOf(await organisation.visitor()));
@@ -51,7 +51,7 @@ test("while Redis is away chats go on; when it is back everybody gets a snapshot
   expect(await Promise.all(world.pods.map(({ url }) => isAlive(url)))).toEqual([true, true]);
 });
 
-test("while Redis is frozen sends are acked, connects work, and nothing is told to be unready; then all is as before", async () => {
+test("while Redis is frozen sends are acked, connects work, and each pod stays ready; then all is as before", async () => {
   world = await startWorld("two pods", { RECONNECT_GRACE_MS: "1000" });
   const organisation = await world.organisation();
   const visitor = await enter(world.url(0), tokenOf(await organisation.visitor()));
@@ -85,7 +85,7 @@ test("while Redis is frozen sends are acked, connects work, and nothing is told 
   expect(visitor.names()).not.toContain("staff_leave");
 });
 
-test("who connects in the moment in which Redis is back is served like everybody else", async () => {
+test("a client that connects in the moment when Redis is back is served like every other client", async () => {
   world = await startWorld("no pod");
   const slow = await wayTo(world.databaseUrl, { ms: 100, ifSaid: /./ });
   const pod = await startPod({ DATABASE_URL: slow.url, REDIS_URL: world.redis?.url ?? "" });
@@ -95,7 +95,7 @@ test("who connects in the moment in which Redis is back is served like everybody
   await expect.poll(async () => (await fetch(`${pod.url}/readyz`)).text(), { timeout: 8_000 }).toContain("down");
   await world.redis?.startAgain();
 
-  // Some of them have to wait for those before them when everybody is to get a snapshot.
+  // Some clients have to wait for earlier ones while everybody is to get a snapshot.
   const coming: Promise<unknown>[] = [];
   const come = async () => {
     const client = await enter(pod.url, tokenOf(await organisation.visitor()));
@@ -110,7 +110,7 @@ test("who connects in the moment in which Redis is back is served like everybody
   await slow.close();
 });
 
-test("everybody gets his snapshot also when PostgreSQL is still away as Redis comes back", async () => {
+test("everybody gets their snapshot also when PostgreSQL is still away as Redis comes back", async () => {
   world = await startWorld("no pod");
   const way = await wayTo(world.databaseUrl);
   const pod = await startPod({ DATABASE_URL: way.url, REDIS_URL: world.redis?.url ?? "" });
@@ -121,7 +121,7 @@ test("everybody gets his snapshot also when PostgreSQL is still away as Redis co
   await way.close();
   await world.redis?.startAgain();
   await expect.poll(redisUp, { timeout: 8_000 }).toBe(1);
-  // It has had its try.
+  // By now the process has tried once.
   await delay(1_500);
   expect(agent.names()).not.toContain("staff_init");
   await way.open();
@@ -137,7 +137,7 @@ test("a subscription that is dead while its connection looks fine is noticed, an
   const organisation = await world.organisation();
   const watcher = await enter(far.url, tokenOf(organisation.admin));
   way.deafen(/ssubscribe/i);
-  // Presence has no numbers: the snapshot tells who has come meanwhile.
+  // Presence has no numbers: the snapshot shows who has come meanwhile.
   await enter(world.url(0), tokenOf(organisation.agent));
   await vi.waitFor(() => expect(watcher.names()).toContain("staff_init"), { timeout: 10_000, interval: 100 });
   const { online_users } = await watcher.next("staff_init");
@@ -149,7 +149,7 @@ test("a subscription that is dead while its connection looks fine is noticed, an
   await way.close();
 });
 
-test("whoever has his snapshot hears everything from then on, however slow the subscriptions are", async () => {
+test("a client that has its snapshot receives everything from then on, however slow the subscriptions are", async () => {
   world = await startWorld("one pod");
   const way = await wayTo(world.redis?.url ?? "", { ms: 300, ifSaid: /ssubscribe/i });
   const far = await startPod({ DATABASE_URL: world.databaseUrl, REDIS_URL: way.url });

@@ -29,20 +29,20 @@ test("a connection that throws, or never answers, keeps no other one from its sn
   connections.delete(throwing);
 });
 
-test("a connection to which it couldn't be sent has another try each second, and one that is gone none", async () => {
+test("a connection that couldn't get its snapshot is tried again each second, and a closed connection isn't", async () => {
   let isBack = false;
   const later = connectionWith(async () => isBack);
-  const gone = connectionWith(async () => false);
-  const connections = new Set([later, gone]);
+  const closed = connectionWith(async () => false);
+  const connections = new Set([later, closed]);
   const refreshed = createRefresh(connections, () => {})();
   await expect.poll(() => later.count).toBe(1);
-  connections.delete(gone);
+  connections.delete(closed);
   isBack = true;
   await refreshed;
-  expect([later.count, gone.count]).toEqual([2, 1]);
+  expect([later.count, closed.count]).toEqual([2, 1]);
 });
 
-test("one that is asked for while it is under way is sent once more", async () => {
+test("a refresh that is requested while another one is under way runs once more", async () => {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const slow = connectionWith(() => promise);
   const refreshAll = createRefresh(new Set([slow]), () => {});

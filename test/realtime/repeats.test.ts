@@ -1,4 +1,4 @@
-// What a client sends again because the ack got lost: it succeeds again, and nobody hears of it a second time.
+// Events that a client sends again because the ack got lost: they succeed again, and reach nobody a second time.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refusals } from "../../src/contract/errors.ts";
 import { enter, type TestClient } from "../support/client.ts";
@@ -39,7 +39,7 @@ describe.each(topologies)("on %s", (topology) => {
     return page?.messages.map(({ sender, content }) => [sender, content.content ?? content.text]);
   };
 
-  /** Sends it again and again, also at once, and fails if anybody hears anything. */
+  /** Sends the event again and again, also at once, and fails if any client receives anything. */
   async function repeat(
     everywhere: TestClient[],
     event: "staff_join" | "take_over_chat" | "staff_leave_room",
@@ -56,7 +56,7 @@ describe.each(topologies)("on %s", (topology) => {
     expect(await logOf(room)).toEqual(before);
   }
 
-  test("staff_join, take_over_chat and staff_leave_room are true again for their winner, and told to nobody", async () => {
+  test("staff_join, take_over_chat and staff_leave_room are true again for their winner, and reach nobody", async () => {
     const room = await begin();
     const agents = [cast.agent, ...(await connections(organisation.agent))];
     await cast.agent.ok("staff_join", { room });
@@ -65,7 +65,7 @@ describe.each(topologies)("on %s", (topology) => {
     const supervisors = [cast.supervisor, ...(await connections(organisation.supervisor))];
     await cast.supervisor.ok("take_over_chat", { room });
     await repeat(supervisors, "take_over_chat", room);
-    // He serves it, however he came to it.
+    // The supervisor serves the chat, whichever event gave it to them.
     await repeat(supervisors, "staff_join", room);
     const alreadyClaimed = [false, refusals.alreadyClaimed.sentence];
     expect(await cast.agent.send("staff_join", { room })).toEqual(alreadyClaimed);

@@ -1,4 +1,4 @@
-// Many who connect at once, and who is disabled while he connects.
+// Many clients that connect at once, and a user who is disabled while they connect.
 import { once } from "node:events";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -33,7 +33,7 @@ afterAll(async () => {
   await world?.stop();
 });
 
-/** While `work` runs nobody can read or write this table; then all who wait for it go on. */
+/** While `work` runs nobody can read or write this table; then all waiting statements go on. */
 async function locking(table: string, work: () => Promise<void>): Promise<void> {
   await database.query(`BEGIN; LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`);
   try {
@@ -55,7 +55,7 @@ async function hire(organisation: Organisation, count: number): Promise<Staff[]>
   return Promise.all(hiring);
 }
 
-test("a crowd that is back at once asks the database little more than one would, is told each his own, and told of to nobody", {
+test("a crowd that reconnects at once costs hardly more statements than one client; each gets their own snapshot, and nobody a signal", {
   timeout: 60_000,
 }, async () => {
   const organisation = await world.organisation();
@@ -109,7 +109,7 @@ test("a crowd that is back at once asks the database little more than one would,
   expect(observer.names()).not.toContain("staff_goes_online");
 });
 
-test("who is disabled after his handshake, before his connection is open, gets no snapshot and is sent away", async () => {
+test("a user who is disabled between handshake and open connection gets no snapshot and is disconnected", async () => {
   const organisation = await world.organisation();
   let ended: Promise<unknown[]> = Promise.resolve([]);
   const names: string[] = [];

@@ -1,4 +1,4 @@
-// Rows that can't be read delay only the people whom they are about.
+// Rows that can't be read delay only the users that these rows describe.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { enter } from "../support/client.ts";
 import { runSql } from "../support/servers.ts";
@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => world?.stop());
 
-test("staff who are disabled are out, and staff who leave are told offline, whatever row of another one can't be read", async () => {
+test("disabled staff are disconnected and leaving staff are reported offline, although another user's row can't be read", async () => {
   const organisation = await world.organisation();
   const { admin, agent, otherAgent, supervisor } = organisation;
   const watching = await enter(world.url(0), tokenOf(admin));
