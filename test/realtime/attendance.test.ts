@@ -10,7 +10,7 @@ describe.each(topologies)("on %s", (topology) => {
   let world: World;
   let organisation: Organisation;
   let admin: TestClient;
-  /** A staff on the other pod, where there is one, for `settle`. */
+  /** A staff member on the other pod, where there is one, for `settle`. */
   let watcher: TestClient;
 
   beforeAll(async () => {
@@ -41,7 +41,7 @@ describe.each(topologies)("on %s", (topology) => {
     return { client, visitor, room };
   }
 
-  test("a staff goes online with the first connection, and offline after the last, on whichever pods", async () => {
+  test("a staff member goes online with the first connection, and offline after the last, on any pods", async () => {
     await begin();
     const first = await agentOn(0);
     const second = await agentOn(1);
@@ -57,7 +57,7 @@ describe.each(topologies)("on %s", (topology) => {
     expect(await admin.next("staff_goes_offline")).toEqual({ user: organisation.agent });
   });
 
-  test("a staff who closes his connection leaves all his chats at once", async () => {
+  test("an agent who closes their connection leaves all their chats at once", async () => {
     await begin();
     const agent = await agentOn(0);
     const one = await claimedChat(agent);
@@ -74,7 +74,7 @@ describe.each(topologies)("on %s", (topology) => {
     expect(rooms.sort()).toEqual([one.room, other.room].sort());
   });
 
-  test("a visitor who closes his connection leaves the queue, or his chat", async () => {
+  test("a visitor who closes their connection leaves the queue, or their chat", async () => {
     await begin();
     const agent = await agentOn(0);
     const queued = await enter(world.url(1), tokenOf(await organisation.visitor()));
@@ -163,7 +163,7 @@ test("without a grace, a lost connection is a leave at once", async () => {
   }
 });
 
-test("organisations hear nothing of each other", async () => {
+test("an organisation receives no events of another organisation", async () => {
   const world = await startWorld("two pods");
   try {
     const [here, there] = [await world.organisation(), await world.organisation()];

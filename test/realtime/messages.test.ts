@@ -139,7 +139,7 @@ describe.each(topologies)("on %s", (topology) => {
   describe("safe resend", () => {
     const compact = (uuid: string) => uuid.replaceAll("-", "");
 
-    test("the same id again stores nothing new, is heard by nobody, and answers as the first time", async () => {
+    test("the same id again stores nothing new, reaches nobody, and answers as the first time", async () => {
       await begin();
       const id = randomUUID();
       const first = await writer.send("visitor_first_msg", { text: "Hello" }, { id });
@@ -180,7 +180,7 @@ describe.each(topologies)("on %s", (topology) => {
       expect(agent.received.filter(({ event }) => event === "append_unclaimed_chats")).toHaveLength(2);
     });
 
-    test("an id that a staff has used is refused in another chat, and stays a resend in its own", async () => {
+    test("an id that an agent has used is refused in another chat, and stays a resend in its own", async () => {
       await begin();
       const room = await claimedChat();
       const other = await enter(world.url(1), tokenOf(await organisation.visitor()));
@@ -226,7 +226,7 @@ describe.each(topologies)("on %s", (topology) => {
       expect([one?.sequence_num, other?.sequence_num]).toEqual([3, 4]);
     });
 
-    test("the same message from two connections at once, on two pods, is stored and heard once", async () => {
+    test("the same message from two connections at once, on two pods, is stored and delivered once", async () => {
       await begin();
       const room = await claimedChat();
       const tabs = await Promise.all(upTo(4).map((n) => enter(world.url(n), tokenOf(visitor))));

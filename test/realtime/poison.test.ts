@@ -1,4 +1,4 @@
-// Content that JavaScript reads and writes without a word, and other languages can't read, or read differently.
+// Content that JavaScript reads and writes without an error, and other languages can't read, or read differently.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refusals } from "../../src/contract/errors.ts";
 import type { ServerPayload } from "../../src/contract/events.ts";
@@ -19,7 +19,7 @@ afterAll(() => world?.stop());
 
 const nested = (levels: number) => `${'{"a":'.repeat(levels)}1${"}".repeat(levels)}`;
 
-describe("content, to the letter", () => {
+describe("content, as its JSON text", () => {
   const refused = { contentNotUnicode: refusals.contentNotUnicode, contentNumber: refusals.contentNumber };
   test.each<[content: string, code: keyof typeof refused]>([
     ['{"a":"\\ud800"}', "contentNotUnicode"],
@@ -46,7 +46,7 @@ describe("content, to the letter", () => {
   });
 });
 
-test("what was stored before goes out so that everybody can read it", async () => {
+test("content that was stored before goes out so that everybody can read it", async () => {
   const own = await world.organisation();
   const visitor = await enter(world.url(0), tokenOf(await own.visitor()));
   await visitor.ok("visitor_first_msg", { n: 1 });

@@ -49,7 +49,7 @@ describe.each(topologies)("on %s", (topology) => {
     for (const client of Object.values(cast)) client.forget();
   }
 
-  /** Asserts who heard what since `forgetAll`, nobody else having heard anything. */
+  /** Asserts who received which events since `forgetAll`, and that nobody else received any. */
   async function expectReceived(expected: Record<string, string[]>, others: Record<string, TestClient> = {}) {
     const everybody = { ...cast, ...others };
     await settle(world, organisation, everybody);
@@ -160,7 +160,7 @@ describe.each(topologies)("on %s", (topology) => {
       expect(await cast.admin.next("new_visitor_msg_for_supervisor")).toEqual(received);
     });
 
-    test("reaches a monitor who serves the chat himself only once", async () => {
+    test("reaches a monitor only once when they serve the chat", async () => {
       await begin();
       await claimedChat(cast.supervisor);
       await cast.visitor.ok(event, { text: "more" });
@@ -170,7 +170,7 @@ describe.each(topologies)("on %s", (topology) => {
   });
 
   describe("staff_join", () => {
-    test("claims a queued chat, and tells everybody whom it concerns", async () => {
+    test("claims a queued chat, and notifies everybody concerned", async () => {
       await begin();
       const room = await openChat();
       await forgetAll();
@@ -193,7 +193,7 @@ describe.each(topologies)("on %s", (topology) => {
       expect(watched.contents).toMatchObject([{ sequence_num: 1, type_id: 1, content: { text: "Hello" } }]);
     });
 
-    test("by a monitor is told to the other monitors", async () => {
+    test("by a monitor reaches the other monitors", async () => {
       await begin();
       const room = await openChat();
       await forgetAll();
@@ -218,7 +218,7 @@ describe.each(topologies)("on %s", (topology) => {
       await expectReceived({});
     });
 
-    test("of everybody at once has one winner", async () => {
+    test("by all staff at once has one winner", async () => {
       await begin();
       for (let round = 0; round < 5; round++) {
         const visitor = await second(await organisation.visitor(), round);
@@ -258,7 +258,7 @@ describe.each(topologies)("on %s", (topology) => {
       expect(visitor.name).toBe("visitor");
     });
 
-    test("of a monitor isn't told to himself", async () => {
+    test("by a monitor reaches only the other monitors as new_staff_msg_for_supervisor", async () => {
       await begin();
       const room = await claimedChat(cast.admin);
       const again = await second(organisation.admin);
@@ -271,7 +271,7 @@ describe.each(topologies)("on %s", (topology) => {
       );
     });
 
-    test("is refused to whoever doesn't serve the chat", async () => {
+    test("is refused to staff who don't serve the chat", async () => {
       await begin();
       const room = await openChat();
       await forgetAll();
@@ -315,7 +315,7 @@ describe.each(topologies)("on %s", (topology) => {
       expect(await openChat()).not.toBe(room);
     });
 
-    test("is refused to whoever doesn't serve the chat", async () => {
+    test("is refused to staff who don't serve the chat", async () => {
       await begin();
       const room = await openChat();
       await forgetAll();
@@ -366,7 +366,7 @@ describe.each(topologies)("on %s", (topology) => {
       expect(await cast.agent.next("visitor_leave")).toMatchObject({ user: { name: "visitor" }, room: { id: room } });
     });
 
-    test("without an open chat is fine, and told to nobody", async () => {
+    test("without an open chat is fine, and reaches nobody", async () => {
       await begin();
       await cast.visitor.ok("visitor_leave_room");
       await cast.visitor.ok("visitor_leave_room", null);
@@ -425,7 +425,7 @@ describe.each(topologies)("on %s", (topology) => {
       await expectReceived({});
     });
 
-    test("by two supervisors at once has one winner, and an admin still wins against him", async () => {
+    test("by two supervisors at once has one winner, and an admin still wins against that one", async () => {
       await begin();
       const room = await claimedChat();
       const rivals = [cast.supervisor, cast.otherSupervisor];
@@ -437,7 +437,7 @@ describe.each(topologies)("on %s", (topology) => {
   });
 
   describe("change_chat_priority", () => {
-    test("is told to the monitors, and seen in the queue", async () => {
+    test("reaches the monitors, and shows in the queue", async () => {
       await begin();
       const room = await openChat();
       await forgetAll();
@@ -450,7 +450,7 @@ describe.each(topologies)("on %s", (topology) => {
       expect((init as ServerPayload<"staff_init">).unclaimed_chats[0]?.room.severity_level).toBe(7);
     });
 
-    test("tells who flagged by their name of today, not by the one they connected with", async () => {
+    test("names the flagging agent by today's name, not by the name at their connection", async () => {
       await begin();
       const room = await openChat();
       const { agent } = organisation;
@@ -460,7 +460,7 @@ describe.each(topologies)("on %s", (topology) => {
       expect(user).toMatchObject({ id: agent.id, full_name: "Renamed" });
     });
 
-    test("by a monitor isn't told to the acting connection, but to his others", async () => {
+    test("by a monitor doesn't reach the acting connection, but the monitor's other ones", async () => {
       await begin();
       const room = await openChat();
       const again = await second(organisation.supervisor);
@@ -495,7 +495,7 @@ describe.each(topologies)("on %s", (topology) => {
   });
 
   describe("a snapshot", () => {
-    test("shows a staff who is online, the queue oldest first, and the chats that he serves", async () => {
+    test("shows an agent the online users, the queue oldest first, and the agent's own chats", async () => {
       await begin();
       const mine = await claimedChat();
       const other = await second(await organisation.visitor("queued"));
@@ -530,7 +530,7 @@ describe.each(topologies)("on %s", (topology) => {
       ]);
     });
 
-    test("shows a visitor his open chat, who serves it, and its last 100 messages", async () => {
+    test("shows a visitor their open chat, its serving agent, and its last 100 messages", async () => {
       await begin();
       const visitor = await organisation.visitor("talkative");
       const first = await second(visitor);
@@ -547,7 +547,7 @@ describe.each(topologies)("on %s", (topology) => {
       );
     });
 
-    test("tells of system messages in the order of the conversation", async () => {
+    test("has system messages in the order of the conversation", async () => {
       await begin();
       const room = await claimedChat();
       await cast.supervisor.ok("take_over_chat", { room });

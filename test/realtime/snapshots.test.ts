@@ -20,10 +20,10 @@ const chat = (id: string, organisationId: string, staffId?: string) =>
 function store() {
   const chats: ChatWithMessages[] = [];
   const faults: unknown[] = [];
-  /** Who is online as well, and can't be read. */
+  /** Names of users who are online as well, and can't be read. */
   const poisoned: string[] = [];
   const readings: (() => void)[] = [];
-  /** Whose open chats were read. */
+  /** The visitors whose open chats each statement read. */
   const reads: string[][] = [];
   const listOf = (all: ChatWithMessages[]): ChatList => ({ chats: all, total: all.length, unreadable: [] });
   const stub = {
@@ -61,7 +61,7 @@ function store() {
 }
 
 type Sent = { texts: string[]; frames: Buffer[][] };
-/** What a connection that gets the snapshot is sent. */
+/** The packets that a connection gets with its snapshot. */
 function sentBy(send: (socket: Socket) => void): { snapshot: Record<string, { room: { id: string } }[]> } & Sent {
   const sent: Sent = { texts: [], frames: [] };
   const client = {
@@ -77,7 +77,7 @@ function sentBy(send: (socket: Socket) => void): { snapshot: Record<string, { ro
 }
 const idsOf = (chats: { room: { id: string } }[] | undefined) => chats?.map(({ room }) => room.id);
 
-test("who comes while a reading is under way gets what has changed since it began", async () => {
+test("a client that comes while a reading is under way gets what has changed since it began", async () => {
   const { chats, readings, read } = store();
   const early = read(staffCaller("early", "A"));
   await expect.poll(() => readings.length).toBe(1);
@@ -90,7 +90,7 @@ test("who comes while a reading is under way gets what has changed since it bega
   expect(idsOf(sentBy(await late).snapshot.unclaimed_chats)).toEqual(["new"]);
 });
 
-test("those who come together share a reading: each has his own organisation's, and only his own chats", async () => {
+test("staff who come together share a reading: each gets their own organisation's queue, and only their own chats", async () => {
   const { chats, readings, read } = store();
   chats.push(chat("queued in A", "A"), chat("queued in B", "B"), chat("of 1", "A", "1"), chat("of 3", "B", "3"));
   const callers = [staffCaller("1", "A"), staffCaller("2", "A"), staffCaller("3", "B"), staffCaller("4", "A")];
@@ -106,7 +106,7 @@ test("those who come together share a reading: each has his own organisation's, 
     [[{ id: "B online", organisation_id: "B" }], ["queued in B"], ["of 3"]],
     [[{ id: "A online", organisation_id: "A" }], ["queued in A"], []],
   ]);
-  // What is alike for all of an organisation is in the very same bytes for all.
+  // The common part of an organisation is in the very same bytes for all its staff.
   expect(new Set([0, 1, 3].map((n) => sent[n]?.frames[0]?.[1])).size).toBe(1);
 });
 
@@ -127,7 +127,7 @@ test("an organisation whose snapshot can't be read keeps nobody else's from bein
   expect(idsOf(sentBy(ofB.value).snapshot.unclaimed_chats)).toEqual(["good"]);
 });
 
-test("a visitor, or a staff, whose chats can't be read keeps nobody else from getting a snapshot", async () => {
+test("a visitor or staff member whose chats can't be read keeps nobody else from getting a snapshot", async () => {
   const { readings, read } = store();
   const visitor = (id: string): VisitorCaller => ({
     ...{ kind: "visitor", organisationId: "A", connectionId: null, user: { id } as Visitor },
@@ -153,7 +153,7 @@ test("a user who can't be read is missing in what their organisation's staff are
   expect(faults).toHaveLength(1);
 });
 
-test("a visitor's connections share one reading and one packet; of many visitors some are read at a time", async () => {
+test("a visitor's connections share one reading and one packet; many visitors are read a few at a time", async () => {
   const { reads, read } = store();
   const caller = (id: string): VisitorCaller => ({
     ...{ kind: "visitor", organisationId: "A", connectionId: null, user: { id } as Visitor },

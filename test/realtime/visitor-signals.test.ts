@@ -1,4 +1,4 @@
-// Staff who follow a visitor's open chat are told when the visitor comes online and goes offline.
+// Staff who follow a visitor's open chat receive a signal when the visitor comes online and goes offline.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { newId } from "../../src/store/store.ts";
 import { enter } from "../support/client.ts";
@@ -11,7 +11,7 @@ describe.each(topologies)("on %s", (topology) => {
   });
   afterAll(() => world?.stop());
 
-  /** Who received a signal, by their names, and how often. */
+  /** The names of all receivers of a signal, once for each time. */
   const receivers = (cast: Record<string, { names(): string[] }>, event: string) =>
     Object.entries(cast)
       .flatMap(([name, client]) => client.names().flatMap((one) => (one === event ? [name] : [])))
@@ -23,7 +23,7 @@ describe.each(topologies)("on %s", (topology) => {
     return (await world.store.chats.open(message))?.chat.room.id ?? "";
   }
 
-  test("all staff are told of a visitor whose chat is queued", async () => {
+  test("all staff receive the signals of a visitor whose chat is queued", async () => {
     const organisation = await world.organisation();
     const cast = await enterAll(world, organisation);
     const visitor = await organisation.visitor("queued");
@@ -40,7 +40,7 @@ describe.each(topologies)("on %s", (topology) => {
     expect(receivers(cast, "visitor_goes_offline")).toEqual(allStaff);
   });
 
-  test("the serving staff member and the monitors are told of a visitor whose chat is claimed, once", async () => {
+  test("the serving staff member and the monitors receive the signals of a visitor whose chat is claimed, once", async () => {
     const organisation = await world.organisation();
     const visitor = await organisation.visitor("served");
     const cast = await enterAll(world, organisation);
@@ -60,7 +60,7 @@ describe.each(topologies)("on %s", (topology) => {
     ]);
   });
 
-  test("nobody is told of a visitor without an open chat", async () => {
+  test("nobody receives signals of a visitor without an open chat", async () => {
     const organisation = await world.organisation();
     const cast = await enterAll(world, organisation);
     const tab = await enter(world.url(0), tokenOf(await organisation.visitor("quiet")));

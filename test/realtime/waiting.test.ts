@@ -1,4 +1,4 @@
-// What waits for the database counts in bytes: for each connection, each organisation, and the process.
+// Events that wait for the database count in bytes: for each connection, each organisation, and the process.
 import { once } from "node:events";
 import { createServer, type Server as HttpServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -157,7 +157,7 @@ describe("events that wait", () => {
     waiting.push(sendTo(other));
     expect(await sendTo(last)).toBe(refusals.busy.sentence);
     expect(budget.used()).toBeGreaterThan(480_000);
-    // What has room goes on.
+    // Events for which there is room go on.
     waiting.push(sendTo(last, { n: 1 }), sendTo(one, { n: 1 }));
     expect(await storeAll(waiting)).toEqual(waiting.map(() => null));
     expect(budget.used()).toBe(0);
