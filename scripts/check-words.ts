@@ -12,7 +12,6 @@ const NOT_YET = [
   "test/fuzz",
   "test/metrics",
   "test/ops",
-  "test/realtime",
 ];
 /** It gives examples of what the check finds. */
 const EXAMPLES = "test/scripts/check-words.test.ts";
