@@ -1,9 +1,8 @@
-// Writes the types of the statements in src/store/sql, as PostgreSQL describes them: npm run sql
+// Writes what is generated in src/store/sql, the types of the statements among it, as PostgreSQL describes them: npm run sql
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { FOLDER, statementTypes } from "./statement-types.ts";
+import { FOLDER, statementTypes, waitingVariant } from "./statement-types.ts";
 
-const file = join(FOLDER, "statements.ts");
-writeFileSync(file, await statementTypes());
-console.log(`Wrote ${file}.`);
+writeFileSync(join(FOLDER, "append-messages-waiting.sql"), waitingVariant());
+writeFileSync(join(FOLDER, "statements.ts"), await statementTypes());
 process.exit(); // the embedded database would keep the process alive

@@ -2,10 +2,12 @@ import type { Appended, Chat, NewMessage } from "../chat/ports.ts";
 import type { ChatMessage } from "../contract/models.ts";
 import { batched, locked } from "../platform/batches/batch.ts";
 import { isLocked, isUnavailable, isUniqueViolation } from "../platform/postgres/faults.ts";
-import { PATIENCE, WHEN_LOCKED } from "../platform/postgres/locks.ts";
+import { WHEN_LOCKED } from "../platform/postgres/locks.ts";
+import { nth, one } from "../platform/postgres/statements.ts";
 import { remember } from "../platform/remember.ts";
 import type { Database } from "./prisma.ts";
-import { type ChatJoined, type MessageRow, toChat, toMessage } from "./rows.ts";
+import { toChat, toMessage } from "./rows.ts";
+import type { Statements } from "./sql/statements.ts";
 
 const MAX_BATCH = 200;
 /** A statement that takes longer doesn't keep the next one from beginning, unless `MAX_RUNS` are under way. */
@@ -20,109 +22,6 @@ const LOCK_TIMEOUT = "20ms";
 /** How long one waits that has only chats in it which were locked before. */
 const WAITING_LOCK_TIMEOUT = "50ms";
 
-/**
- * Many messages, one statement: alone, each would cost what a whole batch costs to send, parse and commit. It locks the
- * chats in the order of their ids (two batches on two processes can't deadlock), numbers each chat's new messages in the
- * order they came, and returns each chat as it is under that lock, unless the process knows it already in this version.
- * A chat that another session keeps locked is skipped, and its messages are tried again: nobody waits for a stranger's
- * lock. A message is skipped, not refused, if its chat was open when the statement began.
- *
- * A message that is already there (same sender, same id) is returned as it is, unless a staff sends it to another chat.
- * Should the same message arrive on two processes at once, the second sees the first only as a unique violation, and is
- * tried again.
- *
- * A plan that was made while the tables were nearly empty may be used for long, and has to be right for a million rows:
- * each lookup is a LATERAL of its own, which OFFSET 0 keeps from being turned into a join with a whole table.
- */
-const append = (lock: "FOR UPDATE" | "FOR UPDATE SKIP LOCKED") => `
-WITH ${PATIENCE},
-input AS MATERIALIZED (
-  SELECT given.* FROM patience CROSS JOIN ROWS FROM (
-    unnest($2::uuid[]), unnest($3::uuid[]), unnest($4::uuid[]), unnest($5::uuid[]), json_array_elements($6::json), unnest($7::text[])
-  ) WITH ORDINALITY AS given(organisation_id, sender_id, chat_id, id, content, known_version, ord)
-),
-target AS MATERIALIZED (
-  SELECT input.*, coalesce(input.chat_id, open.id) AS target_id,
-         earlier.chat_id IS NOT NULL AS is_resent, coalesce(earlier.chat_id <> input.chat_id, false) AS is_elsewhere
-  FROM input
-  LEFT JOIN LATERAL (
-    SELECT id FROM chats WHERE input.chat_id IS NULL AND visitor_id = input.sender_id AND status <> 'closed' OFFSET 0
-  ) open ON true
-  LEFT JOIN LATERAL (
-    SELECT chat_id FROM chat_messages WHERE sender_id = input.sender_id AND id = input.id OFFSET 0
-  ) earlier ON true
-),
-locked AS MATERIALIZED (
-  SELECT chat.* FROM (SELECT DISTINCT target_id FROM target WHERE NOT is_resent ORDER BY target_id) wanted
-  CROSS JOIN LATERAL (
-    SELECT * FROM chats WHERE id = wanted.target_id AND status <> 'closed' ${lock}
-  ) chat
-),
-known AS MATERIALIZED (
-  SELECT chat, visitor, staff, chat.id, chat.organisation_id, chat.staff_id, chat.last_sequence_num,
-         hash_record_extended(
-           ROW(chat.id, chat.staff_id, chat.severity_level, chat.tags, chat.updated_at, visitor.name, visitor.email,
-             visitor.disabled, visitor.updated_at, staff.full_name, staff.display_name, staff.email, staff.role_id,
-             staff.disabled, staff.updated_at), 0
-         )::text AS version
-  FROM locked chat
-  CROSS JOIN LATERAL (SELECT * FROM visitors WHERE id = chat.visitor_id OFFSET 0) visitor
-  LEFT JOIN LATERAL (SELECT * FROM users WHERE id = chat.staff_id OFFSET 0) staff ON true
-),
-judged AS MATERIALIZED (
-  SELECT target.*, chat.version, chat.staff_id, is_accepted,
-         chat.last_sequence_num + count(*) FILTER (WHERE is_accepted) OVER (PARTITION BY chat.id ORDER BY ord) AS num,
-         clock_timestamp()::timestamptz(3) AS at
-  FROM target
-  JOIN known chat ON chat.id = target.target_id AND chat.organisation_id = target.organisation_id
-  CROSS JOIN LATERAL (
-    SELECT NOT is_resent AND (target.chat_id IS NULL OR chat.staff_id = target.sender_id) AS is_accepted
-  ) judgement
-),
-counted AS (
-  UPDATE chats SET last_sequence_num = last.num
-  FROM (SELECT target_id, max(num) AS num FROM judged WHERE is_accepted GROUP BY target_id) last
-  WHERE chats.id = last.target_id
-),
-added AS (
-  INSERT INTO chat_messages (chat_id, sequence_num, id, type_id, sender_id, by_staff, content, created_at, cause, served_by)
-  SELECT target_id, num, id, 1, sender_id, chat_id IS NOT NULL, content, at, 'person', staff_id FROM judged WHERE is_accepted
-)
-SELECT json_build_object(
-  'judged',
-  (SELECT json_agg(json_build_array(ord, is_accepted, num, (extract(epoch FROM at) * 1000)::bigint, version))
-   FROM judged),
-  'skipped',
-  (SELECT json_agg(ord) FROM target
-   WHERE NOT is_resent AND target_id NOT IN (SELECT id FROM locked)
-     AND (SELECT status <> 'closed' FROM chats WHERE id = target_id AND organisation_id = target.organisation_id)),
-  'elsewhere',
-  (SELECT json_agg(ord) FROM target WHERE is_elsewhere),
-  'changed',
-  (SELECT json_agg(json_build_object('version', version, 'chat', to_json(chat), 'visitor', to_json(visitor), 'staff', to_json(staff)))
-   FROM known WHERE id IN (SELECT target_id FROM judged WHERE is_accepted AND version IS DISTINCT FROM known_version)
-  ),
-  'resent',
-  (SELECT json_agg(json_build_object('ord', ord, 'message', to_json(message)))
-   FROM target JOIN LATERAL (
-     SELECT * FROM chat_messages WHERE sender_id = target.sender_id AND id = target.id OFFSET 0
-   ) message ON is_resent AND NOT is_elsewhere)
-)`;
-
-const APPEND = append("FOR UPDATE SKIP LOCKED");
-const APPEND_WAITING = append("FOR UPDATE");
-
-type Judged = [ord: number, isAccepted: boolean, number: number, at: number, version: string];
-type Answer = {
-  /** The messages that have an open chat. */
-  judged: Judged[] | null;
-  /** Those whose chat is locked by somebody else, by their `ord`. */
-  skipped: number[] | null;
-  /** Those whose id a message of another chat has. */
-  elsewhere: number[] | null;
-  changed: (ChatJoined & { version: string })[] | null;
-  resent: { ord: number; message: MessageRow }[] | null;
-};
 /** The content as JSON is written once, and counted where batches are made. */
 type Item = { message: NewMessage; text: string };
 type Known = { version: string; chat: Chat };
@@ -135,7 +34,7 @@ export type AppendObserver = (batchSize: number, seconds: number) => void;
 
 /** Makes the function that appends one message, in a batch with those of everybody else who writes at the moment. */
 export function createAppend(
-  { queryJson }: Pick<Database, "queryJson">,
+  { run }: Pick<Database, "run">,
   observe: AppendObserver,
 ): (message: NewMessage) => Promise<Appended> {
   /** By the chat's id, and by its visitor's. */
@@ -146,40 +45,38 @@ export function createAppend(
     const startedAt = performance.now();
     const messages = items.map(({ message }) => message);
     const given = messages.map((message) => known.get(keyOf(message)));
-    const answer = await queryJson<Answer>(waits ? APPEND_WAITING : APPEND, [
-      waits ? WAITING_LOCK_TIMEOUT : LOCK_TIMEOUT,
-      listOf(messages.map((message) => message.organisationId)),
-      listOf(messages.map((message) => message.senderId)),
-      listOf(messages.map((message) => message.chatId)),
-      listOf(messages.map((message) => message.id)),
-      `[${items.map(({ text }) => text).join()}]`,
-      listOf(given.map((one) => one?.version ?? null)),
-    ]).finally(() => observe(messages.length, (performance.now() - startedAt) / 1_000));
-    const changed = new Map<string, Chat>();
-    for (const { version, ...joined } of answer.changed ?? []) {
-      const chat = toChat(joined);
-      changed.set(version, chat);
+    const rows = await run(waits ? "append-messages-waiting" : "append-messages", {
+      lockTimeout: waits ? WAITING_LOCK_TIMEOUT : LOCK_TIMEOUT,
+      organisationIds: messages.map((message) => message.organisationId),
+      senderIds: messages.map((message) => message.senderId),
+      chatIds: messages.map((message) => message.chatId),
+      ids: messages.map((message) => message.id),
+      contents: `[${items.map(({ text }) => text).join()}]`,
+      knownVersions: given.map((before) => before?.version ?? null),
+    }).finally(() => observe(messages.length, (performance.now() - startedAt) / 1_000));
+    const { answer } = one(rows);
+    const changed = readChanged(answer);
+    for (const [version, chat] of changed) {
       for (const key of [chat.room.id, chat.visitor.id]) remember(known, MAX_KNOWN, key, { version, chat });
     }
     const results: (Appended | typeof locked)[] = messages.map(() => ({ outcome: "refused", why: "roomClosed" }));
-    for (const [ord, isAccepted, number, at, version] of answer.judged ?? []) {
-      const [message, before] = [messages[ord - 1] as NewMessage, given[ord - 1]];
-      if (!isAccepted) {
-        results[ord - 1] = { outcome: "refused", why: "notServing" };
-        continue;
-      }
+    const { stored, storedNumbers, storedAt, storedVersions, resent, resentMessages } = answer;
+    for (const [index, place] of (stored ?? []).entries()) {
+      const [number, at, version] = [nth(storedNumbers, index), nth(storedAt, index), nth(storedVersions, index)];
+      const [message, before] = [messages[place - 1] as NewMessage, given[place - 1]];
       const chat = before?.version === version ? before.chat : (changed.get(version) as Chat);
-      results[ord - 1] = {
+      results[place - 1] = {
         outcome: "stored",
         chat: { ...chat, lastNumber: number },
         message: toStored(message, chat.room.id, number, at),
       };
     }
-    for (const ord of answer.skipped ?? []) results[ord - 1] = locked;
-    for (const { ord, message } of answer.resent ?? []) {
-      results[ord - 1] = { outcome: "resent", message: toMessage(message) };
+    for (const place of answer.notServing ?? []) results[place - 1] = { outcome: "refused", why: "notServing" };
+    for (const place of answer.skipped ?? []) results[place - 1] = locked;
+    for (const [index, place] of (resent ?? []).entries()) {
+      results[place - 1] = { outcome: "resent", message: toMessage(nth(resentMessages, index)) };
     }
-    for (const ord of answer.elsewhere ?? []) results[ord - 1] = { outcome: "refused", why: "messageIdUsed" };
+    for (const place of answer.elsewhere ?? []) results[place - 1] = { outcome: "refused", why: "messageIdUsed" };
     return results;
   };
   const write = batched<Item, Appended>(
@@ -202,8 +99,20 @@ export function createAppend(
   return (message) => write({ message, text: JSON.stringify(message.content) });
 }
 
-/** PostgreSQL's text of a list of ids or numbers, in which nothing has to be escaped. */
-const listOf = (values: (string | null)[]): string => `{${values.map((value) => value ?? "NULL").join()}}`;
+/** The chats that the process doesn't know in their present version, by that. */
+function readChanged({
+  changedVersions,
+  changedChats,
+  changedVisitors,
+  changedStaff,
+}: Statements["append-messages"]["row"]["answer"]): Map<string, Chat> {
+  const staff = new Map((changedStaff ?? []).map((row) => [row.id, row]));
+  const chats = (changedVersions ?? []).map((version, index): [string, Chat] => {
+    const [chat, visitor] = [nth(changedChats, index), nth(changedVisitors, index)];
+    return [version, toChat({ chat, visitor, staff: staff.get(chat.staff_id ?? "") ?? null })];
+  });
+  return new Map(chats);
+}
 
 /** As it is in the database now; its content needn't come back from there. */
 const toStored = (

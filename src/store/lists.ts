@@ -1,7 +1,7 @@
 import type { ChatMessage, ChatStatus, Room, Staff, Visitor } from "../contract/models.ts";
+import { one } from "../platform/postgres/statements.ts";
 import type { Database } from "./prisma.ts";
-import { type MessageRow, toChat, toMessages, toTimeOrNull } from "./rows.ts";
-import { messagesWithin } from "./within-bytes.ts";
+import { toChat, toMessages, toTimeOrNull } from "./rows.ts";
 
 export type ListedChat = {
   room: Room;
@@ -36,28 +36,8 @@ export interface Lists {
   ): Promise<{ messages: ChatMessage[]; hasMore: boolean } | null>;
 }
 
-const PAGE_BYTES = 1_000_000;
-
-function messagePage(direction: "newest first" | "oldest first"): string {
-  const condition =
-    "message.sequence_num > coalesce($2::int, 0) AND message.sequence_num < coalesce($3::int, 2147483647)";
-  const walk = messagesWithin({
-    ...{ chatId: "$1::uuid", condition, direction, copies: 1 },
-    ...{ bytes: `${PAGE_BYTES}`, count: "$4::int", atLeastOne: true },
-  });
-  const ofChat = `chat_messages message WHERE message.chat_id = $1::uuid AND`;
-  const beyond = direction === "newest first" ? "< page.first" : "> page.last";
-  return `
-SELECT
-  (
-    SELECT json_agg(to_json(message) ORDER BY message.sequence_num)
-    FROM ${ofChat} message.sequence_num BETWEEN page.first AND page.last
-  ) AS messages,
-  EXISTS (SELECT FROM ${ofChat} ${condition} AND message.sequence_num ${beyond}) AS has_more
-FROM (SELECT min(number) AS first, max(number) AS last FROM (${walk}) walk) page`;
-}
-const FORWARDS = messagePage("oldest first");
-const BACKWARDS = messagePage("newest first");
+/** As large as numbers of messages become. */
+const MAX_NUMBER = 2_147_483_647;
 
 export function createLists({ prisma, run }: Pick<Database, "prisma" | "run">): Lists {
   /** There are few of them among very many: they have an index, which Prisma's conditions keep PostgreSQL from using. */
@@ -94,10 +74,10 @@ export function createLists({ prisma, run }: Pick<Database, "prisma" | "run">): 
     async messages({ organisationId, visitorId }, chatId, { after, before, take }) {
       const scope = { organisation_id: organisationId, ...(visitorId !== undefined && { visitor_id: visitorId }) };
       if (!(await prisma.chat.findFirst({ where: { id: chatId, ...scope }, select: { id: true } }))) return null;
-      type Page = { messages: MessageRow[] | null; has_more: boolean };
-      const sql = before !== undefined && after === undefined ? BACKWARDS : FORWARDS;
-      const [page] = await prisma.$queryRawUnsafe<Page[]>(sql, chatId, after ?? null, before ?? null, take);
-      return { messages: toMessages(page?.messages), hasMore: page?.has_more ?? false };
+      const direction = before !== undefined && after === undefined ? "messages-backwards" : "messages-forwards";
+      const between = { after: after ?? 0, before: before ?? MAX_NUMBER };
+      const { messages, hasMore } = one(await run(direction, { chatId, ...between, take }));
+      return { messages: toMessages(messages), hasMore };
     },
   };
 }

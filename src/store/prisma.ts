@@ -13,24 +13,19 @@ import type { Statements } from "./sql/statements.ts";
 
 export type Prisma = PrismaClient;
 
-export type RunStatement = Run<Statements>;
 const STATEMENTS = join(import.meta.dirname, "sql");
-
-type QueryJson = <T>(sql: string, args: string[]) => Promise<T>;
 
 export type Database = {
   prisma: Prisma;
   /**
-   * Runs a statement that returns one JSON value, over the same connections, past Prisma's client: that takes 150 us of
-   * CPU for each statement, whatever it does. Arguments are texts, with a cast in the SQL.
+   * Runs a statement of src/store/sql over the same connections, past Prisma's client, which takes 150 us of CPU for each
+   * statement.
    */
-  queryJson: QueryJson;
-  /** The same for any statement, as text. */
+  run: Run<Statements>;
+  /** The same for any SQL, without types. */
   query: Query;
-  /** The same for the statements of src/store/sql, with types. */
-  run: RunStatement;
   /** The same over connections of its own, for messages: whatever keeps all others busy doesn't hold up those. */
-  messages: { queryJson: QueryJson };
+  messages: Pick<Database, "query" | "run">;
   /** Makes all connections anew. None of the embedded database. */
   renew?(): void;
   close(): Promise<void>;
@@ -111,7 +106,7 @@ const TEXT: ArgType = { arity: "scalar", scalarType: "string" };
 export function openDatabase(factory: SqlDriverAdapterFactory, ofMessages?: SqlDriverAdapterFactory): Database {
   const adapter = factory.connect();
   const messages = ofMessages?.connect() ?? adapter;
-  const query = queryOver(adapter);
+  const [query, queryMessages] = [queryOver(adapter), queryOver(messages)];
   const { provider, adapterName } = factory;
   const prisma = new PrismaClient({
     adapter: { provider, adapterName, connect: () => adapter },
@@ -121,10 +116,9 @@ export function openDatabase(factory: SqlDriverAdapterFactory, ofMessages?: SqlD
   });
   return {
     prisma,
-    queryJson: queryJsonOver(adapter),
     query,
     run: createRun<Statements>(query, STATEMENTS),
-    messages: { queryJson: queryJsonOver(messages) },
+    messages: { query: queryMessages, run: createRun<Statements>(queryMessages, STATEMENTS) },
     async close() {
       await prisma.$disconnect();
       if (ofMessages) await (await messages).dispose();
@@ -136,13 +130,6 @@ const queryOver =
   (adapter: Promise<SqlQueryable>): Query =>
   async (sql, args) =>
     (await adapter).queryRaw({ sql, args, argTypes: args.map(() => TEXT) });
-
-const queryJsonOver =
-  (adapter: Promise<SqlQueryable>): QueryJson =>
-  async (sql, args) => {
-    const { rows } = await (await adapter).queryRaw({ sql, args, argTypes: args.map(() => TEXT) });
-    return JSON.parse(rows[0]?.[0] as string);
-  };
 
 /**
  * What has a name is parsed once for each connection, and kept there for good. "" is none: of Prisma's own statements,

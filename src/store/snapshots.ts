@@ -1,36 +1,39 @@
 import type { Chat, ChatList, ChatStore, Readable } from "../chat/ports.ts";
 import type { Database } from "./prisma.ts";
-import { type ChatJoined, type MessageRow, toChat, toChatWithMessages, toId } from "./rows.ts";
-import { chatLists } from "./within-bytes.ts";
+import { toChat, toChatWithMessages, toId } from "./rows.ts";
+import type { Statements } from "./sql/statements.ts";
 
-/** In `staff_init` each content goes out twice: in `contents`, and in `messages`. */
-const QUEUES = chatLists({
-  ids: "SELECT id FROM chats WHERE organisation_id = wanted.id AND status = 'unclaimed' ORDER BY id",
-  condition: "message.type_id = 1",
-  ...{ copies: 2, bytes: { chats: 700_000, history: 400_000, each: 550_000 }, keepsBare: false },
-});
-/** An agent has to know each chat that they serve, so that a chat whose messages don't fit comes without. */
-const ACTIVE = chatLists({
-  ids: "SELECT id FROM chats WHERE staff_id = wanted.id AND status = 'claimed' ORDER BY id",
-  condition: "true",
-  ...{ copies: 1, bytes: { chats: 300_000, history: 300_000, each: 300_000 }, keepsBare: true },
-});
-const OPEN_CHATS = chatLists({
-  ids: "SELECT id FROM chats WHERE visitor_id = wanted.id AND status <> 'closed'",
-  condition: "true",
-  ...{ copies: 1, bytes: { chats: 500_000, history: 500_000, each: 500_000 }, keepsBare: true },
-});
+/** How a list of chats is read: see chat-lists.sql. */
+const LISTS = {
+  /** In `staff_init` each content goes out twice: in `contents`, and in `messages`. */
+  queued: {
+    ...{ copies: 2, chatBytes: 700_000, historyBytes: 400_000, eachBytes: 550_000 },
+    ...{ messagesOnly: true, keepsBare: false },
+  },
+  /** An agent has to know each chat that they serve, so that a chat whose messages don't fit comes without. */
+  served: {
+    ...{ copies: 1, chatBytes: 300_000, historyBytes: 300_000, eachBytes: 300_000 },
+    ...{ messagesOnly: false, keepsBare: true },
+  },
+  opened: {
+    ...{ copies: 1, chatBytes: 500_000, historyBytes: 500_000, eachBytes: 500_000 },
+    ...{ messagesOnly: false, keepsBare: true },
+  },
+};
 
 type Snapshots = Pick<
   ChatStore,
   "servedBy" | "openedBy" | "openChatsOf" | "queues" | "active" | "openChats" | "flagged" | "participants"
 >;
 
-export function createSnapshots({ prisma, run }: Pick<Database, "prisma" | "run">): Snapshots {
-  type Lists = { found: (ChatJoined & { messages: MessageRow[] | null })[] | null; total: number };
-  const rows = <T>(sql: string, ...values: unknown[]) => prisma.$queryRawUnsafe<T[]>(sql, ...values);
-  const lists = async (sql: string, ids: string[]): Promise<ChatList[]> =>
-    (await rows<Lists>(sql, ids)).map(({ found, total }) => ({ ...readable(found ?? [], toChatWithMessages), total }));
+export function createSnapshots({ run }: Pick<Database, "run">): Snapshots {
+  async function lists(list: keyof typeof LISTS, ids: string[]): Promise<ChatList[]> {
+    const rows = await run("chat-lists", { list, ids, ...LISTS[list] });
+    return [...Map.groupBy(rows, ({ n }) => n).values()].map((ofList) => ({
+      ...readable(ofList.filter(hasChat), toChatWithMessages),
+      total: ofList[0]?.total ?? 0,
+    }));
+  }
 
   return {
     async servedBy(staffId) {
@@ -40,9 +43,9 @@ export function createSnapshots({ prisma, run }: Pick<Database, "prisma" | "run"
       return (await run("chats-opened-by", { visitorId })).map(({ id }) => toId(id));
     },
     openChatsOf: async (visitorIds) => (await run("open-chats-of", { visitorIds })).map(toChat),
-    queues: (organisationIds) => lists(QUEUES, organisationIds),
-    active: (staffIds) => lists(ACTIVE, staffIds),
-    openChats: (visitorIds) => lists(OPEN_CHATS, visitorIds),
+    queues: (organisationIds) => lists("queued", organisationIds),
+    active: (staffIds) => lists("served", staffIds),
+    openChats: (visitorIds) => lists("opened", visitorIds),
     async flagged(organisationIds) {
       return readable(await run("flagged-chats", { organisationIds }), toChat);
     },
@@ -56,6 +59,11 @@ export function createSnapshots({ prisma, run }: Pick<Database, "prisma" | "run"
     },
   };
 }
+
+type ListRow = Statements["chat-lists"]["row"];
+type ListedRow = ListRow & { [Part in "chat" | "visitor"]: NonNullable<ListRow[Part]> };
+/** A list without chats is one row without a chat. */
+const hasChat = (row: ListRow): row is ListedRow => row.chat !== null && row.visitor !== null;
 
 /** A row that can't be read keeps none of the others from being shown. */
 function readable<R, C extends Chat>(rows: R[], toOne: (row: R) => C): Readable<C> {

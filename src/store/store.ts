@@ -44,13 +44,12 @@ export function newMessageId(): string {
 }
 
 export function createStore(database: Database, observeBatch: AppendObserver = () => {}): Store {
-  const { prisma } = database;
   return {
     chats: {
       append: createAppend(database.messages, observeBatch),
       ...createTransitions(database, newId),
       ...createSnapshots(database),
-      ...createHistory(prisma),
+      ...createHistory(database),
     },
     accounts: createAccounts(database, newId),
     lists: createLists(database),

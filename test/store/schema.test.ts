@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { schemaChanges } from "../../scripts/schema-changes.ts";
-import { FOLDER, statementTypes, typesOf } from "../../scripts/statement-types.ts";
+import { FOLDER, statementTypes, typesOf, waitingVariant } from "../../scripts/statement-types.ts";
 
 test("schema and migrations agree", { timeout: 60_000 }, async () => {
   expect(await schemaChanges()).toBe("");
@@ -12,6 +12,7 @@ describe("the types of the statements", { timeout: 60_000 }, () => {
   const typeOf = async (sql: string) => (await typesOf([["it", sql]]))[0];
 
   test("are the types that PostgreSQL describes: `npm run sql` writes them", async () => {
+    expect(readFileSync(join(FOLDER, "append-messages-waiting.sql"), "utf8")).toBe(waitingVariant());
     expect(readFileSync(join(FOLDER, "statements.ts"), "utf8")).toBe(await statementTypes());
   });
 
@@ -40,6 +41,13 @@ describe("the types of the statements", { timeout: 60_000 }, () => {
     ],
   ])("%s returns %s", async (sql, row) => {
     expect(await typeOf(sql)).toBe(`{ parameters: Record<string, never>; row: { ${row} } }`);
+  });
+
+  test("list the columns of a result that is one document", async () => {
+    const sql = 'SELECT to_json(answer) AS "answer!" FROM (\nSELECT id, staff_id FROM chats LIMIT 1\n) answer';
+    expect(await typeOf(sql)).toBe(
+      "{ parameters: Record<string, never>; row: { answer: { id: string; staff_id: string | null } } }",
+    );
   });
 
   test("name the parameters, which may be null where the statement says so", async () => {

@@ -18,13 +18,9 @@ const LATER_LOCK_TIMEOUT = "1ms";
 export const WHEN_LOCKED = { giveUpMs: GIVE_UP_MS, error: () => new StillLocked() };
 
 /**
- * The beginning of a statement that gives up on a lock after `$1`. Its other parts must read from `patience`, so that
- * PostgreSQL applies the setting first. The setting ends with the statement.
- */
-export const PATIENCE = "patience AS MATERIALIZED (SELECT set_config('lock_timeout', $1, true) AS lock_timeout)";
-
-/**
- * Runs a statement that begins with PATIENCE, and repeats it while a row is locked.
+ * Runs a statement, and repeats it while a row is locked. The statement begins with
+ * `WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', :lockTimeout, true) AS lock_timeout)`. Its other parts
+ * must read from `patience`, so that PostgreSQL applies the setting first. The setting ends with the statement.
  * @throws StillLocked after `giveUpMs`, with nothing changed
  */
 export async function whileLocked<T>(attempt: (lockTimeout: string) => Promise<T>, giveUpMs = GIVE_UP_MS): Promise<T> {

@@ -48,8 +48,8 @@ export function readStatements(folder: string): [name: string, text: string][] {
   return files.sort().map((file) => [basename(file, ".sql"), readFileSync(join(folder, file), "utf8")]);
 }
 
-/** Sends a statement. PostgreSQL converts each argument from text to the type of its parameter. */
-export type Query = (sql: string, args: (string | null)[]) => Promise<SqlResultSet>;
+/** Sends a statement. PostgreSQL converts each argument to the type of its parameter. */
+export type Query = (sql: string, args: Argument[]) => Promise<SqlResultSet>;
 
 export function createRun<T extends Types>(query: Query, folder: string): Run<T> {
   const statements = new Map(readStatements(folder).map(([name, text]) => [name, readStatement(text)]));
@@ -57,18 +57,28 @@ export function createRun<T extends Types>(query: Query, folder: string): Run<T>
     const statement = statements.get(name);
     if (!statement) throw new Error(`there is no statement ${name} in ${folder}`);
     const given = parameters as Record<string, Value>;
-    const args = statement.parameters.map((one) => toText(given[one] ?? null));
+    const args = statement.parameters.map((one) => toArgument(given[one] ?? null));
     return toRows(await query(statement.sql, args)) as T[typeof name]["row"][];
   };
 }
 
-function toText(value: Value): string | null {
-  if (typeof value === "string" || value === null) return value;
-  if (typeof value !== "object") return `${value}`;
-  return `{${value.map((one) => (typeof one === "string" ? quoted(one) : (one ?? "NULL"))).join()}}`;
+/** A text, except that PGlite's driver accepts no text as a boolean. */
+type Argument = string | boolean | null;
+
+function toArgument(value: Value): Argument {
+  if (typeof value === "string" || typeof value === "boolean" || value === null) return value;
+  if (typeof value === "number") return `${value}`;
+  return listOf(value);
 }
 
-const quoted = (text: string) => `"${/["\\]/.test(text) ? text.replace(/["\\]/g, "\\$&") : text}"`;
+/** PostgreSQL's text of an array differs from JSON's in the brackets, and in what is escaped. */
+function listOf(values: readonly (string | number | null)[]): string {
+  const json = JSON.stringify(values);
+  if (!json.includes("\\")) return `{${json.slice(1, -1)}}`;
+  return `{${values.map((one) => (typeof one === "string" ? quoted(one) : (one ?? "NULL"))).join()}}`;
+}
+
+const quoted = (text: string) => `"${text.replace(/["\\]/g, "\\$&")}"`;
 
 /** The enum's value, because its package is only a development dependency. */
 const JSON_COLUMN: typeof ColumnTypeEnum.Json = 11;
@@ -90,6 +100,13 @@ function toRows({ columnNames, columnTypes, rows }: SqlResultSet): object[] {
 export function one<Row>([row]: Row[]): Row {
   if (row === undefined) throw new Error("a statement returned no row");
   return row;
+}
+
+/** The value at an index of a list that is as long as another list of the same row. */
+export function nth<T>(list: readonly T[] | null, index: number): T {
+  const value = list?.[index];
+  if (value === undefined) throw new Error("two lists of a row differ in length");
+  return value;
 }
 
 /** Removes the `!` of `AS "name!"`, which marks a column as never null where PostgreSQL can't know it. */

@@ -22,10 +22,10 @@ afterAll(() => void rude.close());
 
 test("PostgreSQL that refuses connections, through each driver", async () => {
   const port = await freePort();
-  const { prisma, queryJson, close } = connectPostgres(`postgresql://chat:s3cret@127.0.0.1:${port}/chat`);
+  const { prisma, query, close } = connectPostgres(`postgresql://chat:s3cret@127.0.0.1:${port}/chat`);
   const line = `PostgreSQL can't be reached: connection refused 127.0.0.1:${port}`;
   expect(explain(await failureOf(prisma.$queryRaw`SELECT 1`))).toBe(line);
-  expect(explain(await failureOf(queryJson("SELECT 1", [])))).toBe(line);
+  expect(explain(await failureOf(query("SELECT 1", [])))).toBe(line);
   expect(explain(await failureOf(prisma.$transaction((open) => open.$queryRaw`SELECT 1`)))).toBe(line);
   await close();
 });
