@@ -87,11 +87,11 @@ export function createAttacker({ url, tokens }: Target): Attacker {
       await Promise.all(running);
       if (!closesCleanly || sid === undefined) return;
       const ends: Promise<void>[] = [];
-      // A session that is being closed already waits for a poll to say so, and a poll for something to say.
-      const goodbye = version === 4 ? "1" : "1:1";
+      // A session that is being closed waits for a poll, to report its end. A poll waits for data.
+      const closePacket = version === 4 ? "1" : "1:1";
       for (const [method, body] of [
         ["GET", ""],
-        ["POST", goodbye],
+        ["POST", closePacket],
         ["GET", ""],
       ] as const) {
         const line = await openLine(url);

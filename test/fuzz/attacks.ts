@@ -1,4 +1,4 @@
-// What one attacker does, as data: a seed and a number are enough to do it again.
+// The steps of one attacker, as data: a seed and a number are enough to repeat them.
 import fc from "fast-check";
 import { type Frame, frames, textFrame } from "./frames.ts";
 import { pollingBody } from "./packets.ts";
@@ -9,7 +9,7 @@ type End = "reset" | "close" | "wait";
 /** With which token somebody knocks. */
 export type Caller = "visitor" | "agent" | "monitor" | "nobody" | "liar";
 
-/** Whose session a request is for: the attacker's own, that of another attacker, or none. */
+/** The owner of the session that a request is for: the attacker, another attacker, or nobody. */
 type Whose = "own" | "another's" | "none's";
 /** One request of a polling session. None is waited for; `pauseMs` is how long until the next step. */
 export type Step = { pauseMs: number; whose: Whose; end: End } & (

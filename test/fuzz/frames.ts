@@ -8,7 +8,7 @@ export type Frame = {
   reserved: number;
   opcode: number;
   isMasked: boolean;
-  /** What its header says instead of how long it is. */
+  /** A wrong length, which the header has instead of the right one. */
   claimedLength: bigint | null;
   payload: Buffer;
 };

@@ -3,7 +3,7 @@ import { request } from "../support/http.ts";
 import { inspect } from "../support/inspector.ts";
 import type { Pod } from "../support/pod.ts";
 
-/** What of a process must be the same again when its guests are gone. */
+/** The figures of a process that must be as before when its guests have disconnected. */
 export type Health = {
   /** Open files and TCP connections. */
   files: number;
@@ -40,7 +40,7 @@ export async function createHealthCheck(pod: Pod) {
     },
     /** Blocks the process for some seconds. */
     guests: (): Promise<Guests> => inspector.count(guests as never),
-    /** What was answered "Internal error". */
+    /** The metrics of events, handshakes and requests that were answered "Internal error". */
     async faults(): Promise<string[]> {
       const events = /^chat_(?:events|handshakes_refused)_total\{.*="internal"\} [^0].*$/gm;
       const requests = /^chat_http_request_seconds_count\{.*status="500"\} [^0].*$/gm;

@@ -1,4 +1,4 @@
-// What no client library would send: packets of Socket.IO and of Engine.IO, as text, near enough to right ones to get far.
+// Packets of Socket.IO and of Engine.IO, as text, that no client library would send. They are near enough to right ones to get far.
 import fc from "fast-check";
 import { clientEvents } from "../../src/contract/events.ts";
 
@@ -137,7 +137,7 @@ export const engineIoPacket = fc.oneof(
 
 const RECORD_SEPARATOR = "\x1e";
 
-/** What is posted by polling: packets of version 4 or 3, well or badly put together. */
+/** The body of a polling client's POST: packets of version 4 or 3, well or badly put together. */
 export const pollingBody = fc
   .tuple(fc.array(engineIoPacket, { maxLength: 6 }), fc.integer({ min: 0, max: 9 }))
   .map(([packets, form]) => {

@@ -11,14 +11,14 @@ import { createHealthCheck, type Health, peakMbOf } from "./health.ts";
 /** So many attackers at once. */
 const ATTACKERS = 12;
 const WARM_UP_MS = 3_000;
-/** What caches and the heap's own needs may add; a kilobyte left by each attack of a long run would be more. */
+/** Caches and the heap's own needs may add this much. A kilobyte left by each attack of a long run would be more. */
 const MAX_HEAP_GROWTH_MB = 40;
 const MAX_PEAK_MB = 600;
-/** The last ones may still be referred to by what they did last. */
+/** The last guests may still be referenced by their last work. */
 const MAX_GUESTS = 10;
 /** A session that is left alone ends after 45 s. */
 const SESSIONS_MS = 75_000;
-/** What a process says when something is wrong with itself; not that Redis, on a busy machine, took longer than a second. */
+/** The log lines of faults in the process itself. Leaves out that Redis, on a busy machine, took longer than a second. */
 const unexplained = (output: string) =>
   output
     .split("\n")
@@ -41,9 +41,9 @@ export async function fuzz(options: Options): Promise<string> {
 }
 
 /**
- * Attacks the first pod with what the seed draws, while people write to each other on it and across to the second one.
- * Fails unless they notice nothing, the process is alive and as it was before, and everything that went wrong was somebody
- * else's fault.
+ * Attacks the first pod with what the seed draws. Meanwhile people write to each other on that pod and across to the second.
+ * Fails unless these people notice nothing, and the process is alive and as it was before. Neither pod may report a
+ * fault of its own.
  */
 async function fuzzIn(world: World, { seed, forMs, mayStay }: Options): Promise<string> {
   const [target, other] = world.pods as [Pod, Pod];
@@ -109,7 +109,7 @@ async function fuzzIn(world: World, { seed, forMs, mayStay }: Options): Promise<
 
 const SHORT = { depth: 4, maxStringLength: 200, maxArrayLength: 20, breakLength: Number.POSITIVE_INFINITY };
 
-/** Waits until what the attackers left is gone: their connections, and what keeps the event loop busy. */
+/** Waits until the attackers' connections are closed, and until files and timers are about as many as before. */
 async function settled(look: () => Promise<Health>, before?: Health): Promise<Health> {
   let now = await look();
   const tooMany = async () => {

@@ -1,4 +1,4 @@
-// What operators see of a service on two processes while people chat.
+// The metrics of a service on two processes while people chat.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Counter } from "prom-client";
@@ -96,7 +96,7 @@ describe("the metrics", () => {
     await vi.waitFor(async () => expect(await grown()).toEqual([2, 5]), WAIT);
   });
 
-  test("tell how late messages are on the process that has the receiver", async () => {
+  test("show how late messages are on the process that has the receiver", async () => {
     const before = await read(far, "chat_delivery_seconds_count", { way: "bus" });
     const { visitor, agent } = await claimedChat();
     await visitor.ok("visitor_msg", { n: 2 });
@@ -162,7 +162,7 @@ describe("the metrics", () => {
     for (const pod of [near, far]) {
       await vi.waitFor(async () => {
         const series = await readSeries(pod.url);
-        // Claimed are also those of the tests before.
+        // The chats of earlier tests are claimed, too.
         expect(sumOf(series, "chat_chats", { state: "claimed" })).toBeGreaterThan(0);
         expect(sumOf(series, "chat_chats", { state: "unclaimed" })).toBe(1);
         expect(sumOf(series, "chat_queue_oldest_seconds")).toBeGreaterThan(0);
@@ -209,7 +209,7 @@ describe("the metrics", () => {
   });
 });
 
-test("while PostgreSQL is away what it would have told isn't shown, and it is shown again by itself", async () => {
+test("metrics from PostgreSQL aren't shown while it is away, and are shown again when it is back", async () => {
   const way = await wayTo(world.databaseUrl);
   const pod = await startPod({ DATABASE_URL: way.url });
   const states = async () => (await readSeries(pod.url)).filter(({ name }) => name === "chat_chats").length;

@@ -44,7 +44,7 @@ beforeAll(async () => {
   await expect(connect(near, "nonsense")).rejects.toThrow();
   await request(near, "POST /login", { body: { email: "nobody@example.org", password: "wrong-1234" } });
   agent.close();
-  // Who is online is known after the first look at everybody.
+  // A process knows the online users after its first sweep over all leases.
   await vi.waitFor(async () => {
     const shown = JSON.stringify(await readSeries(far));
     for (const metric of ["chat_disconnects_total", "chat_online_users"]) expect(shown).toContain(metric);
@@ -53,10 +53,10 @@ beforeAll(async () => {
 });
 afterAll(() => world?.stop());
 
-/** What Prometheus adds to each series, or says itself. */
+/** The labels that Prometheus adds to each series, and its own metrics. */
 const TARGET = ["namespace", "pod", "instance", "job"];
 const OF_PROMETHEUS = ["up"];
-/** Events told from the database come only when something was lost, and cut-offs when somebody was closed; the page names their labels. */
+/** Events are repaired from the database only after a loss, and few connections are cut off. The page names the labels. */
 const ONLY_WHEN_WRONG: Record<string, string[]> = {
   chat_events_healed_total: ["event"],
   chat_cut_offs_total: ["reason"],
@@ -74,7 +74,7 @@ function usesOf(query: string): { metric: string; labels: string[] }[] {
     const selected = [...bare.matchAll(new RegExp(`\\b${metric}\\{([^}]*)\\}`, "g"))].flatMap(([, inside]) =>
       [...(inside as string).matchAll(/(\w+)\s*(?:=~|!~|!=|=)/g)].map(([, label]) => label as string),
     );
-    // What several metrics are grouped by needn't be on each of them.
+    // A label that several metrics are grouped by needn't be on each of them.
     const all = metrics.every((one) => one === metric) ? [...selected, ...grouped] : selected;
     return { metric, labels: [...new Set(all)].filter((label) => !TARGET.includes(label)) };
   });
@@ -92,16 +92,16 @@ function expectShown(where: string, query: string): void {
   }
 }
 
-describe("every metric, with the labels used, is shown by a process", () => {
-  test("of the alerts", () => {
+describe("a process shows every metric, with its labels,", () => {
+  test("that the alerts use", () => {
     for (const { alert, expr } of alerts) expectShown(alert, expr);
   });
 
-  test("of the dashboard", () => {
+  test("that the dashboard uses", () => {
     for (const [title, query] of queries) expectShown(title, query);
   });
 
-  test("and what a process shows of its own is on the dashboard or in an alert", () => {
+  test("and each of its own metrics is on the dashboard or in an alert", () => {
     const used = [...queries.map(([, query]) => query), ...alerts.map(({ expr }) => expr)].join("\n");
     const shown = new Set(
       series.map(({ name }) => name.replace(/_(bucket|sum|count)$/, "")).filter((name) => name.startsWith("chat_")),
