@@ -19,7 +19,7 @@ import {
 } from "./alerts/scrapes.ts";
 
 const firing = 'count by (alertname) (ALERTS{alertstate="firing"})';
-/** What fires at each of these times. */
+/** The alert that fires at each of these times. */
 const at = (times: [minutes: number, alert: string | null][]) =>
   times.map(([minutes, alert]) => ({
     ...{ expr: firing, eval_time: `${minutes * 60}s` },
@@ -118,9 +118,9 @@ describe("at night, when hardly anybody tries", () => {
       [series("chat_ready", "", name)]: changing(1, 0),
       [series("chat_database_up", "", name)]: changing(1, 0),
     }));
-    // What is read from it is gone as well.
-    const gone = { [series("chat_queue_oldest_seconds")]: thenStale(0) };
-    expectAlerts({ ...away, ...gone }, [
+    // The metrics that are read from PostgreSQL are stale, too.
+    const stale = { [series("chat_queue_oldest_seconds")]: thenStale(0) };
+    expectAlerts({ ...away, ...stale }, [
       [29, []],
       [33, ["ChatDatabaseDown", "ChatNotReady"]],
       [85, ["ChatDatabaseDown", "ChatNotReady"]],
@@ -128,10 +128,10 @@ describe("at night, when hardly anybody tries", () => {
     expect(alerts.find(({ alert }) => alert === "ChatNotReady")?.labels.severity).toBe("critical");
   });
 
-  test("the pods of one of two installations are missed, also when they are gone without a trace", () => {
+  test("the pods of one of two installations are missed, also when they disappear without a trace", () => {
     const other = { 'up{namespace="other",pod="z",instance="z:3000",job="chat-backend"}': always(1) };
     const others = { 'up{namespace="other",pod="y",instance="y:3000",job="chat-backend"}': always(1) };
-    const gone = twice((name) => ({
+    const missing = twice((name) => ({
       [series("up", "", name)]: thenStale(1),
       [series("chat_ready", "", name)]: thenStale(1),
       [series("chat_database_up", "", name)]: thenStale(1),
@@ -139,7 +139,7 @@ describe("at night, when hardly anybody tries", () => {
       [series("chat_build_info", "", name)]: thenStale(1),
     }));
     const sweeps = { [series("chat_presence_sweep_seconds_count")]: `0+15x${BEFORE} stale _x${ALL - BEFORE}` };
-    expectAlerts({ ...other, ...others, ...gone, ...sweeps }, [
+    expectAlerts({ ...other, ...others, ...missing, ...sweeps }, [
       [29, []],
       [33, ["ChatNoPods"]],
       [85, ["ChatNoPods"]],
@@ -186,7 +186,7 @@ test("a drain that goes well is none that is stuck, at no moment of it", () => {
   expect(promtool(["test", "rules", "all.yaml"], { "all.yaml": all }).output).toContain("SUCCESS");
 });
 
-test("each alert waits for as long as it says: what passes by itself wakes nobody", () => {
+test("each alert waits for as long as it says: a fault that ends by itself wakes nobody", () => {
   for (const { alert, labels, for: wait } of alerts)
     if (labels.severity === "critical")
       expect({ alert, wait }).toEqual({ alert, wait: expect.stringMatching(/^\d+m$/) });

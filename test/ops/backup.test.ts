@@ -20,7 +20,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** The commands that the operators' page has under this heading, to the letter. */
+/** The commands that the operators' page has under this heading, unchanged. */
 function documented(heading: string): string {
   const page = readFileSync(join(import.meta.dirname, "../../docs/OPERATIONS.md"), "utf8");
   const commands = new RegExp(`^#+ ${heading}$[^]*?^\`\`\`sh\n([^]*?)^\`\`\``, "m").exec(page)?.[1];
@@ -52,7 +52,7 @@ async function newDatabase(): Promise<OwnPostgres> {
   return database;
 }
 
-/** Writes one message after the other until it is told to stop; resolves to those that were acked. */
+/** Writes one message after the other until `stop` is called. `stop` resolves to the acked messages. */
 function keepsWriting(client: TestClient) {
   const acked: ChatMessage[] = [];
   let goesOn = true;
@@ -115,7 +115,7 @@ test("a backup that was made under load becomes a whole service again, on anothe
     const { messages } = client.init as ServerPayload<"visitor_init">;
     expect(messages.length).toBeGreaterThan(20);
     const restored = await storedIds(second.url, messages[0]?.chat_id as string);
-    // What was acked before the backup began is in it; what a client sends again is stored once, whether it is or not.
+    // The backup has all messages that were acked before it began. A message that a client sends again is stored once in any case.
     expect(restored).toEqual(expect.arrayContaining((sure[n] as ChatMessage[]).map(({ id }) => id)));
     const { content, id } = last[n] as ChatMessage;
     await client.ok("visitor_first_msg", content, { id });

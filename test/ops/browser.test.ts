@@ -91,7 +91,7 @@ test.each([
   for (const [index, tab] of tabs.entries()) {
     const upgrades: string[] = [];
     tab.on("websocket", (socket) => upgrades.push(socket.url()));
-    // Whoever writes before the login is answered must not be lost.
+    // A message that is written before the login is answered must not be lost.
     let logins = 0;
     await tab.route("**/anonymous/login", async (route) => {
       logins++;

@@ -39,7 +39,7 @@ type Service = {
 };
 const secrets = { JWT_SECRET: "x".repeat(32), POSTGRES_PASSWORD: "secret" };
 
-/** What `docker compose config` says, with every profile. */
+/** The output of `docker compose config`, with every profile. */
 function read(env: Record<string, string>) {
   const args = ["-f", join(root, "compose.yaml"), "--profile", "*", "config", "--format", "json"];
   const folder = mkdtempSync(join(tmpdir(), "compose-"));
@@ -104,7 +104,7 @@ test("nothing has more rights than it needs, and only HAProxy is to be reached, 
   expect(services.haproxy?.ports).toMatchObject([{ host_ip: "127.0.0.1" }]);
 });
 
-test("HAProxy looks for every pod, and reads what it is told", () => {
+test("HAProxy looks for every pod, and reads its variables", () => {
   const text = readFileSync(haproxyConfiguration, "utf8");
   for (const [name] of pods())
     expect(text).toContain(`server ${name} "\${${name.toUpperCase()}-${name}:3000}" cookie ${name}`);

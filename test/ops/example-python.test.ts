@@ -13,7 +13,7 @@ import { tokenOf } from "../support/world.ts";
 
 const example = programOf("docs/CLIENTS.md", "A visitor, in Python", "python");
 
-test("a visitor in Python comes back with a fresh token, and hears the answer", async () => {
+test("a visitor in Python comes back with a fresh token, and receives the answer", async () => {
   const python = requirePython();
   const pod = await startPod({ ACCESS_TOKEN_TTL: "5s" });
   const login = { email: "agent1@demo.example", password: "demo-1234" };

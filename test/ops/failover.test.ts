@@ -23,8 +23,8 @@ const failovers = [
 ];
 
 test.each([
-  // A cluster of Redis itself sometimes takes more than the minute that the harness waits until it is whole again when a
-  // master has come back empty.
+  // When a master has come back empty, a cluster of Redis itself sometimes takes over a minute to be whole. The harness
+  // waits for one minute.
   ["cluster", failovers.filter((name) => name !== "redis master restarted empty")],
   ["sentinel", [...failovers, "sentinel frozen"]],
 ])("no promise is broken when masters of a %s fail", { timeout: 600_000 }, async (kind, faults) => {

@@ -71,7 +71,7 @@ describe(`${CONNECTIONS} connections of one visitor write while PostgreSQL stand
         freeze("SIGSTOP");
         await send(connections, content, STOPPED_MS);
         freeze("SIGCONT");
-        // What has waited so far is not what is judged below.
+        // Events that have waited so far aren't part of the figures below.
       },
       6_000,
     );

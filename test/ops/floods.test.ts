@@ -1,4 +1,4 @@
-// What strangers can do to a pod at the default limits: what it takes in memory and in time, and what others notice. The
+// Floods by clients against a pod at the default limits: its memory and time, and the effects on other users. The
 // figures are printed. Memory is judged as the pod's memory limit wants it; times only roughly, as machines are noisy.
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, afterEach, beforeEach, expect, test } from "vitest";
@@ -95,7 +95,7 @@ test.each([
   expect(unclaimed_total).toBe(chats);
 });
 
-test("300 visitors with large messages who poll no more after CONNECT: those who come after them get in", async () => {
+test("300 visitors with large messages who poll no more after CONNECT: users who come after them get in", async () => {
   const { organisation, world } = rig;
   await fill(world.databaseUrl, { organisationId: organisation.id, chats: 300, messages: 10, bytes: LARGEST });
   const ids = await runSql<{ visitor_id: string }>(

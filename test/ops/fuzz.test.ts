@@ -6,7 +6,7 @@ const SEEDS = (process.env.FUZZ_SEEDS ?? "11").split(",").map(Number);
 const FOR_MS = Number(process.env.FUZZ_MINUTES ?? 1) * 60_000;
 
 test.each(SEEDS)(
-  "a long time of whatever comes over the wire leaves nothing behind, seed %i",
+  "a long time of attacks over the wire leaves nothing behind, seed %i",
   { timeout: FOR_MS + 300_000 },
   async (seed) => {
     console.log(await fuzz({ seed, forMs: FOR_MS, mayStay: true }));

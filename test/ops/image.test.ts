@@ -25,7 +25,7 @@ beforeAll(async () => {
   app = join(image.root, image.workdir);
   database = await createDatabase();
   redis = await startRedis();
-  // What a new database is before anybody has migrated it.
+  // A new database before anybody has migrated it.
   await runSql(database.url, "DROP SCHEMA public CASCADE; CREATE SCHEMA public");
 }, 900_000);
 afterAll(async () => {
@@ -80,7 +80,7 @@ test("nothing in it belongs to its user, or may be written by everybody", () => 
   expect(loose).toEqual([]);
 });
 
-test("what it says of itself is true", () => {
+test("its labels are true", () => {
   const { name, version, license, scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   const [{ rest: base } = { rest: "" }] = parseDockerfile(readFileSync(join(root, "Dockerfile"), "utf8"));
   const label = (key: string) => image.labels[`org.opencontainers.image.${key}`];
@@ -91,7 +91,7 @@ test("what it says of itself is true", () => {
   expect(image.command.slice(1)).toEqual(scripts.start.split(" ").slice(2));
 });
 
-test("what is sent to the build has no secret, no dependency and no test", () => {
+test("the build gets no secret, no dependency and no test", () => {
   const sent = contextFiles(root);
   expect(sent).toEqual(expect.arrayContaining(["package-lock.json", "src/main.ts", "prisma/schema.prisma"]));
   const allowed = /^(src|prisma)\/|^(package(-lock)?\.json|\.npmrc|LICENSE|prisma\.config\.ts)$/;
@@ -135,7 +135,7 @@ test("as process 1, without rights, on a read-only root: migrated, started, used
   const id = crypto.randomUUID();
   expect(await visitor.ok("visitor_first_msg", { content: "Hello?" }, { id })).toMatchObject({ sequence_num: 1 });
   visitor.close();
-  // Who has no children leaves no zombies.
+  // A process without children leaves no zombies.
   const children = readFileSync(`/proc/${service.pid()}/task/${service.pid()}/children`, "utf8");
   expect(children).toBe("");
 

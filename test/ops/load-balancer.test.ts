@@ -62,7 +62,7 @@ describe.each([
     expect(new Set([...podsOf.values()].flatMap((pods) => [...pods]))).toEqual(new Set(["pod1", "pod2", "pod3"]));
   });
 
-  test("from two pods to four: those that are new get their share, and nobody notices", async () => {
+  test("from two pods to four: the new pods get their share, and nobody notices", async () => {
     const short = { ...haproxy, COOKIE_MAXLIFE: "8s" };
     farm = await startFarm({ pods: 2, haproxy: short, env: { MAX_CONNECTION_AGE: "12s" } });
     const conversations = await converse(client);
@@ -144,7 +144,7 @@ describe("with STICKY=none", () => {
 
     const session = await knock(farm.url, "polling", { Authorization: token });
     const { sid } = JSON.parse(session.body.slice(1)) as { sid: string };
-    // A pod that knows the session would wait for something to tell.
+    // A pod that knows the session would wait for something to deliver.
     const polls = Array.from({ length: 3 }, async () => {
       const { status, body } = await knock(farm.url, "polling", {}, `${handshakePath("polling")}&sid=${sid}`);
       expect({ status, body: JSON.parse(body) }).toEqual({

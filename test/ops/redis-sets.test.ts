@@ -20,7 +20,7 @@ const trusting = { NODE_EXTRA_CA_CERTS: certificates.authority };
 const redisSeenBy = async ({ url }: { url: string }) =>
   ((await (await fetch(`${url}/readyz`)).json()) as { redis: string }).redis;
 
-/** What is granted, and only used when slots move between nodes. */
+/** Granted commands that are only used when slots move between nodes. */
 const RARE = ["asking", "readwrite"];
 const granted = [...documentedRules.matchAll(/\+(\S+)/g)].map(([, command]) => command as string);
 const used = new Set<string>();
@@ -89,7 +89,7 @@ describe.each(redisSets)("%s", (kind) => {
     for (const node of [...set.nodes, ...set.sentinels]) expect(await node.call("ACL", "LOG")).toEqual([]);
   });
 
-  test("what those rights don't include is refused", async () => {
+  test("commands outside those rights are refused", async () => {
     const { user } = readRedisUrl(set.url);
     const [{ port }] = (await set.masters()) as [RedisNode];
     const tls = { ca: readFileSync(certificates.authority) };

@@ -34,7 +34,7 @@ test("python-socketio goes on in its chat, and nobody is seen to leave", async (
   const stored = visitors.map(() => "[true, null]");
   expect(await answers("visitor_first_msg")).toEqual(stored);
 
-  // Each is sent away at least once, some by both.
+  // Each client is disconnected at least once, some clients by both pods.
   for (const n of [1, 2]) {
     expect(await farm.stop(n)).toBe(0);
     await farm.start(n);

@@ -20,7 +20,7 @@ test.concurrent("a body that never ends is answered 408, and hung up on", async 
   expect(await line.received(/$/, 0)).toMatch(/^HTTP\/1.1 408 /);
 });
 
-test.concurrent("who has come in by polling, and never polls again, leaves", async () => {
+test.concurrent("a user who connects by polling, and never polls again, leaves", async () => {
   const address = `${world.url(0)}${handshakePath("polling")}`;
   const connections = async () => {
     const metrics = await (await fetch(`${world.url(0)}/metrics`)).text();

@@ -47,7 +47,7 @@ test("a master in whose place something takes connections and says nothing is le
   }
 }, 120_000);
 
-test("after an outage of all masters everything is heard again, however slow the lookups of their names are", async () => {
+test("after an outage of all masters all channels are received again, however slow the lookups of their names are", async () => {
   const slowly = (_name: string, answer: (error: null, address: string, family: number) => void) =>
     void setTimeout(() => answer(null, "127.0.0.1", 4), 20);
   const address = readRedisUrl(set.url.replaceAll("127.0.0.1", "localhost"));

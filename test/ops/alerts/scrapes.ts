@@ -10,7 +10,7 @@ export const thenRate = (before: number, after: number) => {
   const end = before * INTERVAL_S * BEFORE;
   return `0+${before * INTERVAL_S}x${BEFORE} ${end}+${after * INTERVAL_S}x${ALL - BEFORE}`;
 };
-/** From then on it is gone, or is there for the first time. */
+/** From then on the series is stale, or is there for the first time. */
 export const thenStale = (value: number) => `${value}x${BEFORE} stale _x${ALL - BEFORE}`;
 export const thenThere = (value: number) => `_x${BEFORE} ${value}x${ALL - BEFORE}`;
 
