@@ -1,4 +1,4 @@
-// Writes what is generated in src/store/sql, the types of the statements among it, as PostgreSQL describes them: npm run sql
+// Writes the generated files of src/store/sql, among them the types of the statements, as PostgreSQL describes them: npm run sql
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { FOLDER, statementTypes, waitingVariant } from "./statement-types.ts";

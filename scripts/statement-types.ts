@@ -9,8 +9,8 @@ const root = join(import.meta.dirname, "..");
 export const FOLDER = join(root, "src/store/sql");
 
 /**
- * In this schema `to_json` and `json_agg` keep the type of what they are given: then PostgreSQL tells of a JSON column
- * which table's row it is, or a list of which.
+ * In this schema `to_json` and `json_agg` keep the type of their argument. So PostgreSQL reports for a JSON column which
+ * table's row it is, or which table's rows a list has.
  */
 const KEEP_TYPES = `
 CREATE SCHEMA typed;
@@ -19,22 +19,22 @@ CREATE FUNCTION typed.keep(anyarray, anyelement) RETURNS anyarray LANGUAGE sql A
 CREATE AGGREGATE typed.json_agg(anyelement) (SFUNC = typed.keep, STYPE = anyarray);
 SET LOCAL search_path = typed, public, pg_catalog`;
 
-/** A document's type isn't known: a statement selects whole rows instead. An int8 doesn't fit into a number. */
+/** JSON isn't here, because a document's type isn't known: statements select whole rows. An int8 doesn't fit into a number. */
 const SCALARS: Record<string, string> = {
   ...{ uuid: "string", text: "string", bool: "boolean", int2: "number", int4: "number", float8: "number" },
 };
 
-/** Of parameters JSON is a text, and no number is too large. */
+/** In parameters JSON is a text, and an int8 has room for any number. */
 const GIVEN: Record<string, string> = { json: "string", int8: "number" };
 
 type Catalog = {
-  /** TypeScript's type for the name of PostgreSQL's, or undefined. */
+  /** The TypeScript type for a type of PostgreSQL, or undefined. */
   typeOf(oid: number): string | undefined;
   nameOf(oid: number): string;
   isNotNull(table: number, column: number): boolean;
 };
 
-/** The module that says in TypeScript what the statements in src/store/sql take and return. */
+/** A TypeScript module with the types of the parameters and rows of all statements in src/store/sql. */
 export async function statementTypes(): Promise<string> {
   const statements = readStatements(FOLDER);
   const types = await typesOf(statements);
@@ -116,7 +116,7 @@ async function describe(database: PGlite, catalog: Catalog, text: string): Promi
 
 /**
  * A statement whose result is one JSON document of several columns, which is cheaper to read than as many columns: PostgreSQL
- * says of it only that it is some record, and describes it as the columns that it has.
+ * describes the document only as a record, so this script asks for the columns in it.
  */
 const WHOLE_ROW = /^SELECT to_json\((\w+)\) AS "\1!"(?= FROM \($)/m;
 
@@ -134,12 +134,12 @@ async function askFor(database: PGlite, sql: string): Promise<{ types: number[];
       fields: messages.find((one) => one instanceof RowDescriptionMessage)?.fields ?? [],
     };
   } finally {
-    // After an error PostgreSQL reads nothing until then.
+    // After an error PostgreSQL reads nothing until a sync.
     await database.execProtocol(protocol.serialize.sync());
   }
 }
 
-/** A list that is given may have nulls in it. */
+/** A list parameter may contain nulls. */
 const listIn = (type: string) => (type.endsWith("[]") ? `readonly (${type.slice(0, -"[]".length)} | null)[]` : type);
 
 async function readCatalog(database: PGlite): Promise<Catalog> {
@@ -168,7 +168,7 @@ async function readCatalog(database: PGlite): Promise<Catalog> {
   };
 }
 
-/** What Prisma calls the tables and enums of the database. */
+/** Prisma's name for each table and enum of the database. */
 function modelNames(): Map<string, string> {
   const schema = readFileSync(join(root, "prisma/schema.prisma"), "utf8");
   const found = schema.matchAll(/^(?:model|enum) (\w+) \{[^}]*@@map\("(\w+)"\)/gm);
