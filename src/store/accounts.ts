@@ -110,8 +110,8 @@ export function createAccounts({ prisma, run }: Pick<Database, "prisma" | "run">
     async updateStaff(organisationId, id, changes, by) {
       return prisma
         .$transaction(async (tx) => {
-          // All changes of an organisation's staff wait for each other: two can't remove the last admins together, and nobody
-          // uses a role that he, or whom he changes, has no more.
+          // All changes of an organisation's staff wait for each other. Two changes can't remove the last admins together, and
+          // every change is judged by the roles at its own time.
           await tx.$queryRaw`SELECT id FROM organisations WHERE id = ${organisationId}::uuid FOR NO KEY UPDATE`;
           const where = { organisation_id: organisationId };
           const people = await tx.user.findMany({ where: { ...where, id: { in: [by?.callerId ?? id, id] } } });

@@ -17,7 +17,7 @@ const MAX_RUNS = 3;
 export const MESSAGE_CONNECTIONS = MAX_RUNS + 1;
 /** A larger statement, its encoding and its announcements would stop the event loop for longer than others may wait. */
 const MAX_BATCH_BYTES = 1_000_000;
-/** How long a batch waits for a lock on anything but a chat, such as a message of the same id that is just being written. */
+/** How long a batch waits for another lock than a chat's, such as a message's that is being written. */
 const LOCK_TIMEOUT = "20ms";
 /** How long one waits that has only chats in it which were locked before. */
 const WAITING_LOCK_TIMEOUT = "50ms";
@@ -32,7 +32,7 @@ const MAX_KNOWN = 20_000;
 /** Called after each statement, whatever became of it. */
 export type AppendObserver = (batchSize: number, seconds: number) => void;
 
-/** Makes the function that appends one message, in a batch with those of everybody else who writes at the moment. */
+/** Makes the function that appends one message, in a batch with the other messages of the moment. */
 export function createAppend(
   { run }: Pick<Database, "run">,
   observe: AppendObserver,

@@ -18,7 +18,7 @@ export async function openEmbedded(dataDir: string): Promise<Database & { migrat
     exec: (sql) => pglite.exec(sql),
     query: async <T>(sql: string, values?: unknown[]) => (await pglite.query<T>(sql, values)).rows,
   });
-  // It learns the types when it opens: without this, not those that a migration has made since.
+  // PGlite reads the types when it opens. This adds the types that a migration has made since.
   await pglite.refreshArrayTypes();
   const database = openDatabase(new PrismaPGlite(pglite));
   return {

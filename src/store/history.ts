@@ -27,7 +27,7 @@ const toInternalEntry = (row: InternalRow): StoredEntry => ({
   ...{ servedBy: null, message: null },
 });
 
-/** What a process reads to find the entries that it hasn't delivered to its connections. */
+/** The statements by which a process finds entries that it hasn't delivered to its connections. */
 export function createHistory({
   run,
 }: Pick<Database, "run">): Pick<ChatStore, "progress" | "starts" | "histories" | "messagesBefore"> {

@@ -21,7 +21,7 @@ export type ChatFilter = {
 };
 export type MessagePage = { after?: number | undefined; before?: number | undefined; take: number };
 
-/** What is read page by page over HTTP. */
+/** The lists that HTTP clients read page by page. */
 export interface Lists {
   /** Newest first. */
   chats(filter: ChatFilter): Promise<ListedChat[]>;

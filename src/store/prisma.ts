@@ -18,7 +18,7 @@ const STATEMENTS = join(import.meta.dirname, "sql");
 export type Database = {
   prisma: Prisma;
   /**
-   * Runs a statement of src/store/sql over the same connections, past Prisma's client, which takes 150 us of CPU for each
+   * Runs a statement of src/store/sql over the same connections. Prisma's client would take 150 us of CPU for each
    * statement.
    */
   run: Run<Statements>;
@@ -37,10 +37,10 @@ const MAX_CONNECTIONS = 10;
 const CONNECT_WITHIN_MS = 5_000;
 const ANSWER_WITHIN_MS = 15_000;
 
-/** Beside what every session is told. */
+/** Beside the settings that every session has. */
 const SETTINGS = [
   `SET statement_timeout = ${ANSWER_WITHIN_MS}`,
-  // Whoever stands still within a transaction must not keep a chat locked, and with it all who write in the same batch.
+  // A process that is frozen within a transaction must not keep a chat locked: a whole batch would wait for it.
   "SET idle_in_transaction_session_timeout = 5000",
   // Plans that are made once: one from when a table was small must not read all of it when it is large.
   "SET enable_seqscan = off",
@@ -90,7 +90,7 @@ function openPool(url: string, settings: string, max: number): pg.Pool {
     // The pool waits for what it answers, whatever its type says.
     onConnect: (client) => client.query(settings) as unknown as undefined,
   });
-  // Between the pool and who gets a connection from it for a transaction there is a moment in which nobody else listens.
+  // The pool hands a connection out for a transaction. For a moment then nobody else listens to its errors.
   pool.on("connect", (client) => client.on("error", () => {}));
   pool.on("release", (_error, client) => {
     // A rollback that had no answer may not even have been sent: who came next would write into that transaction.
@@ -102,7 +102,7 @@ function openPool(url: string, settings: string, max: number): pg.Pool {
 
 const TEXT: ArgType = { arity: "scalar", scalarType: "string" };
 
-/** One driver adapter, and so one pool, for Prisma's client and for what goes past it, and where there may be one for messages. */
+/** Prisma's client and the statements of src/store/sql share one driver adapter, and so one pool. Messages may have their own. */
 export function openDatabase(factory: SqlDriverAdapterFactory, ofMessages?: SqlDriverAdapterFactory): Database {
   const adapter = factory.connect();
   const messages = ofMessages?.connect() ?? adapter;
@@ -132,8 +132,8 @@ const queryOver =
     (await adapter).queryRaw({ sql, args, argTypes: args.map(() => TEXT) });
 
 /**
- * What has a name is parsed once for each connection, and kept there for good. "" is none: of Prisma's own statements,
- * which name the schema, there are as many as lists have lengths.
+ * PostgreSQL parses a statement with a name once for each connection, and keeps it. "" is no name: Prisma's own statements,
+ * which name the schema, are as many as lists have lengths.
  */
 function namesFor(schema: string): (statement: { sql: string }) => string {
   const names = new Map<string, string>();

@@ -2,7 +2,7 @@ import type { FastifyBaseLogger } from "fastify";
 import { Refusal } from "../contract/errors.ts";
 import { isUnavailable } from "../platform/postgres/faults.ts";
 
-/** What a client is told of an error. The unexpected is logged here, with `about`, and told to nobody. */
+/** The refusal that a client gets for an error. An unexpected error is logged here, with `about`; the client gets no details. */
 export function toRefusal(
   error: unknown,
   log: Pick<FastifyBaseLogger, "error" | "debug">,

@@ -21,7 +21,7 @@ import type { Chat as ChatOf, ChatMessage as MessageOf, User, Visitor as Visitor
 type AnyOf<Row> = Row | Json<Row>;
 export type UserRow = AnyOf<User>;
 export type VisitorRow = AnyOf<VisitorOf>;
-/** What every statement about a chat returns, next to what is its own. */
+/** The columns that every statement about a chat returns, beside its own. */
 export type ChatJoined = { chat: AnyOf<ChatOf>; visitor: VisitorRow; staff: UserRow | null };
 type MessageRow = AnyOf<MessageOf>;
 

@@ -4,10 +4,10 @@ import type { Database } from "./prisma.ts";
 /** How many chats are open, since when the first one in the queue waits, and the database's time; in ms since 1970. */
 export type Census = { unclaimed: number; claimed: number; queuedSince: number | null; now: number };
 
-/** What isn't needed to chat, but to know how it goes. */
+/** Figures for operators. */
 export type Statistics = {
   census(): Promise<Census>;
-  /** Whether a staff has written in a chat before its message of this number. */
+  /** Whether a staff member has written in a chat before its message of this number. */
   isAnsweredBefore(chatId: string, number: number): Promise<boolean>;
 };
 

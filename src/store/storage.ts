@@ -11,7 +11,7 @@ import { createStore, type Store } from "./store.ts";
 export type Storage = {
   store: Store;
   jwtSecrets: string[];
-  /** The names of those that this start has applied. */
+  /** The names of the migrations that this start has applied. */
   migrations: string[];
   /** None of the embedded database: it has no connections. */
   poolUse?: () => PoolUse;

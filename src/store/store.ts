@@ -26,10 +26,10 @@ export type Store = {
   ping(): Promise<void>;
 };
 
-/** A time-ordered id: a UUIDv7 without its dashes. Those of one process are in the order they were made. */
+/** A time-ordered id: a UUIDv7 without its dashes. The ids of one process are in the order they were made. */
 export const newId = (): string => v7().replaceAll("-", "");
 
-/** Random bytes for many ids at once: asking the system for those of a single one costs more than all the rest of it. */
+/** Random bytes for many ids at once: to ask the system for the bytes of a single id costs more than all the rest. */
 const random = Buffer.alloc(16 * 256);
 let used = random.length;
 

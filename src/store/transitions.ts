@@ -10,7 +10,7 @@ import { type ChatJoined, toChat, toMessage, toStaff } from "./rows.ts";
 type Transitions = Pick<ChatStore, "open" | "claim" | "takeOver" | "leaveAsStaff" | "leaveAsVisitor" | "flag">;
 
 /**
- * Every change of a chat's state: one conditional statement, which also appends the entry of the change, and commits by
+ * Every change of a chat's state is one conditional statement. It also appends the entry of the change. It commits by
  * itself, so that no lock outlives it.
  */
 export function createTransitions({ run }: Pick<Database, "run">, newId: () => string): Transitions {
@@ -79,7 +79,7 @@ export function createTransitions({ run }: Pick<Database, "run">, newId: () => s
   };
 }
 
-/** What every transition of a chat by its id returns. No row: there is no such chat in the organisation. */
+/** The row that every transition of a chat by its id returns. No row: there is no such chat in the organisation. */
 type Judged = { why: string | null } & { [Part in keyof ChatJoined]: ChatJoined[Part] | null };
 
 async function decided<Row extends Judged, T>(

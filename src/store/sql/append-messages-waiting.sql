@@ -72,15 +72,15 @@ resent AS (
 SELECT to_json(answer) AS "answer!" FROM (
   SELECT
     stored.places AS stored, stored.numbers AS "storedNumbers", stored.times AS "storedAt", stored.versions AS "storedVersions",
-    -- Those whose sender doesn't serve the chat.
+    -- The messages whose sender doesn't serve the chat.
     (SELECT json_agg(ord::int) FROM judged WHERE NOT is_accepted) AS "notServing",
-    -- Those whose chat is locked by somebody else.
+    -- The messages whose chat another session keeps locked.
     (
       SELECT json_agg(ord::int) FROM target
       WHERE NOT is_resent AND target_id NOT IN (SELECT id FROM known)
         AND (SELECT status <> 'closed' FROM chats WHERE id = target_id AND organisation_id = target.organisation_id)
     ) AS skipped,
-    -- Those whose id a message of another chat has.
+    -- The messages whose id a message of another chat has.
     (SELECT json_agg(ord::int) FROM target WHERE is_elsewhere) AS elsewhere,
     resent.places AS resent, resent.messages AS "resentMessages",
     changed.versions AS "changedVersions", changed.chats AS "changedChats", changed.visitors AS "changedVisitors",

@@ -1,17 +1,16 @@
--- Many messages, one statement: alone, each would cost what a whole batch costs to send, parse and commit. The statement locks
--- the chats in the order of their ids (two batches on two processes can't deadlock), numbers each chat's new messages in the
--- order they came, and returns each chat as it is under that lock, unless the process knows it already in this version.
--- A chat that another session keeps locked is skipped, and its messages are tried again: nobody waits for a stranger's
--- lock. A message is skipped, not refused, if its chat was open when the statement began.
+-- Appends many messages. Alone, each would cost what a whole batch costs to send, parse and commit. The statement locks
+-- the chats in the order of their ids, so that two batches on two processes can't deadlock. It numbers each chat's new
+-- messages in the order they came. It returns each chat as it is under that lock, unless the process has this version.
+-- The statement skips a chat that another session keeps locked, and the process tries its messages again: no message
+-- waits for the lock of another chat. A message is skipped, not refused, if its chat was open when the statement began.
 --
--- A message that is already there (same sender, same id) is returned as it is, unless a staff member sends it to another chat.
--- Should the same message arrive on two processes at once, the second sees the first only as a unique violation, and is
--- tried again.
+-- A message that is stored already (same sender, same id) is returned as it is. It is refused when a staff member sends it
+-- to another chat. When two processes get the same message at once, the second gets a unique violation, and tries again.
 --
--- A plan that was made while the tables were nearly empty may be used for long, and has to be right for a million rows:
--- each lookup is a LATERAL of its own, which OFFSET 0 keeps from being turned into a join with a whole table.
+-- PostgreSQL may use a plan for long that it made while the tables were nearly empty. The plan must suit a million rows.
+-- So each lookup is a LATERAL of its own. OFFSET 0 keeps PostgreSQL from making a join with a whole table of it.
 --
--- The answer is one JSON document of lists. A message is named by its place among those given, from 1.
+-- The answer is one JSON document of lists. A message is named by its place among the given messages, from 1.
 WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', :lockTimeout, true) AS lock_timeout),
 input AS MATERIALIZED (
   SELECT given.* FROM patience CROSS JOIN ROWS FROM (
@@ -85,15 +84,15 @@ resent AS (
 SELECT to_json(answer) AS "answer!" FROM (
   SELECT
     stored.places AS stored, stored.numbers AS "storedNumbers", stored.times AS "storedAt", stored.versions AS "storedVersions",
-    -- Those whose sender doesn't serve the chat.
+    -- The messages whose sender doesn't serve the chat.
     (SELECT json_agg(ord::int) FROM judged WHERE NOT is_accepted) AS "notServing",
-    -- Those whose chat is locked by somebody else.
+    -- The messages whose chat another session keeps locked.
     (
       SELECT json_agg(ord::int) FROM target
       WHERE NOT is_resent AND target_id NOT IN (SELECT id FROM known)
         AND (SELECT status <> 'closed' FROM chats WHERE id = target_id AND organisation_id = target.organisation_id)
     ) AS skipped,
-    -- Those whose id a message of another chat has.
+    -- The messages whose id a message of another chat has.
     (SELECT json_agg(ord::int) FROM target WHERE is_elsewhere) AS elsewhere,
     resent.places AS resent, resent.messages AS "resentMessages",
     changed.versions AS "changedVersions", changed.chats AS "changedChats", changed.visitors AS "changedVisitors",

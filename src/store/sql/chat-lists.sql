@@ -1,15 +1,15 @@
--- Reads a list of chats for each of :ids, in their order, until 4 MB are read: whoever is left out is read by the next
--- statement. :list says which chats: 'queued' in these organisations, 'served' by these staff or 'opened' by these visitors.
--- A row is a chat of the list number n; a list without chats is one row without a chat. `total` counts also those left out.
+-- Reads a list of chats for each of :ids, in their order, until 4 MB are read. The next statement reads the other ids.
+-- :list says which chats: 'queued' in these organisations, 'served' by these staff or 'opened' by these visitors.
+-- A row is a chat of the list number n; a list without chats is one row without a chat. `total` counts all chats.
 --
--- Reads as far as a number of bytes goes, and doesn't read (detoast) what it won't return. Bytes are those of the JSON that
--- goes over the wire: a message takes at most 270 around its content, which is sent :copies times, and a chat in a list at
--- most 300 around its people, its room and its messages. A message's length is known only after PostgreSQL has detoasted
--- it, so each walk goes row by row, newest first, and stops at the first row that doesn't fit.
+-- Reads as far as a number of bytes goes, and doesn't read (detoast) what it won't return. It counts the bytes of the JSON
+-- that goes over the wire. A message takes at most 270 bytes around its content, which is sent :copies times. A chat in a
+-- list takes at most 300 bytes around its people, its room and its messages. PostgreSQL knows a message's length only after
+-- detoasting it. So each walk goes row by row, newest first, and stops at the first row that doesn't fit.
 --
 -- :chatBytes are for all chats, each with its last message; :historyBytes for the messages before those, 99 of each chat at
--- most; :eachBytes for one chat with both. A chat may take half of the room that is left, so that a large chat leaves room
--- for those behind it; a chat alone may take all. :keepsBare says whether a chat whose last message doesn't fit is listed
+-- most; :eachBytes for one chat with both. A chat may take half of the room that is left: a large chat leaves room
+-- for the chats behind it. A chat alone may take all. :keepsBare says whether a chat whose last message doesn't fit is listed
 -- without messages. Less than 1,000 bytes aren't worth a look, and 16 MB are looked at at most.
 WITH RECURSIVE asked AS MATERIALIZED (
   -- As columns they aren't known to the planner: with them each execution would be cheaper to plan anew, by its own estimate.

@@ -1,6 +1,6 @@
--- Where delivery of a chat starts on a process that doesn't know it, in each log: before the entry that brought the chat to
--- its present staff member, and before the first internal entry since :since, in seconds since 1970. Each walk ends at the
--- first entry that it looks for.
+-- Where delivery of a chat starts on a process that doesn't know it. The conversation starts before the entry that brought the
+-- chat to its present staff member. The internal log starts before the first entry since :since, in seconds since 1970.
+-- Each walk ends at the first entry that it looks for.
 SELECT chat.id,
   coalesce((
     SELECT sequence_num FROM chat_messages entry
