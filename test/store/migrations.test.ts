@@ -107,6 +107,18 @@ describe("a database that is newer than the code", () => {
   });
 });
 
+test("a migration that was changed after it had been applied stops the start with one line", async () => {
+  const database = await createDatabase();
+  const name = "20261123222621_open_chats";
+  await runSql(database.url, `UPDATE _prisma_migrations SET checksum = 'other' WHERE migration_name = '${name}'`);
+  const { code, output } = await runUntilExit({ DATABASE_URL: database.url });
+  expect([code, output]).toEqual([
+    1,
+    `Migration ${name} was changed after it had been applied: restore its migration.sql.\n`,
+  ]);
+  await database.drop();
+});
+
 test("the admin command migrates with nothing but the database in its environment", async () => {
   const database = await emptied();
   const env = { DATABASE_URL: database.url, NODE_ENV: "production" };

@@ -70,8 +70,8 @@ export const isContraction = (name: string): boolean => /^\d+_contract_/.test(na
  * Applies the missing migrations of `prisma/migrations`. If several processes start at once, one migrates and the others
  * wait. If none is missing, it doesn't wait, and the user needs no right to change the schema.
  * @returns the names of the applied migrations
- * @throws MigrationError when the database is too new for this code, or an earlier migration failed half-way; also when
- * the user lacks rights, or another process takes too long
+ * @throws MigrationError when the database is too new for this code, or an earlier migration failed half-way; also when a
+ * migration was changed since, the user lacks rights, or another process takes too long
  * @throws NotConnected
  * @throws ConfigError when the database's encoding isn't UTF8
  */
@@ -141,23 +141,29 @@ async function createSchema({ exec, query }: MigrationConnection, schema: string
   if (found.length === 0) await exec(`CREATE SCHEMA ${pg.escapeIdentifier(schema)}`);
 }
 
+const readMigration = (folder: string, name: string) => readFileSync(join(folder, name, "migration.sql"), "utf8");
+/** The same checksum as Prisma's. */
+const checksumOf = (sql: string) => createHash("sha256").update(sql).digest("hex");
+
 /** Answers the missing migrations; null if the table of applied ones doesn't exist yet. */
 async function findMissing({ query }: Pick<MigrationConnection, "query">, folder: string): Promise<string[] | null> {
   const [{ exists } = {}] = await query<{ exists: boolean }>(
     "SELECT to_regclass('_prisma_migrations') IS NOT NULL AS exists",
   );
   if (!exists) return null;
-  type Applied = { migration_name: string; finished_at: unknown };
+  type Applied = { migration_name: string; finished_at: unknown; checksum: string };
   const applied = await query<Applied>(
-    "SELECT migration_name, finished_at FROM _prisma_migrations WHERE rolled_back_at IS NULL",
+    "SELECT migration_name, finished_at, checksum FROM _prisma_migrations WHERE rolled_back_at IS NULL",
   );
   const known = readdirSync(folder, { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
     .map((entry) => entry.name)
     .sort();
-  for (const { migration_name: name, finished_at } of applied) {
+  for (const { migration_name: name, finished_at, checksum } of applied) {
     if (!finished_at)
       throw new MigrationError(`Migration ${name} has failed half-way: see \`prisma migrate resolve\`.`);
+    if (known.includes(name) && checksum !== checksumOf(readMigration(folder, name)))
+      throw new MigrationError(`Migration ${name} was changed after it had been applied: restore its migration.sql.`);
     if (known.includes(name) || !isContraction(name)) continue;
     throw new MigrationError(
       `The database is too new for this version: migration ${name} has taken away what it uses. Run a newer version.`,
@@ -176,13 +182,12 @@ export async function applyMigrations({ exec, query }: MigrationConnection, fold
     missing = (await findMissing({ query }, folder)) ?? [];
   }
   for (const name of missing) {
-    const sql = readFileSync(join(folder, name, "migration.sql"), "utf8");
-    const checksum = createHash("sha256").update(sql).digest("hex");
+    const sql = readMigration(folder, name);
     const record = () =>
       query(
         `INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at, applied_steps_count)
          VALUES ($1, $2, $3, now(), 1)`,
-        [randomUUID(), checksum, name],
+        [randomUUID(), checksumOf(sql), name],
       );
     if (sql.startsWith(NO_TRANSACTION)) {
       await exec(sql);
