@@ -41,7 +41,7 @@ judged AS MATERIALIZED (
   FROM target
   JOIN known chat ON chat.id = target.target_id AND chat.organisation_id = target.organisation_id
   CROSS JOIN LATERAL (
-    SELECT NOT is_resent AND (target.chat_id IS NULL OR chat.staff_id = target.sender_id) AS is_accepted
+    SELECT NOT is_resent AND (target.chat_id IS NULL OR chat.staff_id IS NOT DISTINCT FROM target.sender_id) AS is_accepted
   ) judgement
 ),
 counted AS (
