@@ -102,10 +102,11 @@ test.each([
   expect(figures.p99Ms).toBeLessThan(MAX_P99_MS);
 });
 
-test("100 connections of one visitor each send one event of thousands of small fields at the same moment", async () => {
-  const connections = await flooders(100);
+test("all connections that one visitor may have send an event of thousands of small fields at the same moment", async () => {
+  // The visitor opens the chat on the 100th.
+  const connections = await flooders(99);
   const packet = `42["visitor_msg",${manyFields}]`;
-  const figures = await rig.measure("100 at once, many small fields", async () => {
+  const figures = await rig.measure("99 at once, many small fields", async () => {
     for (const connection of connections) connection.send(packet);
     await delay(5_000);
   });
