@@ -2,9 +2,9 @@ import { expect, test, vi } from "vitest";
 import { keyOf } from "../../src/presence/presence.ts";
 import { leasesFrom } from "../../src/presence/redis-reading.ts";
 import { hashOf } from "../../src/presence/redis-scripts.ts";
-import { entryOf, keepAlive, redis, someone, startProcess, sweep, useRedis } from "./redis-processes.ts";
+import { entryOf, keepAlive, redis, someone, startProcess, sweep, withRedis } from "./redis-processes.ts";
 
-useRedis();
+withRedis();
 
 /** Leases and marks, by their names, in ms from now. */
 const leasesAt = (scores: Record<string, number>, graceMs = 1_000) =>

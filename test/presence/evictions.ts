@@ -16,7 +16,7 @@ export let redisServer: RedisServer;
 export let redis: Redis;
 
 /** Starts a Redis for the tests of this file. */
-export function useRedis(): void {
+export function withRedis(): void {
   beforeAll(async () => {
     redisServer = await startRedis();
     redis = new Redis(redisServer.url).setMaxListeners(100);

@@ -5,9 +5,9 @@ import type { UserRef } from "../../src/identity/user-ref.ts";
 import { keyOf } from "../../src/presence/presence.ts";
 import { hashOf } from "../../src/presence/redis-scripts.ts";
 import type { Link } from "../chaos/link.ts";
-import { entryOf, linkToRedis, redis, someone, startProcess, sweep, useRedis } from "./redis-processes.ts";
+import { entryOf, linkToRedis, redis, someone, startProcess, sweep, withRedis } from "./redis-processes.ts";
 
-useRedis();
+withRedis();
 
 /** Makes Redis a new master that lacks what changed since it had this entry. */
 async function failOver(link: Link, clients: Redis[], user: UserRef, entry: string | null): Promise<void> {

@@ -13,12 +13,12 @@ import {
   redisServer,
   someone,
   sweep,
-  useRedis,
   WAIT,
   withoutWork,
+  withRedis,
 } from "./evictions.ts";
 
-useRedis();
+withRedis();
 
 test("when Redis has lost its data, a process sends all its connections again, and nobody comes online", async () => {
   const user = someone();

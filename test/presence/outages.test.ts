@@ -12,10 +12,10 @@ import {
   someone,
   startProcess,
   sweep,
-  useRedis,
+  withRedis,
 } from "./redis-processes.ts";
 
-useRedis();
+withRedis();
 
 test("10,000 pending leaves reach Redis over a slow network while the lease lasts, and evict no connected user", {
   timeout: 90_000,

@@ -3,9 +3,9 @@ import type { UserRef } from "../../src/identity/user-ref.ts";
 import { createMemoryPresence } from "../../src/presence/memory.ts";
 import { type Counts, keyOf, type Presence } from "../../src/presence/presence.ts";
 import { createRedisPresence } from "../../src/presence/redis.ts";
-import { evicting, fail, GRACE_MS, redis, someone, sweep, useRedis, WAIT, withoutWork } from "./evictions.ts";
+import { evicting, fail, GRACE_MS, redis, someone, sweep, WAIT, withoutWork, withRedis } from "./evictions.ts";
 
-useRedis();
+withRedis();
 
 /** The timers of live processes, which renew the leases. */
 const touching: NodeJS.Timeout[] = [];

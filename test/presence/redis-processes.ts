@@ -16,7 +16,7 @@ export let redis: Redis;
 export const endings: (() => unknown)[] = [];
 
 /** Starts a Redis for the tests of this file, and empties it after each. */
-export function useRedis(): void {
+export function withRedis(): void {
   beforeAll(async () => {
     server = await startRedis();
     redis = new Redis(server.url).setMaxListeners(100);

@@ -2,9 +2,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, test, vi } from "vitest";
 import { keyOf, LEASE_MS, type Presence } from "../../src/presence/presence.ts";
 import { createRedisPresence } from "../../src/presence/redis.ts";
-import { evicting, fail, GRACE_MS, redis, someone, sweep, useRedis, WAIT } from "./evictions.ts";
+import { evicting, fail, GRACE_MS, redis, someone, sweep, WAIT, withRedis } from "./evictions.ts";
 
-useRedis();
+withRedis();
 
 describe("a process that dies", () => {
   test("loses its connections when its lease ends", async () => {

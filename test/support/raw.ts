@@ -11,6 +11,12 @@ export type Transport = (typeof transports)[number];
 
 export const handshakePath = (transport: string): string => `/socket.io/?EIO=4&transport=${transport}`;
 
+/** A websocket with the token in its header, which only Node's own can do: the type is the browsers'. */
+export function openWebSocket(url: string, token: string): WebSocket {
+  const options = { headers: { Authorization: token } } as never;
+  return new WebSocket(new URL(handshakePath("websocket"), url.replace(/^http/, "ws")), options);
+}
+
 export const upgradeHeaders = {
   Connection: "Upgrade",
   Upgrade: "websocket",
@@ -58,9 +64,7 @@ export type RawClient = {
 };
 
 export async function connectRaw(url: string, token: string): Promise<RawClient> {
-  const socket = new WebSocket(new URL(handshakePath("websocket"), url.replace(/^http/, "ws")), {
-    headers: { Authorization: token },
-  });
+  const socket = openWebSocket(url, token);
   open.add(socket);
   let asked = 0;
   const waiting = new Map<string, (value: never) => void>();

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { within } from "../client.ts";
-import { handshakePath, upgradeHeaders } from "../raw.ts";
+import { handshakePath, openWebSocket, upgradeHeaders } from "../raw.ts";
 
 /** Connects by websocket, enters, and reads nothing from then on. */
 export async function connectStalled(url: string, token: string): Promise<Socket> {
@@ -46,9 +46,7 @@ export function askAndDontRead(url: string, path: string, token: string): Socket
 
 /** Connects by websocket and resolves to its snapshot's text, when it is there; closes the connection with `close`. */
 export async function connectReader(url: string, token: string): Promise<{ init: string; close(): void }> {
-  const socket = new WebSocket(new URL(handshakePath("websocket"), url.replace(/^http/, "ws")), {
-    headers: { Authorization: token },
-  });
+  const socket = openWebSocket(url, token);
   const init = within<string>(60_000, "a snapshot", (resolve, reject) => {
     socket.addEventListener("close", () => reject(new Error("closed before its snapshot came")));
     socket.addEventListener("error", () => reject(new Error("refused")));
