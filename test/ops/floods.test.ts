@@ -41,6 +41,7 @@ async function withstand(name: string, flood: () => Promise<unknown>): Promise<v
   expect(figures.peakMb).toBeLessThan(MAX_MB);
   expect(figures.stoppedMs).toBeLessThan(MAX_STOP_MS);
   expect(figures.p99Ms).toBeLessThan(MAX_P99_MS);
+  expect(figures.refused).toBe(0);
 }
 
 const times = <T>(count: number, make: (n: number) => Promise<T>) =>

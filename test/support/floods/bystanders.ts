@@ -4,10 +4,17 @@ import { parentPort, workerData } from "node:worker_threads";
 import { io } from "socket.io-client";
 
 export type Given = { url: string; visitor: string; agent: string };
-/** In ms, one for each message that was received since the last answer; `lost` are those still on their way. */
-export type Times = { received: number[]; lost: number };
+/** Since the last answer. */
+export type Times = {
+  /** In ms, for each message that the agent received. */
+  received: number[];
+  /** In ms until now, for each message that the agent hasn't received, and the pod hasn't refused. */
+  waiting: number[];
+  /** The number of messages that the pod refused. */
+  refused: number;
+};
 
-/** Fewer than the 20 events a second that a connection may send: what is refused would never arrive. */
+/** Fewer than the 20 events a second that a connection may send. */
 const PACE_MS = 60;
 
 const { url, visitor: visitorToken, agent: agentToken } = workerData as Given;
@@ -19,6 +26,9 @@ await Promise.all([initOf(agent, "staff_init"), initOf(visitor, "visitor_init")]
 
 const sentAt = new Map<number, number>();
 let received: number[] = [];
+/** A refused message may arrive nevertheless, when the database stores it and answers too late. */
+const refusedOnes = new Set<number>();
+let refused = 0;
 agent.on("visitor_send", ({ content }: { content: { n: number } }) => {
   const at = sentAt.get(content.n);
   if (at === undefined) return;
@@ -30,16 +40,22 @@ const opened = new Promise<{ room: { id: string } }>((resolve) => agent.once("ap
 await visitor.emitWithAck("visitor_first_msg", { n: -1 });
 await agent.emitWithAck("staff_join", { room: (await opened).room.id });
 
-let n = 0;
+let next = 0;
 setInterval(() => {
+  const n = next++;
   sentAt.set(n, performance.now());
-  visitor.emit("visitor_msg", { n: n++ });
+  visitor.emit("visitor_msg", { n }, (isAccepted: boolean) => {
+    if (isAccepted) return;
+    refused++;
+    refusedOnes.add(n);
+  });
 }, PACE_MS);
 
 parentPort?.on("message", () => {
-  // Messages that haven't arrived yet count with the time that they have waited so far.
-  const waiting = [...sentAt.values()].map((at) => performance.now() - at);
-  parentPort?.postMessage({ received: [...received, ...waiting], lost: waiting.length } satisfies Times);
+  const now = performance.now();
+  const waiting = [...sentAt].filter(([n]) => !refusedOnes.has(n)).map(([, at]) => now - at);
+  parentPort?.postMessage({ received, waiting, refused } satisfies Times);
   received = [];
+  refused = 0;
 });
 parentPort?.postMessage("ready");

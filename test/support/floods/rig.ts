@@ -20,6 +20,8 @@ export type Figures = {
   /** 99 of 100 messages of other people took no longer than this, in ms; and the slowest. */
   p99Ms: number;
   slowestMs: number;
+  /** The number of other people's messages that the pod refused. They count in no time above, unless they arrived. */
+  refused: number;
 };
 
 export type Rig = {
@@ -83,16 +85,19 @@ export async function startRig(env: Record<string, string> = {}, folder = proces
       const before = pulses().length;
       await flood();
       await delay(afterwardsMs);
-      const times = (await bystanders.times()).received.sort((a, b) => a - b);
+      const { received, waiting, refused } = await bystanders.times();
+      const times = [...received, ...waiting].sort((a, b) => a - b);
       const during = pulses().slice(before);
       const figures: Figures = {
         peakMb: Math.round(Math.max(...during.map(({ peak }) => peak)) / 1e6),
         stoppedMs: Math.round(Math.max(...during.map(({ stoppedMs }) => stoppedMs))),
         p99Ms: Math.round(times[Math.floor(times.length * 0.99)] ?? Number.POSITIVE_INFINITY),
         slowestMs: Math.round(times.at(-1) ?? Number.POSITIVE_INFINITY),
+        refused,
       };
       const { peakMb, stoppedMs, p99Ms, slowestMs } = figures;
-      console.log(`${name}: ${peakMb} MB, stopped for ${stoppedMs} ms, others' p99 ${p99Ms} ms (slowest ${slowestMs})`);
+      const others = `p99 ${p99Ms} ms (slowest ${slowestMs}), ${refused} refused`;
+      console.log(`${name}: ${peakMb} MB, stopped for ${stoppedMs} ms, others' ${others}`);
       return figures;
     },
     async stop() {
