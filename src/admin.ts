@@ -1,10 +1,10 @@
 import { parseArgs } from "node:util";
 import { Value } from "typebox/value";
-import { readConfig, readDatabaseUrl } from "./config/config.ts";
+import { type Config, readConfig, readDatabaseUrl } from "./config/config.ts";
 import { Email, Name, NewPassword } from "./http/schemas.ts";
 import type { Account } from "./identity/accounts.ts";
 import { createWithAdmin } from "./identity/organisations.ts";
-import { createTokens } from "./identity/tokens.ts";
+import { createTokens, tokenOptions } from "./identity/tokens.ts";
 import { ConfigError } from "./platform/config-error.ts";
 import { DataDirInUse } from "./platform/data-dir.ts";
 import { MigrationError, migrate, NotConnected } from "./platform/postgres/migrate.ts";
@@ -49,7 +49,7 @@ async function run(): Promise<void> {
     await withStorage((storage) => createOrganisation(storage, { name, email, password }));
   } else if (command === "token") {
     const email = valid("--email", values.email, Email);
-    await withStorage((storage, ttl) => printToken(storage, ttl, email, values.organisation));
+    await withStorage((storage, config) => printToken(storage, config, email, values.organisation));
   } else if (command === "migrate") {
     const applied = await migrate(readDatabaseUrl(process.env));
     console.log(applied.map((name) => `applied ${name}`).join("\n") || "The database is up to date.");
@@ -66,7 +66,7 @@ async function createOrganisation({ store }: Storage, given: { name: string; ema
   console.log(JSON.stringify({ organisation: { id, name }, admin: staff[0] }, null, 2));
 }
 
-async function printToken({ store, jwtSecrets }: Storage, ttl: string, email: string, organisationId?: string) {
+async function printToken({ store, jwtSecrets }: Storage, config: Config, email: string, organisationId?: string) {
   const staff = await store.accounts.staffByEmail(email);
   const visitors = await store.accounts.visitorsByEmail(email);
   const isThere = (one: Account) => organisationId === undefined || one.organisationId === organisationId;
@@ -81,16 +81,14 @@ async function printToken({ store, jwtSecrets }: Storage, ttl: string, email: st
         visitors.map((visitor) => `  ${visitor.organisationId}`).join("\n"),
     );
   if (account.user.disabled) throw new UsageError(`${email} is disabled: a token would be refused.`);
-  console.log(
-    createTokens({ secrets: jwtSecrets, publicKeys: [], ttl }, store.accounts).issue(account.user, account.kind),
-  );
+  console.log(createTokens(tokenOptions(config, jwtSecrets), store.accounts).issue(account).access_token);
 }
 
-async function withStorage(work: (storage: Storage, accessTokenTtl: string) => Promise<void>): Promise<void> {
+async function withStorage(work: (storage: Storage, config: Config) => Promise<void>): Promise<void> {
   const config = readConfig(process.env);
   const storage = await openStorage(config);
   try {
-    await work(storage, config.accessTokenTtl);
+    await work(storage, config);
   } finally {
     await storage.close();
   }

@@ -9,7 +9,7 @@ import { createListening } from "./http/listening.ts";
 import { addRoutes } from "./http/routes.ts";
 import { createServers } from "./http/servers.ts";
 import { fillEmptyDatabase } from "./identity/first-organisation.ts";
-import { createTokens } from "./identity/tokens.ts";
+import { createTokens, tokenOptions } from "./identity/tokens.ts";
 import { createCensus } from "./metrics/census.ts";
 import { createDatabaseClock } from "./metrics/clock.ts";
 import { observeEntries } from "./metrics/entries.ts";
@@ -53,8 +53,7 @@ export async function buildApp(base: Base): Promise<Parts> {
   const { presence } = presencePart;
 
   const servers = await createServers(base);
-  const keys = { secrets: storage.jwtSecrets, publicKeys: config.jwtPublicKeys };
-  const tokens = createTokens({ ...keys, ttl: config.accessTokenTtl }, accounts);
+  const tokens = createTokens(tokenOptions(config, storage.jwtSecrets), accounts);
   const admission = createAdmission(config.connectRate);
   const sockets = createSocketServer(servers.http.server, {
     ...{ config, tokens, people: accounts, mayAsk: servers.mayAsk, bus, admission, metrics, log },

@@ -23,7 +23,9 @@ export type Config = {
   /** The first secret signs, and all verify. Empty on the embedded database, which generates and keeps one. */
   jwtSecrets: string[];
   jwtPublicKeys: string[];
-  accessTokenTtl: string;
+  accessTokenTtlMs: number;
+  /** How long after a login its tokens can be renewed. */
+  sessionMaxAgeMs: { staff: number; visitor: number };
   firstAdmin: { email: string; password: string; organisationName: string } | undefined;
   reconnectGraceMs: number;
   /** Entries as `readOrigins` answers them; true: every origin; false: the same origin only. */
@@ -75,7 +77,8 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     dataDir: values.DATA_DIR,
     jwtSecrets: splitSecrets(values.JWT_SECRET),
     jwtPublicKeys: splitPublicKeys(values.JWT_PUBLIC_KEY),
-    accessTokenTtl: values.ACCESS_TOKEN_TTL,
+    accessTokenTtlMs: msOf(values.ACCESS_TOKEN_TTL),
+    sessionMaxAgeMs: { staff: msOf(values.STAFF_SESSION_MAX_AGE), visitor: msOf(values.VISITOR_SESSION_MAX_AGE) },
     firstAdmin:
       email && password
         ? { email, password, organisationName: values.ORGANISATION_NAME ?? "My organisation" }

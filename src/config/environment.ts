@@ -9,6 +9,13 @@ const int = (minimum: number, maximum: number, initial: number | undefined, desc
     expected: `an integer from ${minimum} to ${maximum}`,
   });
 const flag = (description: string) => Type.Boolean({ default: false, description, expected: "true or false" });
+const duration = (initial: string, description: string) =>
+  Type.String({
+    pattern: "^[1-9]\\d{0,8}[smhd]$",
+    default: initial,
+    description,
+    expected: "a number with s, m, h or d, such as 12h",
+  });
 const text = (expected: string, options: Type.TStringOptions & { secret?: true } = {}) =>
   Type.Optional(Type.String({ expected, ...options }));
 
@@ -47,12 +54,9 @@ export const Environment = Type.Object({
     secret: true,
     description: "PEM; then tokens of an outside issuer (RS256, ES256, EdDSA) are accepted as well",
   }),
-  ACCESS_TOKEN_TTL: Type.String({
-    pattern: "^[1-9]\\d{0,8}[smhd]$",
-    default: "12h",
-    description: "lifetime of the tokens issued here",
-    expected: "a number with s, m, h or d, such as 12h",
-  }),
+  ACCESS_TOKEN_TTL: duration("12h", "lifetime of the access tokens issued here"),
+  VISITOR_SESSION_MAX_AGE: duration("30d", "how long after their login a visitor's tokens can be renewed"),
+  STAFF_SESSION_MAX_AGE: duration("24h", "the same of staff"),
   ADMIN_EMAIL: text("a text without spaces, at most 254 characters", {
     pattern: "^\\S{1,254}$",
     description: "on an empty database: the first admin, and then no demo accounts",

@@ -47,6 +47,8 @@ export const refusals = {
     sentence: "The access token is missing: send it in the Authorization header, or as Socket.IO's `auth: { token }`.",
   },
   invalidToken: { status: 401, sentence: "The access token is invalid or has expired." },
+  sessionOver: { status: 401, sentence: "The session has reached its greatest age: log in again." },
+  outsideIssuer: { status: 403, sentence: "This token comes from an outside issuer: get a new one there." },
   unknownUser: { status: 401, sentence: "The access token's user doesn't exist or is disabled." },
   wrongLogin: { status: 401, sentence: "The email or the password is wrong." },
   foreignOrigin: { status: 403, sentence: "This web site may not connect: its origin isn't listed in CORS_ORIGINS." },

@@ -1,7 +1,7 @@
 import Type from "typebox";
 import type { Config } from "../config/config.ts";
 import { Refusal } from "../contract/errors.ts";
-import { isId, Staff, Visitor } from "../contract/models.ts";
+import { isId } from "../contract/models.ts";
 import type { Accounts, StaffAccount, VisitorAccount } from "../identity/accounts.ts";
 import { demoPassword, demoStaff, demoVisitor } from "../identity/demo.ts";
 import { checkPassword } from "../identity/passwords.ts";
@@ -12,6 +12,7 @@ import { keyOfEmail } from "../store/emails.ts";
 import type { LoginLimits } from "./login-limits.ts";
 import { answers, Email, Name, OrganisationId, Password } from "./schemas.ts";
 import { type HttpServer, newVisitorsLimit } from "./server.ts";
+import { StaffLogin, tags, VisitorLogin } from "./tokens.ts";
 
 type Context = {
   accounts: Accounts;
@@ -31,11 +32,8 @@ const VisitorCredentials = Type.Object(
   { ...credentials, organisation_id: OrganisationId },
   { title: "VisitorCredentials", examples: [{ email: demoVisitor.email, password: demoPassword }] },
 );
-const LoggedIn = <T extends typeof Staff | typeof Visitor>(user: T) =>
-  Type.Object({ user, access_token: Type.String() }, { title: `${(user as { title?: string }).title}Login` });
-const tags = ["Access tokens"];
 
-/** The three routes that give an access token. */
+/** The three routes that log somebody in. */
 export function loginRoutes(http: HttpServer, { accounts, tokens, clients, limits, config, metrics }: Context): void {
   function countRefused(kind: "staff" | "visitor", refusal: Refusal): Refusal {
     metrics.loginsRefused.inc({ kind, reason: refusal.code });
@@ -64,7 +62,7 @@ export function loginRoutes(http: HttpServer, { accounts, tokens, clients, limit
       throw error;
     });
     if (!account) throw countRefused(kind, new Refusal("wrongLogin"));
-    return { user: account.user, access_token: tokens.issue(account.user, kind) };
+    return { user: account.user, ...tokens.issue(account) };
   }
 
   http.post(
@@ -73,7 +71,7 @@ export function loginRoutes(http: HttpServer, { accounts, tokens, clients, limit
       schema: {
         ...{ tags, operationId: "logInStaff", summary: "Staff log in" },
         body: StaffCredentials,
-        response: answers(200, LoggedIn(Staff), 401),
+        response: answers(200, StaffLogin, 401),
       },
     },
     async ({ body, raw }) =>
@@ -86,7 +84,7 @@ export function loginRoutes(http: HttpServer, { accounts, tokens, clients, limit
         ...{ tags, operationId: "logInVisitor", summary: "A visitor logs in" },
         description: "Without an organisation: in the oldest one that has a visitor with this email.",
         body: VisitorCredentials,
-        response: answers(200, LoggedIn(Visitor), 401, 404),
+        response: answers(200, VisitorLogin, 401, 404),
       },
     },
     async ({ body, raw }) => {
@@ -110,7 +108,7 @@ export function loginRoutes(http: HttpServer, { accounts, tokens, clients, limit
           { name: Name, organisation_id: OrganisationId },
           { title: "AnonymousLogin", examples: [{ name: "Vera" }] },
         ),
-        response: answers(200, LoggedIn(Visitor), 404),
+        response: answers(200, VisitorLogin, 404),
       },
     },
     async (request) => {
@@ -118,7 +116,7 @@ export function loginRoutes(http: HttpServer, { accounts, tokens, clients, limit
       const organisationId = await organisationOrOldest(accounts, organisation_id);
       const user = await accounts.createVisitor({ organisationId, name });
       if (user === "taken") throw new Error("an anonymous visitor has no email that could be taken");
-      return { user, access_token: tokens.issue(user, "visitor") };
+      return { user, ...tokens.issue({ kind: "visitor", user, organisationId }) };
     },
   );
 }

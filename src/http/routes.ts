@@ -17,6 +17,7 @@ import { loginRoutes } from "./logins.ts";
 import { watchMethods } from "./other-methods.ts";
 import { createReadiness, metricsRoute, probeRoutes, READY_INTERVAL_MS } from "./probes.ts";
 import type { HttpServers } from "./servers.ts";
+import { tokenRoutes } from "./tokens.ts";
 import { userRoutes } from "./users.ts";
 import { visitorRoutes } from "./visitors.ts";
 
@@ -42,6 +43,7 @@ export async function addRoutes({ http, inside, clients }: HttpServers, options:
   const refuseOtherMethods = watchMethods(http);
   await registerDocuments(http);
   loginRoutes(http, { config, accounts, tokens, clients, metrics, limits: createLoginLimits(bus?.redis) });
+  tokenRoutes(http, { tokens });
   const audit = createAudit(clients);
   visitorRoutes(http, { config, accounts, audit });
   userRoutes(http, {

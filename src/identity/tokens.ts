@@ -1,59 +1,90 @@
-import { type Algorithm, createSigner, createVerifier } from "fast-jwt";
+import { createSigner } from "fast-jwt";
 import { Refusal } from "../contract/errors.ts";
-import { isId } from "../contract/models.ts";
 import type { Account, Accounts } from "./accounts.ts";
-import { algorithmOf } from "./keys.ts";
+import { type Claims, createVerification, REFRESH_TYPE } from "./verification.ts";
 
 /** The first secret signs. All secrets and public keys verify, one after the other: some 50 µs each. */
-export type TokenOptions = { secrets: string[]; publicKeys: string[]; ttl: string };
+export type TokenOptions = {
+  secrets: string[];
+  publicKeys: string[];
+  /** ACCESS_TOKEN_TTL */
+  ttlMs: number;
+  /** VISITOR_SESSION_MAX_AGE and STAFF_SESSION_MAX_AGE */
+  maxAgeMs: Record<Account["kind"], number>;
+};
+
+export const tokenOptions = (config: TokenConfig, secrets: string[]): TokenOptions => ({
+  ...{ secrets, publicKeys: config.jwtPublicKeys },
+  ...{ ttlMs: config.accessTokenTtlMs, maxAgeMs: config.sessionMaxAgeMs },
+});
+type TokenConfig = { jwtPublicKeys: string[]; accessTokenTtlMs: number; sessionMaxAgeMs: TokenOptions["maxAgeMs"] };
 
 /** An account, and the expiry of its token, in ms since 1970. */
 export type SignedIn = Account & { expiresAt: number };
 
+/** The tokens of a login. Only visitors get a refresh token. */
+export type Issued = { access_token: string; refresh_token?: string };
+
 export type Tokens = {
-  /** A token for this user, valid for ACCESS_TOKEN_TTL. */
-  issue(user: { id: string }, type: Account["kind"]): string;
   /**
-   * Finds the owner of a token. Role and organisation always come from the database.
+   * The tokens of a person who has just logged in, or who logged in at `authTime` (ms since 1970). The access token is
+   * valid for ACCESS_TOKEN_TTL, and no token longer than the session's maximum age.
+   */
+  issue(account: Account, authTime?: number): Issued;
+  /**
+   * Finds the owner of an access token. Role and organisation always come from the database.
    * @param authorization the header's value, with or without "Bearer"
    * @param onValid called after the signature is verified, before the database is asked; its error is the answer
    * @throws Refusal missingToken, invalidToken, unknownUser
    */
   authenticate(authorization: string | undefined, onValid?: () => void): Promise<SignedIn>;
+  /**
+   * Issues tokens of the same login for an access token or a refresh token.
+   * @throws Refusal missingToken, invalidToken, unknownUser, sessionOver, outsideIssuer
+   */
+  renew(authorization: string | undefined): Promise<{ account: Account; issued: Issued }>;
 };
 
-export function createTokens({ secrets, publicKeys, ttl }: TokenOptions, accounts: Pick<Accounts, "byId">): Tokens {
-  const sign = createSigner({ key: secrets[0] as string, algorithm: "HS256", expiresIn: ttl });
-  const verifier = (key: string, algorithm: Algorithm) =>
-    createVerifier({ key, algorithms: [algorithm], requiredClaims: ["sub", "type", "iat", "exp"] });
-  const verifiers = [
-    ...secrets.map((key) => verifier(key, "HS256")),
-    ...publicKeys.map((key) => verifier(key, algorithmOf(key))),
-  ];
+export function createTokens(options: TokenOptions, accounts: Pick<Accounts, "byId">): Tokens {
+  const { secrets, ttlMs, maxAgeMs } = options;
+  const sign = createSigner({ key: secrets[0] as string, algorithm: "HS256" });
+  const verify = createVerification(options);
 
-  function verify(token: string): { sub: unknown; type: unknown; exp: number } {
-    for (const verifier of verifiers) {
-      try {
-        return verifier(token);
-      } catch {
-        // The next key may fit.
-      }
-    }
-    throw new Refusal("invalidToken");
+  function issue(account: Account, authTime = Date.now()): Issued {
+    const { kind, user } = account;
+    const sessionEnd = authTime + maxAgeMs[kind];
+    const token = (type: string, end: number) =>
+      sign({ sub: user.id, type, iat: seconds(Date.now()), auth_time: seconds(authTime), exp: seconds(end) });
+    return {
+      access_token: token(kind, Math.min(Date.now() + ttlMs, sessionEnd)),
+      ...(kind === "visitor" && { refresh_token: token(REFRESH_TYPE, sessionEnd) }),
+    };
+  }
+
+  async function ownerOf({ kind, userId }: Claims): Promise<Account> {
+    const account = await accounts.byId(kind, userId);
+    if (!account || account.user.disabled) throw new Refusal("unknownUser");
+    return account;
   }
 
   return {
-    issue: (user, type) => sign({ sub: user.id, type }),
+    issue,
     async authenticate(authorization, onValid = () => {}) {
-      const token = authorization?.replace(/^Bearer(\s+|$)/i, "").trim();
-      if (!token) throw new Refusal("missingToken");
-      const { sub, type, exp } = verify(token);
-      if (typeof sub !== "string" || !isId(sub) || (type !== "staff" && type !== "visitor"))
-        throw new Refusal("unknownUser");
+      const claims = verify(authorization);
+      if (claims.isRefresh || claims.expiresAt <= Date.now()) throw new Refusal("invalidToken");
       onValid();
-      const account = await accounts.byId(type, sub);
-      if (!account || account.user.disabled) throw new Refusal("unknownUser");
-      return { ...account, expiresAt: exp * 1000 };
+      return { ...(await ownerOf(claims)), expiresAt: claims.expiresAt };
+    },
+    async renew(authorization) {
+      const claims = verify(authorization);
+      const { kind, authTime, expiresAt, isOwn } = claims;
+      if (isOwn && authTime + maxAgeMs[kind] <= Date.now()) throw new Refusal("sessionOver");
+      if (expiresAt <= Date.now()) throw new Refusal("invalidToken");
+      const account = await ownerOf(claims);
+      if (!isOwn) throw new Refusal("outsideIssuer");
+      return { account, issued: issue(account, authTime) };
     },
   };
 }
+
+const seconds = (ms: number): number => Math.floor(ms / 1000);

@@ -15,7 +15,8 @@ const defaults = {
   dataDir: ".data",
   jwtSecrets: [],
   jwtPublicKeys: [],
-  accessTokenTtl: "12h",
+  accessTokenTtlMs: 43_200_000,
+  sessionMaxAgeMs: { staff: 86_400_000, visitor: 2_592_000_000 },
   firstAdmin: undefined,
   reconnectGraceMs: 10_000,
   corsOrigins: false,
@@ -99,7 +100,11 @@ describe("a good value is read", () => {
       { JWT_PUBLIC_KEY: pems },
       { jwtPublicKeys: [PUBLIC_KEY.trim(), RSA_KEY.trim()] },
     ]),
-    [{ ACCESS_TOKEN_TTL: "30m" }, { accessTokenTtl: "30m" }],
+    [{ ACCESS_TOKEN_TTL: "30m" }, { accessTokenTtlMs: 1_800_000 }],
+    [
+      { VISITOR_SESSION_MAX_AGE: "5s", STAFF_SESSION_MAX_AGE: "8h" },
+      { sessionMaxAgeMs: { visitor: 5_000, staff: 28_800_000 } },
+    ],
     [
       { ADMIN_EMAIL: "a@b", ADMIN_PASSWORD: "password-1", ORGANISATION_NAME: "Shop" },
       { firstAdmin: { email: "a@b", password: "password-1", organisationName: "Shop" } },

@@ -15,6 +15,7 @@ import { registerDocuments } from "../../src/http/documents.ts";
 import { loginRoutes } from "../../src/http/logins.ts";
 import { metricsRoute, probeRoutes } from "../../src/http/probes.ts";
 import { createHttpServer } from "../../src/http/server.ts";
+import { tokenRoutes } from "../../src/http/tokens.ts";
 import { userRoutes } from "../../src/http/users.ts";
 import { visitorRoutes } from "../../src/http/visitors.ts";
 import { createMetrics } from "../../src/metrics/metrics.ts";
@@ -139,6 +140,7 @@ async function httpRoutes(): Promise<string[]> {
   });
   await registerDocuments(http);
   loginRoutes(http, nothingElse);
+  tokenRoutes(http, nothingElse);
   visitorRoutes(http, nothingElse);
   userRoutes(http, nothingElse);
   chatRoutes(http, nothingElse);

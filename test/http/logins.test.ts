@@ -71,10 +71,15 @@ describe("with an organisation", () => {
     test("with the right password: answers the user and a token of the configured lifetime", async () => {
       const { password, ...user } = await create();
       const { status, body } = await post(path, { email: user.email, password });
-      expect({ status, body }).toEqual({ status: 200, body: { user, access_token: expect.any(String) } });
+      const tokens = {
+        access_token: expect.any(String),
+        ...(type === "visitor" && { refresh_token: expect.any(String) }),
+      };
+      expect({ status, body }).toEqual({ status: 200, body: { user, ...tokens } });
       expect(Object.keys(body.user)).toEqual(userFields);
-      const { iat, exp, ...claims } = decode(body.access_token);
+      const { iat, exp, auth_time, ...claims } = decode(body.access_token);
       expect({ claims, lifetime: exp - iat }).toEqual({ claims: { sub: user.id, type }, lifetime: 90 * 60 });
+      expect(auth_time).toBe(iat);
     });
 
     test("the token is accepted, also on the other pod", async () => {
@@ -126,7 +131,10 @@ describe("with an organisation", () => {
     test("creates an anonymous visitor of the oldest organisation, and answers a token for them", async () => {
       await world.organisation();
       const { status, body } = await post("/anonymous/login", { name: "Vera" });
-      expect({ status, keys: Object.keys(body) }).toEqual({ status: 200, keys: ["user", "access_token"] });
+      expect({ status, keys: Object.keys(body) }).toEqual({
+        status: 200,
+        keys: ["user", "access_token", "refresh_token"],
+      });
       expect(Object.keys(body.user)).toEqual(fields.visitor);
       expect(body.user).toMatchObject({ name: "Vera", email: null, is_anonymous: true, disabled: false });
       expect(decode(body.access_token)).toMatchObject({ sub: body.user.id, type: "visitor" });

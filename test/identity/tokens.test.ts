@@ -2,7 +2,8 @@ import { createHmac, generateKeyPairSync, type KeyObject, sign as signBytes } fr
 import { createSigner } from "fast-jwt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Visitor } from "../../src/contract/models.ts";
-import { createTokens, type Tokens } from "../../src/identity/tokens.ts";
+import type { Account } from "../../src/identity/accounts.ts";
+import { createTokens, type TokenOptions, type Tokens } from "../../src/identity/tokens.ts";
 import { expectRefusal, request } from "../support/http.ts";
 import { JWT_SECRET } from "../support/process.ts";
 import { type Organisation, startWorld, tokenOf, type World } from "../support/world.ts";
@@ -47,6 +48,12 @@ const agent = (changes: object = {}) => ({
   ...{ sub: organisation.agent.id, type: "staff", iat: now(), exp: now() + 60 },
   ...changes,
 });
+const hourMs = 3_600_000;
+const optionsOf = (changes: Partial<TokenOptions>): TokenOptions => ({
+  ...{ secrets: [JWT_SECRET], publicKeys: [], ttlMs: hourMs, maxAgeMs: { staff: hourMs, visitor: hourMs } },
+  ...changes,
+});
+const agentAccount = async () => (await world.store.accounts.byId("staff", organisation.agent.id)) as Account;
 const signed = (changes: object = {}) => forge({ alg: "HS256" }, agent(changes), hmac(JWT_SECRET));
 const call = (token: string | undefined, headers: Record<string, string> = {}) =>
   request(world.url(0), "GET /chats", { token, headers });
@@ -113,6 +120,7 @@ describe("is refused", () => {
     ["no exp", () => signed({ exp: undefined }), invalid],
     ["an exp that is null", () => signed({ exp: null }), invalid],
     ["an exp that is a text", () => signed({ exp: String(now() + 60) }), invalid],
+    ["an iat that is a text", () => signed({ iat: String(now()) }), invalid],
     ["no iat", () => signed({ iat: undefined }), invalid],
     ["not valid yet", () => signed({ nbf: now() + 60 }), invalid],
     ["no sub", () => signed({ sub: undefined }), invalid],
@@ -198,7 +206,7 @@ describe.for(["RS256", "ES256", "EdDSA"] as const)("with a public key for %s", (
     createSigner({ key: pemOf(keyPairs[by].privateKey), algorithm: by })(agent(changes));
   let tokens: Tokens;
   beforeAll(() => {
-    tokens = createTokens({ secrets: [JWT_SECRET], publicKeys: [pemOf(publicKey)], ttl: "1h" }, world.store.accounts);
+    tokens = createTokens(optionsOf({ publicKeys: [pemOf(publicKey)] }), world.store.accounts);
   });
   const refused = (token: string) => expect(tokens.authenticate(token)).rejects.toThrow(invalid);
 
@@ -206,7 +214,8 @@ describe.for(["RS256", "ES256", "EdDSA"] as const)("with a public key for %s", (
     const account = { kind: "staff", user: organisation.agent, organisationId: organisation.id };
     expect(await tokens.authenticate(issue())).toMatchObject(account);
     expect(await tokens.authenticate(`Bearer ${issue()}`)).toMatchObject(account);
-    expect(await tokens.authenticate(tokens.issue(organisation.agent, "staff"))).toMatchObject(account);
+    const { access_token } = tokens.issue(await agentAccount());
+    expect(await tokens.authenticate(access_token)).toMatchObject(account);
   });
 
   test("refuses all other tokens: expired, by another key, by the public key as a secret, without algorithm", async () => {
@@ -220,14 +229,14 @@ describe.for(["RS256", "ES256", "EdDSA"] as const)("with a public key for %s", (
 });
 
 test("without a public key, an outside issuer's token is refused", async () => {
-  const tokens = createTokens({ secrets: [JWT_SECRET], publicKeys: [], ttl: "1h" }, world.store.accounts);
+  const tokens = createTokens(optionsOf({}), world.store.accounts);
   const token = createSigner({ key: pemOf(keyPairs.RS256.privateKey), algorithm: "RS256" })(agent());
   await expect(tokens.authenticate(token)).rejects.toThrow(invalid);
 });
 
 test("an own token is valid for exactly as long as configured", async () => {
-  const tokens = createTokens({ secrets: [JWT_SECRET], publicKeys: [], ttl: "2s" }, world.store.accounts);
-  const token = tokens.issue(organisation.agent, "staff");
+  const tokens = createTokens(optionsOf({ ttlMs: 2_000 }), world.store.accounts);
+  const { access_token: token } = tokens.issue(await agentAccount());
   await tokens.authenticate(token);
   await expect.poll(() => tokens.authenticate(token).catch((error) => error.message), { timeout: 5_000 }).toBe(invalid);
 });

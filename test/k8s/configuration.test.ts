@@ -17,6 +17,8 @@ describe("configuration", () => {
     HOST: "all addresses of the pod",
     DATA_DIR: "of the embedded database, which the image hasn't",
     ACCESS_TOKEN_TTL: "a matter of taste",
+    VISITOR_SESSION_MAX_AGE: "the same",
+    STAFF_SESSION_MAX_AGE: "the same",
     ORGANISATION_NAME: "organisations are made by the admin command",
     ADMIN_EMAIL: "the same",
     ADMIN_PASSWORD: "the same",
