@@ -1,59 +1,37 @@
 // The page of docs/CLIENTS.md in a real browser, with the service behind HAProxy at another origin.
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { createSigner } from "fast-jwt";
-import { type Browser, chromium } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { type Site, startBrowser, startSite } from "../support/browser.ts";
 import { enter } from "../support/client.ts";
 import { type Farm, startFarm } from "../support/farm.ts";
 import { programOf } from "../support/pages.ts";
 import { JWT_SECRET } from "../support/process.ts";
-import { type Program, requireProgram } from "../support/programs.ts";
 import { tokenOf } from "../support/world.ts";
 
 const root = join(import.meta.dirname, "../..");
-const program: Program = {
-  name: "Chromium",
-  binaries: ["chromium", "chromium-browser", "google-chrome"],
-  atLeast: 120,
-  apt: "apt-get install -y chromium",
-  otherwise: "install it",
-};
-const flags = [
-  ...["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
-  ...["--disable-component-update", "--disable-sync"],
-];
+const library = "node_modules/socket.io-client/dist/socket.io.esm.min.js";
+const show = (page: string) => site.show("/", "text/html", page);
 const WAIT = { timeout: 40_000 };
 
 const example = programOf("docs/CLIENTS.md", "A visitor, in the browser", "html");
-let page = "";
-const site = createServer(({ url }, response) => {
-  if (url === "/") response.setHeader("Content-Type", "text/html").end(page);
-  else if (url === "/socket.io.esm.min.js")
-    response
-      .setHeader("Content-Type", "text/javascript")
-      .end(readFileSync(join(root, "node_modules/socket.io-client/dist/socket.io.esm.min.js")));
-  else response.writeHead(404).end();
-});
-
-let port: number;
+let site: Site;
 let browser: Browser;
 let farm: Farm;
 beforeAll(async () => {
-  await once(site.listen(0, "127.0.0.1"), "listening");
-  port = (site.address() as AddressInfo).port;
-  browser = await chromium.launch({ executablePath: requireProgram(program), args: flags });
+  site = await startSite();
+  site.show("/socket.io.esm.min.js", "text/javascript", readFileSync(join(root, library), "utf8"));
+  browser = await startBrowser();
 });
 afterEach(async () => {
   await farm?.close();
 });
 afterAll(async () => {
   await browser?.close();
-  site.close();
+  site?.close();
 });
 
 const options = "io(url, { ";
@@ -77,12 +55,12 @@ test.each([
     withCredentials: "withCredentials: true, ",
   },
 ])("a visitor writes, and reads the answer: STICKY=$sticky $transports", async (way) => {
-  const origin = `http://${way.host}:${port}`;
+  const origin = `http://${way.host}:${site.port}`;
   farm = await startFarm({ pods: 3, haproxy: { STICKY: way.sticky }, env: { CORS_ORIGINS: origin } });
   expect(example).toContain(options);
-  page = example
-    .replace("http://localhost:3000", farm.url)
-    .replace(options, options + way.transports + way.withCredentials);
+  show(
+    example.replace("http://localhost:3000", farm.url).replace(options, options + way.transports + way.withCredentials),
+  );
   const organisation = await farm.organisation();
   const agent = await enter(farm.url, tokenOf(organisation.agent), { withCredentials: way.sticky === "cookie" });
 
@@ -122,9 +100,9 @@ test.each([
 test.each(["", 'transports: ["polling"], '])(
   "a page goes on while the pods stop one after the other: %s",
   async (transports) => {
-    const origin = `http://127.0.0.1:${port}`;
+    const origin = site.origin;
     farm = await startFarm({ pods: 2, haproxy: {}, env: { CORS_ORIGINS: origin, DRAIN_MS: "1000" } });
-    page = example.replace("http://localhost:3000", farm.url).replace(options, options + transports);
+    show(example.replace("http://localhost:3000", farm.url).replace(options, options + transports));
     const agent = await enter(farm.url, tokenOf((await farm.organisation()).agent), { reconnection: true });
     const context = await browser.newContext();
     const tab = await context.newPage();
