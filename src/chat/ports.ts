@@ -104,6 +104,10 @@ export interface ChatStore {
   openChats(visitorIds: string[]): Promise<ChatList[]>;
   /** The 15 of each of these organisations that were flagged last, the last one first. */
   flagged(organisationIds: string[]): Promise<Readable<Chat>>;
+  /** The chat as it is now, with its newest messages, system messages included; null when the organisation has no such chat. */
+  chatForStaff(organisationId: string, chatId: string): Promise<ChatWithMessages | null>;
+  /** The staff member who serves the chat now; null when nobody does. */
+  servingStaff(organisationId: string, chatId: string): Promise<Staff | null>;
   /** Everybody who takes part in an open chat. */
   participants(): Promise<UserRef[]>;
 

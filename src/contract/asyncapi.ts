@@ -1,9 +1,8 @@
 import type { TSchema } from "typebox";
-import { refusals } from "./errors.ts";
+import { ackMessages, acksOf } from "./asyncapi-acks.ts";
 import type { ServerEvent } from "./event-parts.ts";
 import { type ClientEvent, clientEvents, serverEvents } from "./events.ts";
 import { exampleOf } from "./examples.ts";
-import { ChatMessage } from "./models.ts";
 import { createSchemaNames } from "./named-schemas.ts";
 
 const channel = { $ref: "#/channels/socket" };
@@ -14,13 +13,16 @@ const description = `Socket.IO v4 on \`/socket.io/\`. The access token goes into
 
 An event that the service receives carries \`payload\` as its first argument, and \`x-second-argument\`, where there is one, as its
 second. The service answers it by the ack. An event that the service sends carries \`payload\` as its only argument. A connection receives no event of its own
-action: it has the ack.`;
+action: it has the ack.
+
+A handshake with \`protocol=2\` in its query, or a CONNECT with \`protocol: 2\` in its \`auth\`, chooses the second form of acks.`;
 
 /** The socket protocol as an AsyncAPI 3 document (https://www.asyncapi.com/docs/reference/specification/v3.0.0). */
 export function asyncApiDocument(version: string): Record<string, unknown> {
   const received = Object.entries<ClientEvent>(clientEvents);
   const sent = Object.entries<ServerEvent>(serverEvents);
-  const { schemas, refer, name } = createSchemaNames();
+  const names = createSchemaNames();
+  const { schemas, refer, name } = names;
 
   /** A schema without a name of its own is named after its event. */
   const named = (event: string, schema: TSchema): unknown => {
@@ -39,22 +41,7 @@ export function asyncApiDocument(version: string): Record<string, unknown> {
       ]),
     ),
     ...Object.fromEntries(sent.map(([event, { summary, payload }]) => [event, message(event, summary, payload)])),
-    ack: {
-      ...{ name: "ack", title: "ack" },
-      summary: "`(true, null)`, or `(false, why)`; a client that gave an id gets the stored message as a third value.",
-      payload: name("Ack", {
-        type: "array",
-        items: [{ type: "boolean" }, { anyOf: [{ type: "null" }, { type: "string" }] }, refer(ChatMessage)],
-        minItems: 2,
-        maxItems: 3,
-      }),
-      examples: [
-        { name: "done", payload: [true, null] },
-        { name: "refused", payload: [false, refusals.alreadyClaimed.sentence] },
-        { name: "stored", payload: [true, null, exampleOf(ChatMessage as never)] },
-      ],
-      "x-refusals": Object.values(refusals).map(({ sentence }) => sentence),
-    },
+    ...ackMessages(names),
   };
 
   return {
@@ -88,12 +75,12 @@ export function asyncApiDocument(version: string): Record<string, unknown> {
     },
     operations: {
       ...Object.fromEntries(
-        received.map(([event, { summary, from }]) => [
+        received.map(([event, { summary, from, value }]) => [
           event,
           {
             ...{ action: "receive", channel, title: event, summary, description: `Sent by: ${from}` },
             messages: [inChannel(event)],
-            reply: { channel, messages: [inChannel("ack")] },
+            reply: { channel, messages: acksOf(value).map(inChannel) },
           },
         ]),
       ),

@@ -68,6 +68,20 @@ export const RETRY_AFTER_S = 2;
 
 export type RefusalCode = keyof typeof refusals;
 
+/** When a client of `protocol=2` may repeat what was refused, in ms. Repeating helps with no other refusal. */
+const retryAfterMs: { [Code in RefusalCode]?: number } = {
+  tooFast: 1_000,
+  busy: 1_000 * RETRY_AFTER_S,
+  draining: 1_000 * RETRY_AFTER_S,
+  unavailable: 1_000 * RETRY_AFTER_S,
+  internal: 1_000 * RETRY_AFTER_S,
+};
+/** The field `retry_after_ms` of a refusal; no field where repeating doesn't help. */
+export function retryOf(code: RefusalCode): { retry_after_ms?: number } {
+  const ms = retryAfterMs[code];
+  return ms === undefined ? {} : { retry_after_ms: ms };
+}
+
 /** An expected refusal. Becomes an ack or an HTTP answer in exactly two places; anything else that is thrown is a fault. */
 export class Refusal extends Error {
   readonly code: RefusalCode;

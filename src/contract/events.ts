@@ -1,4 +1,5 @@
 import Type, { type Static, type TSchema } from "typebox";
+import type { AckValueName } from "./acks.ts";
 import { conversationEvents } from "./conversation-events.ts";
 import type { RefusalCode } from "./errors.ts";
 import { RoomId, type ServerEvent } from "./event-parts.ts";
@@ -40,29 +41,37 @@ export type ClientEvent = {
   invalid?: RefusalCode;
   /** The second argument, which may be left out. */
   options?: TSchema;
+  /** The third value of the ack with `protocol=2`. */
+  value: AckValueName;
 };
 
-/** Every event that a client may send. The ack is always `(true, null)` or `(false, "why")`. */
+/**
+ * Every event that a client may send. The ack is `(true, null)` or `(false, "why")`; with `protocol=2` it has a third value.
+ */
 export const clientEvents = {
   staff_join: {
     from: "staff",
     summary: "Claims a queued chat. Repeated by the staff member who serves the chat: true again.",
     data: InRoom,
+    value: "chat",
   },
   staff_msg: {
     from: "staff",
     summary: "Sends a message to the visitor of a chat that the sender serves.",
     data: Type.Object({ room: RoomId, content: Content, id: Type.Optional(MessageId) }),
+    value: "message",
   },
   staff_leave_room: {
     from: "staff",
     summary: "Leaves, and so closes, a chat that the sender serves. Repeated by the staff member who left: true again.",
     data: InRoom,
+    value: "nothing",
   },
   take_over_chat: {
     from: "monitor",
     summary: "Takes a claimed chat over from a staff member of a lower role. Repeated by the same monitor: true again.",
     data: InRoom,
+    value: "chat",
   },
   change_chat_priority: {
     from: "staff",
@@ -71,6 +80,7 @@ export const clientEvents = {
       room: RoomId,
       severity_level: Type.Optional(Type.Integer({ minimum: 0, maximum: 32767, default: 0 })),
     }),
+    value: "nothing",
   },
   visitor_first_msg: {
     from: "visitor",
@@ -78,6 +88,7 @@ export const clientEvents = {
     data: Content,
     invalid: "contentNotObject",
     options: MessageOptions,
+    value: "message",
   },
   visitor_msg_unclaimed: {
     from: "visitor",
@@ -85,6 +96,7 @@ export const clientEvents = {
     data: Content,
     invalid: "contentNotObject",
     options: MessageOptions,
+    value: "message",
   },
   visitor_msg: {
     from: "visitor",
@@ -92,8 +104,14 @@ export const clientEvents = {
     data: Content,
     invalid: "contentNotObject",
     options: MessageOptions,
+    value: "message",
   },
-  visitor_leave_room: { from: "visitor", summary: "Leaves, and so closes, the open chat.", data: Nothing },
+  visitor_leave_room: {
+    from: "visitor",
+    summary: "Leaves, and so closes, the open chat.",
+    data: Nothing,
+    value: "nothing",
+  },
 } as const satisfies Record<string, ClientEvent>;
 
 export type ClientEventName = keyof typeof clientEvents;

@@ -1,12 +1,10 @@
 import Type from "typebox";
+import { MessagesTotal } from "./acks.ts";
 import { inRoom, ofVisitor, QueuedChat, type ServerEvent } from "./event-parts.ts";
 import { ChatMessage, nullable, Room, SeenStaff, Staff, Visitor } from "./models.ts";
 
 const History = Type.Array(ChatMessage, {
   description: "the newest, system messages included: at most 100, and as many as fit into the snapshot",
-});
-const MessagesTotal = Type.Integer({
-  description: "how many messages the chat has, system messages included: the older ones come over HTTP",
 });
 const total = (of: string) => Type.Integer({ description: `how many ${of} there are: the list has as many as fit` });
 

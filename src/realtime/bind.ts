@@ -3,15 +3,18 @@ import type { Socket } from "socket.io";
 import { Compile } from "typebox/compile";
 import { commands } from "../chat/commands.ts";
 import type { Caller, ChatPorts } from "../chat/ports.ts";
+import { replyOf, rivalOf } from "../chat/replies.ts";
 import { isMonitor } from "../chat/rooms.ts";
-import { Refusal, type RefusalCode } from "../contract/errors.ts";
+import type { RefusalDetails } from "../contract/acks.ts";
+import { Refusal, type RefusalCode, retryOf } from "../contract/errors.ts";
 import { type ClientEvent, type ClientEventName, clientEvents, fieldRefusals } from "../contract/events.ts";
-import { type ChatMessage, Content, isId } from "../contract/models.ts";
+import { type ChatMessage, Content, isId, type Staff } from "../contract/models.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { BudgetMember } from "../platform/budget.ts";
 import { takeEvents } from "../platform/engine/arrivals.ts";
 import { toRefusal } from "../store/refusals.ts";
 import { checkContent } from "./content.ts";
+import { protocolOf } from "./protocol.ts";
 import type { Queue } from "./queue.ts";
 import { memoryOf } from "./waiting.ts";
 
@@ -45,12 +48,14 @@ const validators = new Map(
 /**
  * Takes every event of a connection through the same gate: rate, role, schema, content, memory, handler, ack. A refusal
  * becomes `(false, why)`. Any other error is logged and answered "Internal error". Checks without the database run on
- * arrival, so that only good events wait.
+ * arrival, so that only good events wait. With protocol 2 each ack
+ * has a third value: `replyOf` after true, `detailsOf` after false.
  * @param currentCaller answers the acting user; throws a Refusal when they may not act any more
  */
 export function bindEvents(socket: Socket, currentCaller: () => Caller, options: BindOptions): void {
   const { ports, metrics, log, who, queue, waiting } = options;
   const isVerbose = log.level === "debug" || log.level === "trace";
+  const isSecond = protocolOf(socket) === 2;
 
   takeEvents(socket, ({ name, args, ack, bytes, isTooMuch }) => {
     const event = isEvent(name) ? name : null;
@@ -58,18 +63,26 @@ export function bindEvents(socket: Socket, currentCaller: () => Caller, options:
     const seconds = () => (performance.now() - arrivedAt) / 1_000;
     /** For the log, because a client may send anything as an event's name. */
     const about = (chat = chatOf(event, args[0])) => ({ ...who(), ...(chat && { chat }), event: event ?? "unknown" });
-    const accept = (name: ClientEventName, message: ChatMessage | void, isWanted: boolean) => {
+    const accept = (name: ClientEventName, message: ChatMessage | void, values: unknown[]) => {
       metrics.events.inc({ event: name, result: "ok" });
       metrics.acks.observe({ event: name }, seconds());
-      if (message && isWanted) ack(true, null, message);
-      else ack(true, null);
+      ack(true, null, ...values);
       if (isVerbose) log.debug({ ...about(message?.chat_id), result: "ok", seconds: seconds() }, "event");
     };
-    const refuse = (error: unknown) => {
-      const refusal = toRefusal(error, log, about);
+    const refuse = (refusal: Refusal, by: Staff | null = null) => {
       metrics.events.inc({ event: event ?? "unknown", result: refusal.code });
-      ack(false, refusal.message);
+      if (isSecond) ack(false, refusal.message, detailsOf(refusal, by));
+      else ack(false, refusal.message);
       if (isVerbose) log.debug({ ...about(), result: refusal.code, seconds: seconds() }, "event");
+    };
+    /** The refusal is right without them: when they can't be read, the ack has no `by`. */
+    const findRival = async ({ code }: Refusal, chatId: string | undefined): Promise<Staff | null> => {
+      try {
+        return await rivalOf(ports, currentCaller(), { code, chatId });
+      } catch (error) {
+        toRefusal(error, log, about);
+        return null;
+      }
     };
     const slowDown = (what: "event" | "bytes" | "waiting") => {
       metrics.rateLimited.inc({ what });
@@ -93,19 +106,30 @@ export function bindEvents(socket: Socket, currentCaller: () => Caller, options:
       reserve(memory);
       queue.enqueue(async () => {
         try {
-          const message = await (commands[event] as AnyHandler)(ports, currentCaller(), data, second);
-          accept(event, message, gaveId(event, data, second));
+          const caller = currentCaller();
+          const message = await (commands[event] as AnyHandler)(ports, caller, data, second);
+          if (isSecond) {
+            const reply = await replyOf(ports, caller, { event, chatId: chatOf(event, data), message });
+            accept(event, message, [reply]);
+          } else accept(event, message, message && gaveId(event, data, second) ? [message] : []);
         } catch (error) {
-          refuse(error);
+          const refusal = toRefusal(error, log, about);
+          refuse(refusal, isSecond ? await findRival(refusal, chatOf(event, data)) : null);
         } finally {
           waiting.giveBack(memory);
         }
       });
     } catch (error) {
-      refuse(error);
+      refuse(toRefusal(error, log, about));
     }
   });
 }
+
+/** The third value of a protocol-2 ack after false. */
+const detailsOf = ({ code }: Refusal, by: Staff | null): RefusalDetails => ({
+  ...{ code, ...retryOf(code) },
+  ...(by && { by }),
+});
 
 const isEvent = (name: unknown): name is ClientEventName =>
   typeof name === "string" && Object.hasOwn(clientEvents, name);

@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { FastifyBaseLogger } from "fastify";
 import type { Server, Socket } from "socket.io";
 import type { Config } from "../config/config.ts";
-import { RETRY_AFTER_S, Refusal } from "../contract/errors.ts";
+import { RETRY_AFTER_S, Refusal, retryOf } from "../contract/errors.ts";
 import type { SignedIn, Tokens } from "../identity/tokens.ts";
 import { connectionKey, forgetRequest } from "../platform/engine/connections.ts";
 import { admitSockets } from "../platform/engine/entries.ts";
@@ -11,6 +11,7 @@ import { sessionOf } from "../platform/engine/session-ids.ts";
 import type { OriginCheck } from "../platform/net/origin-check.ts";
 import { toRefusal } from "../store/refusals.ts";
 import { createPlaces } from "./places.ts";
+import { protocolAskedBy } from "./protocol.ts";
 
 export type Admission = {
   /** Whether all clients must go to another process. */
@@ -100,13 +101,15 @@ export function authenticateHandshakes(io: Server, options: Options): void {
   admitSockets(io, async (socket) => {
     const handshake = shaken.get(socket.request);
     const request = handshake?.request;
+    const protocol = protocolAskedBy(socket);
     try {
-      socket.data = { account: await enter(socket, handshake), requestId: request };
+      socket.data = { account: await enter(socket, handshake), requestId: request, protocol };
       return null;
     } catch (error) {
       const about = { connection: socket.id, session: sessionOf(socket), ...(request && { request }) };
       const refusal = refusalOf(error, about);
-      return Object.assign(new Error(refusal.message), { data: { ...bodyOf(refusal), code: refusal.code } });
+      const retry = protocol === 2 ? retryOf(refusal.code) : {};
+      return Object.assign(new Error(refusal.message), { data: { ...bodyOf(refusal), code: refusal.code, ...retry } });
     }
   });
 }

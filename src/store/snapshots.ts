@@ -1,6 +1,6 @@
 import type { Chat, ChatList, ChatStore, Readable } from "../chat/ports.ts";
 import type { Database } from "./prisma.ts";
-import { toChat, toChatWithMessages, toId } from "./rows.ts";
+import { toChat, toChatWithMessages, toId, toStaff } from "./rows.ts";
 import type { Statements } from "./sql/statements.ts";
 
 /** How a list of chats is read: see chat-lists.sql. */
@@ -23,7 +23,16 @@ const LISTS = {
 
 type Snapshots = Pick<
   ChatStore,
-  "servedBy" | "openedBy" | "openChatsOf" | "queues" | "active" | "openChats" | "flagged" | "participants"
+  | "servedBy"
+  | "openedBy"
+  | "openChatsOf"
+  | "queues"
+  | "active"
+  | "openChats"
+  | "flagged"
+  | "chatForStaff"
+  | "servingStaff"
+  | "participants"
 >;
 
 export function createSnapshots({ run }: Pick<Database, "run">): Snapshots {
@@ -48,6 +57,14 @@ export function createSnapshots({ run }: Pick<Database, "run">): Snapshots {
     openChats: (visitorIds) => lists("opened", visitorIds),
     async flagged(organisationIds) {
       return readable(await run("flagged-chats", { organisationIds }), toChat);
+    },
+    async chatForStaff(organisationId, chatId) {
+      const [row] = await run("chat-for-staff", { organisationId, chatId });
+      return row ? toChatWithMessages(row) : null;
+    },
+    async servingStaff(organisationId, chatId) {
+      const [row] = await run("serving-staff", { organisationId, chatId });
+      return row ? toStaff(row.staff) : null;
     },
     async participants() {
       const people = await run("participants", {});

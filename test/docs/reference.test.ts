@@ -40,6 +40,12 @@ describe("the pages of reference", () => {
     }
   });
 
+  test("list the third value of each ack of protocol 2", () => {
+    const words = { message: "the stored ChatMessage", chat: "the chat", nothing: "null" };
+    const stated = Object.entries(clientEvents).map(([name, { value }]) => [`\`${name}\``, words[value]]);
+    expect(tableOf("docs/PROTOCOL.md", "protocol=2")).toEqual(stated);
+  });
+
   test("list each event that a client receives once, with exactly its fields", () => {
     const rows = tableOf("docs/PROTOCOL.md", "Events that a client receives");
     expect(sorted(column(rows, 0))).toEqual(sorted(quoted(Object.keys(serverEvents))));

@@ -25,7 +25,10 @@ type OpenApi = {
 type Message = { summary: string; payload: Json; examples: { payload: unknown }[]; "x-second-argument"?: Json };
 type AsyncApi = {
   channels: { socket: { messages: Record<string, Json> } };
-  operations: Record<string, { action: string; reply?: unknown; messages: { $ref: string }[] }>;
+  operations: Record<
+    string,
+    { action: string; reply?: { messages: { $ref: string }[] }; messages: { $ref: string }[] }
+  >;
   components: { schemas: Record<string, Json>; messages: Record<string, Message> };
 };
 
@@ -152,7 +155,10 @@ describe("GET /asyncapi.json", () => {
 
   test("lists every event with its payload, an example and its sender", async () => {
     const document = await get<AsyncApi>("/asyncapi.json");
-    const { ack, ...messages } = document.components.messages;
+    const isAck = ([name]: [string, Message]) => name.startsWith("ack");
+    const all = Object.entries(document.components.messages);
+    const messages = Object.fromEntries(all.filter((one) => !isAck(one)));
+    const acks = Object.fromEntries(all.filter(isAck));
     const documented = Object.entries(messages).map(([event, { summary, payload, "x-second-argument": second }]) => ({
       ...{ event, summary, payload: inlined(payload, document) },
       ...(second && { second: inlined(second, document) }),
@@ -165,18 +171,23 @@ describe("GET /asyncapi.json", () => {
       ...{ event, summary, payload: asJson(payload) },
     }));
     expect(documented).toEqual([...received, ...sent]);
-    expect(Object.keys(document.channels.socket.messages)).toEqual([...documented.map(({ event }) => event), "ack"]);
-    for (const [event, { payload, examples }] of Object.entries(messages)) {
+    expect(Object.keys(document.channels.socket.messages)).toEqual(all.map(([name]) => name));
+    for (const [event, { payload, examples }] of all) {
       expect(examples.length, event).toBeGreaterThan(0);
       for (const example of examples) expect(problemsOf(payload, example.payload, document), event).toEqual([]);
     }
-    expect(ack?.examples.map(({ payload }) => (payload as unknown[]).length)).toEqual([2, 2, 3]);
+    const lengths = (name: string) => acks[name]?.examples.map(({ payload }) => (payload as unknown[]).length);
+    expect(Object.keys(acks)).toEqual(["ack", "ack.message", "ack.chat", "ack.nothing"]);
+    expect(lengths("ack")).toEqual([2, 2, 3]);
+    expect(lengths("ack.chat")).toEqual([3, 3]);
     const operations = Object.entries(document.operations).map(([event, { action, reply }]) => ({
-      ...{ event, action, acked: reply !== undefined },
+      ...{ event, action, acks: reply?.messages.map(({ $ref }) => $ref.split("/").at(-1)) },
     }));
     expect(operations).toEqual([
-      ...received.map(({ event }) => ({ event, action: "receive", acked: true })),
-      ...sent.map(({ event }) => ({ event, action: "send", acked: false })),
+      ...Object.entries(clientEvents).map(([event, { value }]) => ({
+        ...{ event, action: "receive", acks: ["ack", `ack.${value}`] },
+      })),
+      ...sent.map(({ event }) => ({ event, action: "send", acks: undefined })),
     ]);
   });
 

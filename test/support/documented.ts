@@ -9,6 +9,15 @@ const strict = new Map(
   ]),
 );
 
+const compiled = new Map<object, ReturnType<typeof Compile>>();
+
+/** Whether the value is as the schema says, without any other field. */
+export function isExactly(schema: object, value: unknown): boolean {
+  const known = compiled.get(schema) ?? Compile(closed(JSON.parse(JSON.stringify(schema))));
+  compiled.set(schema, known);
+  return known.Check(value);
+}
+
 /** The reason why a received event isn't as documented: null when it has exactly the documented fields. */
 export function whatIsUndocumented(event: string, args: unknown[]): string | null {
   const schema = strict.get(event);

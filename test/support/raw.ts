@@ -12,9 +12,9 @@ export type Transport = (typeof transports)[number];
 export const handshakePath = (transport: string): string => `/socket.io/?EIO=4&transport=${transport}`;
 
 /** A websocket with the token in its header, which only Node's own can do: the type is the browsers'. */
-export function openWebSocket(url: string, token: string): WebSocket {
+export function openWebSocket(url: string, token: string, query = ""): WebSocket {
   const options = { headers: { Authorization: token } } as never;
-  return new WebSocket(new URL(handshakePath("websocket"), url.replace(/^http/, "ws")), options);
+  return new WebSocket(new URL(`${handshakePath("websocket")}${query}`, url.replace(/^http/, "ws")), options);
 }
 
 export const upgradeHeaders = {

@@ -59,6 +59,15 @@ export type Statements = {
       };
     };
   };
+  "chat-for-staff": {
+    parameters: { chatId: string; organisationId: string };
+    row: {
+      chat: Json<db.Chat>;
+      visitor: Json<db.Visitor>;
+      staff: Json<db.User> | null;
+      messages: Json<db.ChatMessage>[] | null;
+    };
+  };
   "chat-lists": {
     parameters: {
       ids: readonly (string | null)[];
@@ -230,6 +239,7 @@ export type Statements = {
     row: Record<string, never>;
   };
   "remove-old-processes": { parameters: Record<string, never>; row: Record<string, never> };
+  "serving-staff": { parameters: { chatId: string; organisationId: string }; row: { staff: Json<db.User> } };
   "staff-by-ids": { parameters: { ids: readonly (string | null)[] }; row: { staff: Json<db.User> } };
   "take-over-chat": {
     parameters: {

@@ -1,0 +1,23 @@
+import type { Socket } from "socket.io";
+import { connectionKey } from "../platform/engine/connections.ts";
+
+export type Protocol = 1 | 2;
+
+/** The connections whose handshake asks for protocol 2. Their handshake is forgotten after the first CONNECT. */
+const asking = new WeakSet<object>();
+
+/**
+ * The protocol that a socket's client asks for: 2 by `protocol=2` in the handshake's query, or by `protocol: 2` in the
+ * CONNECT's `auth`. Call it before the handshake is forgotten.
+ */
+export function protocolAskedBy(socket: Socket): Protocol {
+  const { query, auth } = socket.handshake;
+  const connection = connectionKey(socket);
+  if (isTwo(query?.protocol)) asking.add(connection);
+  return asking.has(connection) || isTwo(auth?.protocol) ? 2 : 1;
+}
+
+const isTwo = (given: unknown): boolean => given === 2 || given === "2";
+
+/** The protocol of a socket that has entered. */
+export const protocolOf = (socket: Socket): Protocol => socket.data.protocol;
