@@ -53,4 +53,6 @@ export interface TransportConnection {
   emit(event: string, args: readonly unknown[], ack: (...values: unknown[]) => void): void;
   /** `close` ends the connection only, so that the grace period runs. `leave` leaves at once. */
   close(how: "close" | "leave"): void;
+  /** The machine may have slept: a connection that has died meanwhile is `lost` at once. */
+  check?(): void;
 }

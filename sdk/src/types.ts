@@ -189,6 +189,8 @@ export interface PageOptions {
 export interface VisitorClient<C> extends Client<VisitorState<C>, VisitorEvents<C>> {
   /** `ifClosed` is `open` where nothing else is said: without an open chat the message opens one. */
   send(content: C, options?: { signal?: AbortSignal; ifClosed?: "open" | "fail" }): Sending<C>;
+  /** A message of the outbox by its key, also one of an earlier visit: to send it again, or to take it back. */
+  sending(key: string): Sending<C>;
   /** Leaves, and so closes, the open chat. */
   leave(): Promise<void>;
   setDraft(text: string): void;
@@ -236,6 +238,8 @@ export interface StaffClient<C> extends Client<StaffState<C>, StaffEvents<C>> {
   close(id: Id): Promise<void>;
   flag(id: Id, level: number): Promise<void>;
   send(id: Id, content: C, options?: { signal?: AbortSignal }): Sending<C>;
+  /** A message of the outbox by its key, also one of an earlier visit: to send it again, or to take it back. */
+  sending(key: string): Sending<C>;
   setDraft(id: Id, text: string): void;
   markRead(id: Id, upTo?: number): void;
   loadOlder(id: Id, options?: PageOptions): Promise<void>;

@@ -1,0 +1,202 @@
+import { ChatError } from "../errors.ts";
+import type { LinkParts } from "../link.ts";
+import type { Transport, TransportConnection, TransportRefusal } from "../transport.ts";
+import type { Connection } from "../types.ts";
+import { backoff } from "./backoff.ts";
+import { createCredentials } from "./credentials.ts";
+import { createRequests } from "./requests.ts";
+import { onWake } from "./wake.ts";
+
+type Offline = Extract<Connection, { state: "offline" }>["why"];
+type Ended = Extract<Connection, { state: "ended" }>["why"];
+
+/** A snapshot comes right after the connection. */
+const SNAPSHOT_MS = 20_000;
+/** A connection that ends sooner counts as a failed attempt. */
+const STEADY_MS = 5000;
+
+export interface SessionEvents {
+  /** The token's user; "" when the token doesn't say it. */
+  onOwner(owner: string): void;
+  /** The connection has its snapshot: events may be sent. */
+  onOnline(): void;
+}
+export type Session = ReturnType<typeof createSession>;
+
+/** One user's connection: token, reconnects, wake-ups, endings. */
+export function createSession({ options, role, deliver }: LinkParts, transport: Transport, events: SessionEvents) {
+  const now = options.now ?? Date.now;
+  const credentials = createCredentials(options, now, {
+    onUser(owner, user) {
+      deliver({ kind: "owner", owner, user });
+      events.onOwner(owner);
+      // The connection is that of another user.
+      if (connection) connect();
+    },
+    onSignedOut: () => end("unauthorized"),
+  });
+  let connection: TransportConnection | null = null;
+  /** The attempt that counts: what belongs to former ones is ignored. */
+  let current = 0;
+  let isRunning = false;
+  let onlineAt: number | null = null;
+  let offlineSince: number | null = null;
+  let attempts = 0;
+  let refusals = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let isWaiting = false;
+  let beganAt = 0;
+  let endWake = () => {};
+  let life = new AbortController();
+  life.abort(new ChatError("closed", "The client isn't started"));
+  /** The open chat in the newest snapshot. */
+  let room: string | null = null;
+  const unacked = new Set<(values: unknown[] | null) => void>();
+
+  const show = (state: Connection) => deliver({ kind: "connection", connection: state });
+
+  /** Ends this connection, whatever its state. Unacked events get no answer any more. */
+  function drop(): void {
+    current++;
+    clearTimeout(timer);
+    isWaiting = false;
+    connection?.close("close");
+    connection = null;
+    onlineAt = null;
+    for (const settle of [...unacked]) settle(null);
+  }
+
+  function offline(why: Offline, delay: number): void {
+    drop();
+    offlineSince ??= now();
+    timer = setTimeout(connect, delay);
+    isWaiting = true;
+    show({ state: "offline", since: offlineSince, retryAt: now() + delay, why });
+  }
+
+  function end(why: Ended): void {
+    isRunning = false;
+    drop();
+    endWake();
+    credentials.stop();
+    life.abort(new ChatError(why));
+    offlineSince = null;
+    show({ state: "ended", why });
+  }
+
+  async function connect(): Promise<void> {
+    drop();
+    const mine = current;
+    beganAt = now();
+    show({ state: "connecting" });
+    try {
+      const token = await credentials.get();
+      if (mine !== current) return;
+      if (token === null) end("unauthorized");
+      else open(token, mine);
+    } catch {
+      if (mine === current) offline("expired", backoff(++attempts));
+    }
+  }
+
+  function open(token: string, mine: number): void {
+    const isCurrent = () => mine === current;
+    const noSnapshot = () => isCurrent() && offline("network", backoff(++attempts));
+    timer = setTimeout(noSnapshot, SNAPSHOT_MS * 2);
+    const opened = transport.connect(token, {
+      open() {
+        if (!isCurrent()) return;
+        clearTimeout(timer);
+        timer = setTimeout(noSnapshot, SNAPSHOT_MS);
+      },
+      event(name, payload) {
+        if (!isCurrent()) return;
+        const isSnapshot = name === `${role}_init`;
+        if (isSnapshot && !isUsable(payload)) return end("unsupported");
+        deliver({ kind: "event", name, payload, at: now() });
+        if (!isSnapshot) return;
+        room = (payload as { room?: { id: string } | null }).room?.id ?? null;
+        if (onlineAt !== null) return;
+        clearTimeout(timer);
+        onlineAt = now();
+        offlineSince = null;
+        refusals = 0;
+        show({ state: "online" });
+        events.onOnline();
+      },
+      refused: (why) => isCurrent() && refused(why, token),
+      lost() {
+        if (!isCurrent()) return;
+        if (onlineAt !== null && now() - onlineAt >= STEADY_MS) attempts = 0;
+        offline("network", backoff(attempts++));
+      },
+      ended: () => isCurrent() && end("disabled"),
+    });
+    if (isCurrent()) connection = opened;
+    else opened.close("close");
+  }
+
+  const isUsable = (payload: unknown): boolean => {
+    const { user, messages, unclaimed_chats, active_chats } = (payload ?? {}) as Record<string, unknown>;
+    return role === "visitor"
+      ? typeof user === "object" && Array.isArray(messages)
+      : Array.isArray(unclaimed_chats) && Array.isArray(active_chats);
+  };
+
+  function refused({ status, code = "", retryAfterMs }: TransportRefusal, token: string): void {
+    if (status === 401 || /Token$|^(?:unknownUser|sessionOver)$/.test(code)) {
+      credentials.refuse(token);
+      if (refusals++ === 0) connect();
+      else offline("expired", backoff(refusals));
+    } else if (code === "foreignOrigin" || status === 403) end("foreignOrigin");
+    else if (code === "tooManyConnections") end("tooManyConnections");
+    else if (/^(?:visitor|staff)Only$|^unsupported/.test(code)) end("unsupported");
+    else {
+      const isBusy = status === 503 || status === 429 || code !== "";
+      offline(code === "draining" ? code : isBusy ? "busy" : "network", backoff(++attempts, retryAfterMs));
+    }
+  }
+
+  /** Replaces the connection by a new one at once. */
+  function refresh(): void {
+    if (isRunning) connect();
+  }
+
+  return {
+    now,
+    request: createRequests(transport, credentials, () => life.signal),
+    isRunning: () => isRunning,
+    isOnline: () => onlineAt !== null,
+    room: () => room,
+    refresh,
+    start() {
+      if (isRunning) return;
+      isRunning = true;
+      attempts = refusals = 0;
+      life = new AbortController();
+      credentials.start();
+      endWake = onWake(() => {
+        if (onlineAt !== null) connection?.check?.();
+        else if (isWaiting || now() - beganAt > 1000) connect();
+      });
+      connect();
+    },
+    stop() {
+      if (isRunning) end("closed");
+    },
+    /** Sends an event now. `settle` is called once: with the ack's values, or with null when none came in time. */
+    emit(event: string, args: readonly unknown[], settle: (values: unknown[] | null) => void): void {
+      if (!connection || onlineAt === null) {
+        settle(null);
+        return;
+      }
+      const once = (values: unknown[] | null) => {
+        clearTimeout(limit);
+        if (unacked.delete(once)) settle(values);
+      };
+      const limit = setTimeout(once, options.ackTimeout ?? 5000, null);
+      unacked.add(once);
+      connection.emit(event, args, (...values) => once(values));
+    },
+  };
+}

@@ -1,0 +1,5 @@
+export { ChatError } from "./errors.ts";
+export type * from "./transport.ts";
+export type * from "./types.ts";
+export { createVisitorClient } from "./visitor-client.ts";
+export type * from "./wire.ts";

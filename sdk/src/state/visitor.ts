@@ -1,0 +1,223 @@
+import type { Input } from "../link.ts";
+import type { Chat, Log, Message, VisitorEvents, VisitorState } from "../types.ts";
+import type { ChatMessage, ChatStatus, Room, StaffProfile, Visitor } from "../wire.ts";
+import type { Read, Waiting } from "./convert.ts";
+import { chatOf, echoOf, isMessage, messageOf, type Payload, type People, profileOf, unreadable } from "./convert.ts";
+import { type Held, insert, prepend, type Rows, renew, show } from "./log.ts";
+import type { Say } from "./say.ts";
+import { freezeAll, patch, share } from "./share.ts";
+
+type View<C> = Chat & Log<C>;
+export interface VisitorCore<C> {
+  readonly view: VisitorState<C>;
+  readonly owner: string;
+  /** Whether the first snapshot is in it. */
+  readonly isReady: boolean;
+  readonly held: Held<C> | null;
+  readonly waiting: readonly Waiting<C>[];
+  readonly people: People;
+}
+
+const nobody: Visitor = Object.freeze({
+  ...{ id: "", name: "", email: null, is_anonymous: true, disabled: false, created_at: 0, updated_at: null },
+});
+const nothing = { rows: Object.freeze([]), whole: 0 };
+const emptyLog = { messages: Object.freeze([]), older: "none", unread: 0 } as const;
+
+export const startVisitor = <C>(): VisitorCore<C> => ({
+  view: Object.freeze({
+    ...{ connection: Object.freeze({ state: "idle" }), me: null, chat: null, phase: "none", staff: null },
+    ...{ outbox: 0, draft: "" },
+  }) as VisitorState<C>,
+  ...{ owner: "", isReady: false, held: null, waiting: Object.freeze([]), people: {} },
+});
+
+const phases = { unclaimed: "queued", claimed: "served", closed: "closed" } as const;
+
+export const readVisitorMessage = <C>({ people }: VisitorCore<C>, read: Read<C>, row: ChatMessage): Message<C> =>
+  messageOf(
+    row,
+    row.type_id === 0 ? (row.content as C) : read(share(undefined, row.content) as never, () => {}),
+    null,
+    people,
+  );
+
+/** The reducer of a visitor's screen. */
+export function visitorReducer<C>(read: Read<C>) {
+  return (core: VisitorCore<C>, input: Input, say: Say<VisitorEvents<C>>): VisitorCore<C> => {
+    let { held, waiting, people, isReady } = core;
+    let { me, draft, connection } = core.view;
+    const draw = (before: Held<C>, rows: Rows<C> = before, changes: Partial<View<C>> = {}, upTo = before.read) =>
+      show(
+        before,
+        rows,
+        waiting.map(({ message }) => message),
+        changes,
+        upTo,
+      );
+    const message = (row: ChatMessage): Message<C> => {
+      let why: unknown;
+      const raw = share(undefined, row.content) as never;
+      const content = row.type_id === 0 ? (raw as C) : read(raw, (thrown) => (why = thrown));
+      const made = messageOf(row, content, null, people);
+      if (why) say("failed", { message: made, failure: unreadable(why) });
+      return made;
+    };
+    const meets = (staff: StaffProfile) => (people = patch(people, { [staff.id]: share(people[staff.id], staff) }));
+
+    const open = (room: Room, staff: StaffProfile | null, status: ChatStatus): Held<C> => {
+      const view = Object.freeze({ ...chatOf(room, me ?? nobody, staff, status), ...emptyLog }) as View<C>;
+      return {
+        view,
+        ...nothing,
+        floor: room.id ? Number.POSITIVE_INFINITY : 1,
+        read: 0,
+        changedAt: room.updated_at ?? 0,
+      };
+    };
+    const end = (by: "me" | "staff" | null) => {
+      if (!held?.view.id || held.view.status === "closed") return;
+      held = draw(held, held, { status: "closed" });
+      say("closed", { chat: held.view.id, by });
+    };
+    /** Puts the room's chat on the screen. Answers false for an older chat than the one there. */
+    const enter = (room: Room): boolean => {
+      if (held?.view.id === room.id) return true;
+      if (held && held.view.id > room.id) return false;
+      end(null);
+      held = open(room, null, "unclaimed");
+      return true;
+    };
+    const serve = (staff: StaffProfile, changedAt: number) => {
+      if (!held || held.view.status === "closed" || changedAt < held.changedAt) return;
+      const isNew = held.view.staff?.id !== staff.id;
+      held = patch(draw(held, held, { staff: share(held.view.staff, staff), status: "claimed" }), { changedAt });
+      if (isNew) say("served", { chat: held.view.id, staff });
+    };
+    const add = (added: readonly Message<C>[], rows: Rows<C>, known: boolean) => {
+      const before = held as Held<C>;
+      const { floor } = before;
+      const old = new Set(known ? before.rows.map(({ seq }) => seq) : []);
+      held = draw(before, rows);
+      for (const one of added)
+        if (known && one.by !== "me" && one.type === "text" && !old.has(one.seq) && (one.seq as number) > floor)
+          say("message", { chat: before.view.id, message: one });
+    };
+    const live = (...rows: ChatMessage[]) => {
+      const added = rows.map(message);
+      if (held) add(added, insert(held, added), true);
+    };
+
+    const event = (name: string, payload: Payload) => {
+      const { room, user } = payload;
+      if (name === "visitor_init") {
+        me = share(me, user);
+        isReady = true;
+        if (!room) return end(null);
+        const staff = payload.staff ? profileOf(payload.staff) : null;
+        if (staff) meets(staff);
+        const isKnown = held?.view.id === room.id;
+        const wasServedBy = held?.view.staff?.id;
+        if (!isKnown) {
+          end(null);
+          held = open(room, staff, "unclaimed");
+        }
+        const newest = payload.messages.map(message);
+        const before = held as Held<C>;
+        add(newest, renew(isKnown ? before : null, newest, payload.messages_total ?? newest.at(-1)?.seq ?? 0), isKnown);
+        const fields = { visitor: me, staff: share(before.view.staff, staff), status: staff ? "claimed" : "unclaimed" };
+        held = patch(draw(held as Held<C>, held as Held<C>, fields as Partial<View<C>>), {
+          changedAt: room.updated_at ?? 0,
+        });
+        if (staff && isKnown && wasServedBy !== staff.id) say("served", { chat: room.id, staff });
+      } else if (/^(append_unclaimed_chats|visitor_unclaimed_msg|visitor_send)$/.test(name)) {
+        if (enter(room)) live(...(payload.messages ?? [payload.message]));
+      } else if (name === "staff_send") {
+        const staff = profileOf(user as never);
+        meets(staff);
+        if (!enter(room)) return;
+        if (!held?.view.staff) serve(staff, room.updated_at ?? 0);
+        live(payload.message);
+      } else if (/^staff_(join_room|being_taken_over_chat)$/.test(name)) {
+        const staff = profileOf(user as never);
+        meets(staff);
+        if (enter(room)) serve(staff, room.updated_at ?? 0);
+      } else if (held?.view.id === room?.id) {
+        if (name === "staff_leave") end("staff");
+        else if (/^visitor_leave/.test(name)) end("me");
+      }
+    };
+
+    switch (input.kind) {
+      case "state":
+        return freezeAll(input.state as VisitorCore<C>);
+      case "owner":
+        if (core.owner && core.owner !== input.owner)
+          return { ...startVisitor<C>(), owner: input.owner, view: patch(startVisitor<C>().view, { connection }) };
+        return { ...core, owner: input.owner };
+      case "connection":
+        connection = share(connection, input.connection);
+        if (connection !== core.view.connection) say("connection", connection);
+        break;
+      case "event":
+        event(input.name, input.payload as Payload);
+        break;
+      case "ack":
+        if (input.event === "visitor_leave_room") end("me");
+        break;
+      case "stored": {
+        // The outbox of another user, who was signed in before.
+        if (input.entry.owner !== core.owner) break;
+        const row = input.value;
+        waiting = waiting.filter(({ entry }) => entry.key !== input.entry.key);
+        if (!isMessage(row)) break;
+        const room = { id: row.chat_id, created_at: row.created_at } as Room;
+        if (enter(room)) live(row);
+        break;
+      }
+      case "entry": {
+        const { entry, state } = input;
+        const content = read(share(undefined, entry.content), () => {});
+        const made = { entry, message: echoOf(entry, state, "", content) };
+        const at = waiting.findIndex((one) => one.entry.key === entry.key);
+        waiting = at < 0 ? [...waiting, made].sort((a, b) => a.entry.at - b.entry.at) : waiting.with(at, made);
+        if (state === "failed" && entry.failure) say("failed", { message: made.message, failure: entry.failure });
+        break;
+      }
+      case "dropped":
+        waiting = waiting.filter(({ entry }) => entry.key !== input.key);
+        break;
+      case "storage":
+        say("storage", input.failure);
+        break;
+      case "draft":
+        draft = input.text;
+        break;
+      case "read":
+        if (held) held = draw(held, held, {}, Math.max(held.read, input.upTo ?? held.rows.at(-1)?.seq ?? 0));
+        break;
+      case "older": {
+        if (held?.view.id !== input.chat) break;
+        const { page } = input;
+        if (typeof page === "string") held = draw(held, held, { older: page });
+        else {
+          const rows = prepend(held, (page.messages as ChatMessage[]).map(message), page.before) ?? held;
+          held = draw(held, rows, { older: rows.floor > 1 ? "some" : "none" });
+        }
+        break;
+      }
+    }
+
+    if (!held && waiting.length > 0) held = open({ id: "", created_at: 0 } as Room, null, "unclaimed");
+    else if (held?.view.id === "" && waiting.length === 0) held = null;
+    const id = held?.view.id ?? "";
+    if (waiting.some((one) => one.message.chatId !== id))
+      waiting = waiting.map(({ entry, message }) => ({ entry, message: Object.freeze({ ...message, chatId: id }) }));
+    if (held) held = draw(held);
+    const view = patch(core.view, {
+      ...{ connection, me, draft, outbox: waiting.length, chat: held?.view ?? null, staff: held?.view.staff ?? null },
+      phase: held && id ? phases[held.view.status] : "none",
+    });
+    return { ...core, view, held, waiting, people, isReady };
+  };
+}
