@@ -13,7 +13,7 @@ import type { Account } from "../identity/accounts.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Clients } from "../platform/net/client-address.ts";
 import type { OriginCheck } from "../platform/net/origin-check.ts";
-import { corsOrigin } from "../platform/net/origins.ts";
+import { CORS_MAX_AGE_S, corsOrigin } from "../platform/net/origins.ts";
 import { answerRaw, SecureResponse } from "../platform/net/raw-answer.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "../platform/net/request-id.ts";
 import { readTexts } from "../platform/text-values.ts";
@@ -107,7 +107,9 @@ export async function createHttpServer({ config, clients, mayAsk, logger, metric
     request.log.debug({ ...aboutRequest(request), ...result }, "request");
   });
 
-  await http.register(cors, { origin: corsOrigin(config.corsOrigins), methods: ["GET", "HEAD", "POST", "PATCH"] });
+  await http.register(cors, {
+    ...{ origin: corsOrigin(config.corsOrigins), methods: ["GET", "HEAD", "POST", "PATCH"], maxAge: CORS_MAX_AGE_S },
+  });
   if (config.rateLimit.perSecond > 0) {
     await http.register(rateLimit, {
       max: (HTTP_FACTOR * config.rateLimit.perSecond * HTTP_WINDOW_MS) / 1000,

@@ -26,9 +26,14 @@ export const connectionMetrics = (registers: [Registry]) => ({
     labelNames: ["kind", "reason"],
     registers,
   }),
+  unproven: liveGauge({
+    name: "chat_unproven_sessions",
+    help: "Sessions of this process whose client hasn't shown its token yet",
+    registers,
+  }),
   cutOffs: new Counter({
     name: "chat_cut_offs_total",
-    help: "Connections that this process has closed: slow_reader, unfinished, too_many_packets, token_expired, max_age, disabled",
+    help: "Connections that this process has closed: slow_reader, unfinished, too_many_packets, crowded_out (by sessions without a token), token_expired, max_age, disabled",
     labelNames: ["reason"],
     registers,
   }),

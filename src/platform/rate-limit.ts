@@ -20,3 +20,22 @@ export function createRateLimit(
     return true;
   };
 }
+
+/**
+ * Creates a limit for each key, for keys that come from outside: `perSecond` in each second, 0 is no limit. It remembers
+ * only the keys of the last second.
+ * @param now milliseconds
+ */
+export function createRates(perSecond: number, now = performance.now.bind(performance)) {
+  let counts = new Map<string, number>();
+  let startedAt = now();
+  return (key: string): boolean => {
+    if (perSecond === 0) return true;
+    const time = now();
+    if (time - startedAt >= 1_000) [counts, startedAt] = [new Map(), time];
+    const count = counts.get(key) ?? 0;
+    if (count >= perSecond) return false;
+    counts.set(key, count + 1);
+    return true;
+  };
+}

@@ -22,8 +22,9 @@ import { localRooms } from "../platform/engine/rooms.ts";
 import { nameSessions, sessionOf } from "../platform/engine/session-ids.ts";
 import { addMissingSlash, answerStrayUpgrades } from "../platform/engine/stray-requests.ts";
 import { limitPackets } from "../platform/engine/too-many-packets.ts";
+import type { Clients } from "../platform/net/client-address.ts";
 import type { OriginCheck } from "../platform/net/origin-check.ts";
-import { corsOrigin } from "../platform/net/origins.ts";
+import { CORS_MAX_AGE_S, corsOrigin } from "../platform/net/origins.ts";
 import type { Part } from "../platform/part.ts";
 import type { Bus } from "../platform/redis/bus.ts";
 import { type Admission, accountOf, authenticateHandshakes } from "./handshake.ts";
@@ -42,11 +43,18 @@ export type SocketServer = {
 type Options = {
   config: Pick<
     Config,
-    "corsOrigins" | "rateLimit" | "byteRateLimit" | "allowAuthPayload" | "allowEio3" | "maxConnectionsPerUser"
+    | "corsOrigins"
+    | "rateLimit"
+    | "byteRateLimit"
+    | "allowAuthPayload"
+    | "allowEio3"
+    | "maxConnectionsPerUser"
+    | "connectRate"
   >;
   tokens: Tokens;
   people: People;
   mayAsk: OriginCheck;
+  clients: Pick<Clients, "addressOf">;
   bus: Bus | undefined;
   admission: Admission;
   metrics: Metrics;
@@ -68,7 +76,7 @@ const RECHECK_MS = {
  */
 export function createSocketServer(
   http: HttpServer,
-  { config, tokens, people, mayAsk, bus, admission, metrics, log, onFault }: Options,
+  { config, tokens, people, mayAsk, clients, bus, admission, metrics, log, onFault }: Options,
 ): Part & SocketServer {
   const io = new Server(http, {
     serveClient: false,
@@ -79,7 +87,10 @@ export function createSocketServer(
     // Credentials are a load balancer's cookie. Browsers send it to another site only where this is allowed. It isn't
     // allowed for every origin: a proxy that knows users by their cookies would let any page act in their name.
     ...(config.corsOrigins !== false && {
-      cors: { origin: corsOrigin(config.corsOrigins), credentials: Array.isArray(config.corsOrigins) },
+      cors: {
+        ...{ origin: corsOrigin(config.corsOrigins), maxAge: CORS_MAX_AGE_S },
+        credentials: Array.isArray(config.corsOrigins),
+      },
     }),
     ...(bus && { adapter: bus.adapter }),
   });
@@ -105,8 +116,10 @@ export function createSocketServer(
   paceParsing(io);
   watchUpgrades(io);
   nameSessions(io);
-  authenticateHandshakes(io, {
-    ...{ config, tokens, mayAsk, admission, log },
+  const { unproven } = authenticateHandshakes(io, {
+    ...{ config, tokens, mayAsk, clients, admission, log },
+    // Not logged: a flood would fill the log.
+    onCrowdedOut: () => metrics.cutOffs.inc({ reason: "crowded_out" }),
     onRefused({ code }) {
       metrics.handshakes.inc({ reason: code });
       if (code === "busy") metrics.rateLimited.inc({ what: "connect" });
@@ -119,6 +132,7 @@ export function createSocketServer(
   metrics.budget("incoming", incoming);
   metrics.budget("outgoing", outgoing);
   metrics.connections.from(() => countConnections(io));
+  metrics.unproven.from(() => [{ labels: {}, value: unproven() }]);
 
   const local = localRooms(io);
   const closeHere = (room: string) => local.each([room], [], reconnectClient);

@@ -3,7 +3,7 @@ import type { Server } from "socket.io";
 import { answerRaw } from "../net/raw-answer.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "../net/request-id.ts";
 import { toLastLine } from "../time.ts";
-import { engineOf, type StandIn } from "./insides.ts";
+import { type EngineRequest, engineOf, type StandIn } from "./insides.ts";
 
 type Headers = Record<string, string | number>;
 export type Refused = { status: number; body: object; headers: Headers };
@@ -31,6 +31,9 @@ export function admitHandshakes(
     admit(request, id).then(end).catch(toLastLine);
   });
 }
+
+/** The query of a request of Engine.IO's. */
+export const queryOf = (request: IncomingMessage) => (request as EngineRequest)._query;
 
 const isResponse = (response: object): response is ServerResponse => response instanceof ServerResponse;
 

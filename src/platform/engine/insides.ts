@@ -40,8 +40,8 @@ export type Insides = {
   };
   /** The fields that Engine.IO adds to a request. */
   "engine.io request": {
-    /** The query string. A handshake has no session's id yet. */
-    _query: { sid?: string };
+    /** The query string; of a repeated key the last value. A handshake has no session's id yet. */
+    _query: Record<string, string | undefined>;
     /** Undefined on an upgrade. */
     res?: unknown;
     /** The websocket, once the upgrade is made. */
@@ -105,6 +105,8 @@ export type Insides = {
     res?: ServerResponse | null;
     /** The request with packets whose body isn't whole yet. */
     dataReq?: IncomingMessage | null;
+    /** A request with a longer body gets a 413. Undefined on a transport of a request that was no handshake. */
+    maxHttpBufferSize?: number;
     /** Takes a whole body. An own property replaces it. */
     onData(body: string | Buffer): void;
   };
@@ -125,6 +127,8 @@ export type Insides = {
     _messageLength: number;
     /** False makes it leave the rest of what has come in. */
     _loop: boolean;
+    /** A message with more bytes ends the connection. */
+    _maxPayload: number;
   };
 };
 

@@ -1,7 +1,7 @@
 import type { Socket } from "socket.io";
 import { after, toLastLine } from "../time.ts";
 import { cutOff, hangUp } from "./hang-up.ts";
-import { connectionOf } from "./insides.ts";
+import { type Connection, connectionOf } from "./insides.ts";
 
 /** How long a client has to read what waits for it, and to close its side. */
 const CLOSE_WITHIN_MS = 2_000;
@@ -11,8 +11,15 @@ const CLOSE_WITHIN_MS = 2_000;
  * sent to it; then the connection is lost. Events that come in from now on are neither handled nor acked.
  */
 export function reconnectClient(socket: Socket): void {
-  const connection = connectionOf(socket);
-  if (connection.readyState !== "open") return;
+  closeBehind(connectionOf(socket))?.();
+}
+
+/**
+ * The same, once the packet is sent that waits or is about to.
+ * @returns a function that closes at once when nothing waits; null when the connection is closing already
+ */
+export function closeBehind(connection: Connection): (() => void) | null {
+  if (connection.readyState !== "open") return null;
   connection.readyState = "closing";
   const end = () => {
     // In the middle of an upgrade, a client may poll no more and not yet listen on the websocket.
@@ -20,11 +27,11 @@ export function reconnectClient(socket: Socket): void {
     if (connection.readyState === "closing" && hasAll) hangUp(connection);
   };
   connection.on("drain", end).on("upgrade", end);
-  end();
-  cutOffLater(socket);
+  cutOffSoon(connection);
+  return end;
 }
 
 /** Cuts off a client that still hasn't closed its side after 2 s. */
-export function cutOffLater(socket: Socket): void {
-  after(CLOSE_WITHIN_MS, () => cutOff(connectionOf(socket)), toLastLine);
-}
+export const cutOffLater = (socket: Socket): void => cutOffSoon(connectionOf(socket));
+
+const cutOffSoon = (connection: Connection): void => void after(CLOSE_WITHIN_MS, () => cutOff(connection), toLastLine);

@@ -61,6 +61,9 @@ export function compileOrigins(origins: readonly string[]): (string | RegExp)[] 
 export const isListed = (origins: readonly (string | RegExp)[], origin: string): boolean =>
   origins.some((one) => (typeof one === "string" ? one === origin : one.test(origin)));
 
+/** How long a browser may remember the answer to a preflight. Chromium remembers it for 2 h at most. */
+export const CORS_MAX_AGE_S = 7_200;
+
 /** The option `origin` of both CORS middlewares: the HTTP server's and Socket.IO's. */
 export const corsOrigin = (origins: string[] | boolean): (string | RegExp)[] | boolean =>
   Array.isArray(origins) ? compileOrigins(origins) : origins;

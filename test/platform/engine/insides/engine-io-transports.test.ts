@@ -139,6 +139,18 @@ const cases: CasesOf<
       expect([bodies, packets]).toEqual([["3a\x1e3b"], ["a", "b"]]);
     },
   ],
+  "engine.io Polling: maxHttpBufferSize": [
+    "is the most bytes of a body",
+    async () => {
+      const { connection, post } = await openPolling();
+      const { transport } = connection;
+      expect(transport.maxHttpBufferSize).toBe(1_000_000);
+      transport.maxHttpBufferSize = 100;
+      expect(await post(`3${"a".repeat(99)}`)).toBe(200);
+      expect(await post(`3${"a".repeat(100)}`)).toBe(413);
+      expect(connection.readyState).toBe("open");
+    },
+  ],
   "engine.io poll: cleanup": [
     "takes the poll from the transport, so that it can be answered by hand",
     async () => {

@@ -78,6 +78,26 @@ const cases: CasesOf<"ws WebSocket" | "ws Receiver"> = {
       await eventually(() => packets).toEqual(["a", "b"]);
     },
   ],
+  "ws Receiver: _maxPayload": [
+    "is the most bytes of a message, also when it comes in several frames",
+    async () => {
+      const long = [frame("3".repeat(101))];
+      const inFrames = [frame("3".repeat(60), { first: UNFINISHED_TEXT }), frame("3".repeat(60), { first: 0x80 })];
+      for (const frames of [long, inFrames]) {
+        const client = await openWebsocket();
+        const receiver = websocketOf(client)._receiver;
+        expect(receiver?._maxPayload).toBe(1_000_000);
+        if (receiver) receiver._maxPayload = 100;
+        const packets: unknown[] = [];
+        client.connection.on("packet", ({ data }) => packets.push(data));
+        client.send(`3${"a".repeat(99)}`);
+        await eventually(() => packets).toEqual(["a".repeat(99)]);
+        const closed = once(client.connection as never, "close");
+        for (const one of frames) client.tcp.write(one);
+        await closed;
+      }
+    },
+  ],
 };
 testEach(cases);
 
