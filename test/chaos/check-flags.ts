@@ -1,14 +1,12 @@
-import { FLAG_EVENT, staffByOrganisation } from "./audience.ts";
+import { staffByOrganisation } from "./audience.ts";
 import { open } from "./check-stored.ts";
 import { dueBy, healTime } from "./due.ts";
 import type { Finding, Result } from "./finding.ts";
+import { type Due, timesOf } from "./flag-times.ts";
 import { type Attempt, type Chat, type Connection, type Flag, group, type History } from "./history.ts";
 
 /** How many flagged chats a snapshot has. */
 const SNAPSHOT_FLAGS = 15;
-/** The database stores the time in whole ms, perhaps rounded up. */
-const ROUNDING_MS = 2;
-
 /** P1 and P2 of flags: an acked flag is one entry of the internal log, and every monitor receives each entry. */
 export function checkFlags(history: History): Result {
   const { chats, attempts } = history;
@@ -55,18 +53,19 @@ function checkReceivers(triesOf: Map<string, Attempt[]>, history: History) {
 
   const triesFor = ({ chat, actor, severity }: Flag) => triesOf.get(keyOf(chat, actor, severity)) ?? [];
 
-  function look(connection: Connection, chat: Chat, flag: Flag, eventAt = Number.POSITIVE_INFINITY): void {
+  function dueOf(connection: Connection, chat: Chat, flag: Flag): Due {
     const tries = triesFor(flag);
-    const isLive = connection.openedAt <= flag.t;
-    const [first, ...later] = connection.snapshots;
-    const all = flagsOf.get(chat.organisation) ?? [];
     const acks = tries.filter(({ ok }) => ok).map(({ answeredAt }) => answeredAt);
     const from = Math.max(flag.t, connection.openedAt, ...(acks.length > 0 ? [Math.min(...acks)] : []));
     const pods = tries.map((attempt) => connections.get(attempt.connection)?.pod ?? "?");
     const until = dueBy({ connection, from, pods }, history);
-    const isShown = !isLive && first && shows(first, flag, chat, all);
-    const seenAt = isShown ? Math.min(eventAt, connection.openedAt) : eventAt;
-    if (seenAt > until && connection.to <= until) return;
+    const [first] = connection.snapshots;
+    const isLive = connection.openedAt <= flag.t;
+    const isShown = !isLive && first !== undefined && shows(first, flag, chat, flagsOf.get(chat.organisation) ?? []);
+    return { flag, until, isShown };
+  }
+
+  function judge(connection: Connection, chat: Chat, { flag, until }: Due, seenAt: number): void {
     deliveries++;
     const name = `internal number ${flag.number} of chat ${chat.chat} (${flag.severity} by ${flag.actor} at ${flag.t})`;
     const about = `${connection.id} on ${connection.pod}: ${name}`;
@@ -76,6 +75,8 @@ function checkReceivers(triesOf: Map<string, Attempt[]>, history: History) {
       return;
     }
     worstHealMs = Math.max(worstHealMs, healTime(seenAt, until, settings.healMs));
+    const [, ...later] = connection.snapshots;
+    const all = flagsOf.get(chat.organisation) ?? [];
     const undoing = later.find((one) => one.t > seenAt && !shows(one, flag, chat, all));
     if (undoing) {
       const what = "a snapshot was older than a flag before it";
@@ -83,16 +84,22 @@ function checkReceivers(triesOf: Map<string, Attempt[]>, history: History) {
     }
   }
 
+  function look(connection: Connection, chat: Chat): void {
+    const others = dueTo(connection, chat).filter((flag) =>
+      triesFor(flag).every((one) => one.connection !== connection.id),
+    );
+    const due = others.map((flag) => dueOf(connection, chat, flag));
+    const seenAt = timesOf(connection, chat, due);
+    for (const one of due) {
+      const t = one.isShown ? connection.openedAt : (seenAt.get(one) ?? Number.POSITIVE_INFINITY);
+      if (t <= one.until || connection.to > one.until) judge(connection, chat, one, t);
+    }
+  }
+
   for (const chat of chats.values()) {
     if (chat.flags.length === 0) continue;
     for (const { user } of staffOf(chat.organisation).monitors) {
-      for (const connection of connectionsOf.get(user) ?? []) {
-        const due = dueTo(connection, chat).filter((flag) =>
-          triesFor(flag).every((one) => one.connection !== connection.id),
-        );
-        const times = timesOf(connection, chat, due);
-        for (const flag of due) look(connection, chat, flag, times.get(flag));
-      }
+      for (const connection of connectionsOf.get(user) ?? []) look(connection, chat);
     }
   }
   return { lost, "deliveries of flags": deliveries, "worst heal of flags, ms": Math.round(worstHealMs) };
@@ -106,23 +113,6 @@ function dueTo({ openedAt, to }: Connection, chat: Chat): Flag[] {
 }
 
 const nextOf = ({ number }: Flag, { flags }: Chat): { t: number } => flags[number] ?? { t: Number.POSITIVE_INFINITY };
-
-/**
- * When a connection received each of these flags of a chat. An event has no number, but the severity of its entry. Only an event
- * from the database has the severity of a later entry.
- */
-function timesOf({ received }: Connection, { chat, flags }: Chat, due: Flag[]): Map<Flag, number> {
-  const times = new Map<Flag, number>();
-  for (const { event, chat: id, t, about, severity = 0 } of received) {
-    if (event !== FLAG_EVENT || id !== chat) continue;
-    const open = due.filter((flag) => flag.actor === about && flag.t - ROUNDING_MS <= t && !times.has(flag));
-    const flag =
-      open.find((one) => one.severity === severity) ??
-      open.find(({ number }) => flags.slice(number).some((later) => later.severity === severity));
-    if (flag) times.set(flag, t);
-  }
-  return times;
-}
 
 /**
  * Whether a client that starts from this snapshot knows of the flag. A snapshot without room for the flag counts as well, and
