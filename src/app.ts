@@ -21,6 +21,7 @@ import { observePresence } from "./presence/observer.ts";
 import { createPresencePart } from "./presence/part.ts";
 import { createAdmission } from "./realtime/admission.ts";
 import { createConnections } from "./realtime/connections.ts";
+import { readerOf } from "./realtime/protocol.ts";
 import { createSocketServer } from "./realtime/server.ts";
 import { createSnapshots } from "./realtime/snapshots.ts";
 import { openStoragePart } from "./store/part.ts";
@@ -63,7 +64,7 @@ export async function buildApp(base: Base): Promise<Parts> {
   const clock = createDatabaseClock();
   const show = createVisitorsView(config.visitorsSeeStaff);
   const delivery = createDeliveryPart(sockets.io, {
-    ...{ bus, chats, people: accounts, presence, show, metrics, clock, log },
+    ...{ bus, chats, people: accounts, presence, show, readerOf, metrics, clock, log },
     onFault: fault("delivery"),
   });
   const observeEntry = observeEntries({

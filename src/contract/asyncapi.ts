@@ -1,9 +1,10 @@
 import type { TSchema } from "typebox";
 import { ackMessages, acksOf } from "./asyncapi-acks.ts";
 import type { ServerEvent } from "./event-parts.ts";
-import { type ClientEvent, clientEvents, serverEvents } from "./events.ts";
+import { type ClientEvent, clientEvents, type ServerEventName, serverEvents } from "./events.ts";
 import { exampleOf } from "./examples.ts";
 import { createSchemaNames } from "./named-schemas.ts";
+import { type Reader, secondForms } from "./second-form.ts";
 
 const channel = { $ref: "#/channels/socket" };
 const inChannel = (name: string) => ({ $ref: `#/channels/socket/messages/${name}` });
@@ -15,7 +16,8 @@ An event that the service receives carries \`payload\` as its first argument, an
 second. The service answers it by the ack. An event that the service sends carries \`payload\` as its only argument. A connection receives no event of its own
 action: it has the ack.
 
-A handshake with \`protocol=2\` in its query, or a CONNECT with \`protocol: 2\` in its \`auth\`, chooses the second form of acks.`;
+A handshake with \`protocol=2\` in its query, or a CONNECT with \`protocol: 2\` in its \`auth\`, chooses the second form of acks and
+events. Messages with \`protocol=2\` in their title have that form. An event without one is the same in both forms.`;
 
 /** The socket protocol as an AsyncAPI 3 document (https://www.asyncapi.com/docs/reference/specification/v3.0.0). */
 export function asyncApiDocument(version: string): Record<string, unknown> {
@@ -25,12 +27,12 @@ export function asyncApiDocument(version: string): Record<string, unknown> {
   const { schemas, refer, name } = names;
 
   /** A schema without a name of its own is named after its event. */
-  const named = (event: string, schema: TSchema): unknown => {
+  const named = (title: string, schema: TSchema): unknown => {
     const referred = refer(schema) as { $ref?: string };
-    return referred.$ref ? referred : name(inPascalCase(event), referred);
+    return referred.$ref ? referred : name(title, referred);
   };
-  const message = (event: string, summary: string, payload: TSchema) => ({
-    ...{ name: event, title: event, summary, payload: named(event, payload) },
+  const message = (event: string, summary: string, payload: TSchema, title = inPascalCase(event)) => ({
+    ...{ name: event, title: event, summary, payload: named(title, payload) },
     examples: [{ name: event, payload: exampleOf(payload as never) }],
   });
   const messages: Record<string, object> = {
@@ -41,6 +43,14 @@ export function asyncApiDocument(version: string): Record<string, unknown> {
       ]),
     ),
     ...Object.fromEntries(sent.map(([event, { summary, payload }]) => [event, message(event, summary, payload)])),
+    ...Object.fromEntries(
+      sent.flatMap(([event, { summary }]) =>
+        differingForms(event).map(({ key, reader, schema }) => {
+          const second = message(event, summary, schema, `${inPascalCase(event)}To${inPascalCase(reader)}`);
+          return [key, { ...second, title: `${event} (protocol=2, to ${reader === "staff" ? "staff" : "visitors"})` }];
+        }),
+      ),
+    ),
     ...ackMessages(names),
   };
 
@@ -89,7 +99,7 @@ export function asyncApiDocument(version: string): Record<string, unknown> {
           event,
           {
             ...{ action: "send", channel, title: event, summary, description: `Received by: ${to}` },
-            messages: [inChannel(event)],
+            messages: [event, ...differingForms(event).map(({ key }) => key)].map(inChannel),
           },
         ]),
       ),
@@ -107,6 +117,15 @@ export function asyncApiDocument(version: string): Record<string, unknown> {
       },
     },
   };
+}
+
+/** The second forms of an event that aren't as the first one. */
+function differingForms(event: string) {
+  const { payload } = serverEvents[event as ServerEventName];
+  const forms = Object.entries(secondForms[event as ServerEventName]) as [Reader, TSchema][];
+  return forms.flatMap(([reader, schema]) =>
+    schema === payload ? [] : [{ key: `${event}.${reader}`, reader, schema }],
+  );
 }
 
 /** `staff_init` → `StaffInit` */

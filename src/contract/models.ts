@@ -57,6 +57,17 @@ export const SeenStaff = Type.Object(
   { title: "SeenStaff" },
 );
 
+/** A staff member as visitors of `protocol=2` see them. */
+export const StaffProfile = Type.Object(
+  {
+    id: Id,
+    display_name: Type.String({ description: "the full name, where there is no display name", examples: ["Alex"] }),
+    role_id: RoleId,
+  },
+  { title: "StaffProfile" },
+);
+export type StaffProfile = Static<typeof StaffProfile>;
+
 export const Visitor = Type.Object(
   {
     id: Id,
@@ -84,6 +95,13 @@ export const Room = Type.Object(
   { title: "Room" },
 );
 export type Room = Static<typeof Room>;
+
+/** A chat as visitors of `protocol=2` see it. */
+export const SeenRoom = Type.Object(
+  { id: Id, visitor_id: Id, created_at: Time, updated_at: nullable(Time) },
+  { title: "SeenRoom" },
+);
+export type SeenRoom = Static<typeof SeenRoom>;
 
 export const statuses = ["unclaimed", "claimed", "closed"] as const;
 export const ChatStatus = Type.Enum(statuses, { type: "string", title: "ChatStatus" });

@@ -1,11 +1,12 @@
 import type { FastifyBaseLogger } from "fastify";
-import type { Server } from "socket.io";
+import type { Server, Socket } from "socket.io";
 import { announcementsOf } from "../chat/announcements.ts";
 import type { ChatRoomName } from "../chat/audience.ts";
 import type { Entry } from "../chat/entry.ts";
 import { logOf } from "../chat/kinds.ts";
 import type { Announce, Announcement, ChatStore, LogName, RoomName, Signal } from "../chat/ports.ts";
 import type { ShowToVisitor } from "../chat/visitors-view.ts";
+import type { Reader } from "../contract/second-form.ts";
 import type { People } from "../identity/accounts.ts";
 import type { DatabaseClock } from "../metrics/clock.ts";
 import type { Metrics } from "../metrics/metrics.ts";
@@ -27,6 +28,8 @@ export type DeliveryParts = {
   people: People;
   presence: Presence;
   show: ShowToVisitor;
+  /** The reader of the second form behind a connection; null where it gets the first form. */
+  readerOf: (socket: Socket) => Reader | null;
   metrics: Metrics;
   clock: Pick<DatabaseClock, "secondsSince">;
   log: FastifyBaseLogger;
@@ -61,7 +64,7 @@ const fieldOf = { conversation: "step", internal: "internal" } as const satisfie
 /** Brings events to their receivers: through the bus, and what the bus loses from the database or presence. */
 export function createDelivery(
   io: Server,
-  { bus, chats, people, presence, show, metrics, clock, log, onFault }: DeliveryParts,
+  { bus, chats, people, presence, show, readerOf, metrics, clock, log, onFault }: DeliveryParts,
 ): Delivery {
   const here = localRooms(io);
   const observe = (way: "local" | "bus" | "healed", storedAt: number | undefined) => {
@@ -77,7 +80,7 @@ export function createDelivery(
     gaps.receive(entryLog, { chatId, number, followers: next ?? (rooms as ChatRoomName[]) });
   };
   const fanout = createFanout<Note>(io, {
-    ...{ bus, onFault },
+    ...{ bus, readerOf, onFault },
     onDropped: () => metrics.budgetRefusals.inc({ budget: "bus", of: "process" }),
     isNews: (organisationId, { roster: event }) =>
       !event || roster.record(event.event, { id: event.id, organisation_id: organisationId }),

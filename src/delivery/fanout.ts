@@ -1,11 +1,13 @@
-import type { Server } from "socket.io";
+import type { Server, Socket } from "socket.io";
 import type { Announcement, RoomName } from "../chat/ports.ts";
 import { organisationOf } from "../chat/rooms.ts";
-import { type Packet, packetOf, send } from "../platform/engine/packet.ts";
+import type { Reader } from "../contract/second-form.ts";
+import { send } from "../platform/engine/packet.ts";
 import { localRooms } from "../platform/engine/rooms.ts";
 import type { Bus } from "../platform/redis/bus.ts";
 import { createEncoder } from "./encode.ts";
 import { createOutbox } from "./outbox.ts";
+import { type Payload, packetsOf } from "./packets.ts";
 
 /** An event, the index of its payload, and its receivers: connections in one of the rooms, and in none of `except`. */
 type Line = [event: string, payload: number, rooms: RoomName[], except: string[]];
@@ -14,6 +16,8 @@ type Sent<Note> = { note: Note; events: Line[] };
 
 type Parts<Note> = {
   bus: Pick<Bus, "id" | "publish" | "subscribe" | "unsubscribe" | "onMessage"> | undefined;
+  /** The reader of the second form behind a connection; null where it gets the first form. */
+  readerOf: (socket: Socket) => Reader | null;
   /** Called with the note of events before they are delivered here. Answers false when they change nothing here. */
   isNews: (organisationId: string, note: Note) => boolean;
   /** Called with the note of another process's events after they are delivered here. */
@@ -39,7 +43,7 @@ const channelOf = (organisationId: string) => `chat:2:${organisationId}`;
 
 /**
  * Brings events to their connections. A payload is encoded once: connections here and other processes get the same text,
- * and other processes forward it without parsing it. Only processes with connections of the organisation receive it. Per
+ * and other processes forward it without parsing it. A process makes the second form (./packets.ts) for its own connections. Only processes with connections of the organisation receive it. Per
  * turn of the event loop an organisation has one or few messages. The first line of a message has the sender's id. Then
  * for each `send`:
  *
@@ -51,17 +55,14 @@ const channelOf = (organisationId: string) => `chat:2:${organisationId}`;
  */
 export function createFanout<Note>(
   io: Server,
-  { bus, isNews, onReceived, onDropped, onFault }: Parts<Note>,
+  { bus, readerOf, isNews, onReceived, onDropped, onFault }: Parts<Note>,
 ): Fanout<Note> {
   const local = localRooms(io);
   const outbox = bus && createOutbox({ publish: bus.publish, head: bus.id, onDropped });
 
-  function deliver(payload: string | Buffer, [event, , rooms, except]: Line): void {
-    let packet: Packet | undefined;
-    local.each(rooms, except, (socket) => {
-      packet ??= packetOf(event, payload);
-      send(socket, packet);
-    });
+  function deliver(payload: Payload, [event, , rooms, except]: Line): void {
+    const packetFor = packetsOf(event, payload);
+    local.each(rooms, except, (socket) => send(socket, packetFor(readerOf(socket))));
   }
 
   function publish(organisationId: string, sent: Sent<Note>, payloads: string[]): void {
@@ -83,7 +84,7 @@ export function createFanout<Note>(
       if (!rooms.some(local.has)) continue;
       const [sent, ...payloads] = linesOf(bundle.subarray(start, at - 1)) as [Buffer, ...Buffer[]];
       const { note, events } = JSON.parse(sent.toString()) as Sent<Note>;
-      if (isNews(organisationId, note)) for (const line of events) deliver(payloads[line[1]] as Buffer, line);
+      if (isNews(organisationId, note)) for (const line of events) deliver({ json: payloads[line[1]] as Buffer }, line);
       onReceived(note, rooms);
     }
   }
@@ -126,13 +127,15 @@ export function createFanout<Note>(
         const known = payloads.indexOf(json);
         const index = known === -1 ? payloads.push(json) - 1 : known;
         const line: Line = [event, index, rooms, by === null ? except : [...except, by]];
-        if (isNewHere) deliver(json, line);
+        if (isNewHere) deliver({ json, value: payload, encode }, line);
         return line;
       });
       if (bus) publish(organisationId, { note, events }, payloads);
     },
     unanswered: () => outbox?.unanswered() ?? 0,
-    sendHere: ({ event, payload, rooms, except }) => deliver(JSON.stringify(payload), [event, 0, rooms, except]),
+    sendHere({ event, payload, rooms, except }) {
+      deliver({ json: JSON.stringify(payload), value: payload, encode: JSON.stringify }, [event, 0, rooms, except]);
+    },
   };
 }
 

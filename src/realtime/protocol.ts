@@ -1,4 +1,5 @@
 import type { Socket } from "socket.io";
+import type { Reader } from "../contract/second-form.ts";
 import { connectionKey } from "../platform/engine/connections.ts";
 
 export type Protocol = 1 | 2;
@@ -21,3 +22,9 @@ const isTwo = (given: unknown): boolean => given === 2 || given === "2";
 
 /** The protocol of a socket that has entered. */
 export const protocolOf = (socket: Socket): Protocol => socket.data.protocol;
+
+/** The reader of the second form behind a socket; null where it gets the first form. */
+export function readerOf({ data }: Socket): Reader | null {
+  const { protocol, account } = data as { protocol: Protocol; account: { kind: Reader } };
+  return protocol === 2 ? account.kind : null;
+}

@@ -1,7 +1,8 @@
 import { Compile } from "typebox/schema";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { clientEvents, serverEvents } from "../../src/contract/events.ts";
+import { clientEvents, type ServerEventName, serverEvents } from "../../src/contract/events.ts";
 import { createSchemaNames } from "../../src/contract/named-schemas.ts";
+import { secondForms } from "../../src/contract/second-form.ts";
 import { request } from "../support/http.ts";
 import { lint, lintAsyncApi } from "../support/lint.ts";
 import { startWorld, type World } from "../support/world.ts";
@@ -170,24 +171,34 @@ describe("GET /asyncapi.json", () => {
     const sent = Object.entries(serverEvents).map(([event, { summary, payload }]) => ({
       ...{ event, summary, payload: asJson(payload) },
     }));
-    expect(documented).toEqual([...received, ...sent]);
+    const seconds = Object.entries(serverEvents).flatMap(([event, { summary, payload }]) =>
+      Object.entries(secondForms[event as ServerEventName]).flatMap(([reader, schema]) =>
+        schema === payload ? [] : [{ event: `${event}.${reader}`, summary, payload: asJson(schema) }],
+      ),
+    );
+    expect(seconds.map(({ event }) => event)).toContain("append_unclaimed_chats.visitor");
+    expect(documented).toEqual([...received, ...sent, ...seconds]);
     expect(Object.keys(document.channels.socket.messages)).toEqual(all.map(([name]) => name));
     for (const [event, { payload, examples }] of all) {
       expect(examples.length, event).toBeGreaterThan(0);
       for (const example of examples) expect(problemsOf(payload, example.payload, document), event).toEqual([]);
     }
+    const nameOf = ({ $ref }: { $ref: string }) => $ref.split("/").at(-1);
     const lengths = (name: string) => acks[name]?.examples.map(({ payload }) => (payload as unknown[]).length);
     expect(Object.keys(acks)).toEqual(["ack", "ack.message", "ack.chat", "ack.nothing"]);
     expect(lengths("ack")).toEqual([2, 2, 3]);
     expect(lengths("ack.chat")).toEqual([3, 3]);
-    const operations = Object.entries(document.operations).map(([event, { action, reply }]) => ({
-      ...{ event, action, acks: reply?.messages.map(({ $ref }) => $ref.split("/").at(-1)) },
+    const operations = Object.entries(document.operations).map(([event, { action, reply, messages }]) => ({
+      ...{ event, action, acks: reply?.messages.map(nameOf), messages: messages.map(nameOf) },
     }));
     expect(operations).toEqual([
       ...Object.entries(clientEvents).map(([event, { value }]) => ({
-        ...{ event, action: "receive", acks: ["ack", `ack.${value}`] },
+        ...{ event, action: "receive", acks: ["ack", `ack.${value}`], messages: [event] },
       })),
-      ...sent.map(({ event }) => ({ event, action: "send", acks: undefined })),
+      ...sent.map(({ event }) => ({
+        ...{ event, action: "send", acks: undefined },
+        messages: [event, ...seconds.map((one) => one.event).filter((name) => name.startsWith(`${event}.`))],
+      })),
     ]);
   });
 

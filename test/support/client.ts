@@ -2,6 +2,7 @@ import { io, type ManagerOptions, type Socket, type SocketOptions } from "socket
 import { expect } from "vitest";
 import type { ClientEventName, ServerEventName, ServerPayload } from "../../src/contract/events.ts";
 import type { ChatMessage } from "../../src/contract/models.ts";
+import type { Reader } from "../../src/contract/second-form.ts";
 import { afterTests } from "./after-tests.ts";
 import { whatIsUndocumented } from "./documented.ts";
 
@@ -59,12 +60,14 @@ export async function connect(
 ): Promise<TestClient> {
   const { headers = token === undefined ? {} : { Authorization: token }, ...others } = options;
   const socket = io(url, { extraHeaders: headers, forceNew: true, reconnection: false, ...others });
+  const { auth } = socket as { auth?: { token?: string; protocol?: unknown } };
+  const reader = isSecond(options) ? readerOf(token ?? auth?.token ?? "") : null;
   const received: Received[] = [];
   const sentinels: Received[] = [];
   const waiting: { event: string; resolve: (payload: never) => void }[] = [];
   socket.onAny((name: string, ...args: unknown[]) => {
     const [payload] = args;
-    const problem = whatIsUndocumented(name, args);
+    const problem = whatIsUndocumented(name, args, reader);
     if (problem) undocumented.push(problem);
     const sentinel = (payload as { user?: { full_name?: string; id: string } } | null)?.user;
     const isSentinel = sentinel?.full_name === SENTINEL;
@@ -115,6 +118,16 @@ export async function connect(
     socket.once("connect_error", reject);
   });
   return client;
+}
+
+/** Whether these options choose protocol 2. */
+const isSecond = ({ query, auth }: ConnectOptions): boolean =>
+  [query?.protocol, (auth as { protocol?: unknown } | undefined)?.protocol].some((one) => String(one) === "2");
+
+/** The kind of user that a token is for. */
+function readerOf(token: string): Reader {
+  const { type } = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString()) as { type: Reader };
+  return type;
 }
 
 /** Connects and waits for the snapshot, so that everything after it is an event of its own. */
