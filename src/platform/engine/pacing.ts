@@ -6,9 +6,10 @@ import { takeOver } from "./take-over.ts";
 
 /**
  * One turn of the event loop parses so many bytes of small packets, and as many of large ones. 64 KB of JSON take up to
- * 13 ms, with thousands of small fields: 100 such packets at once would stop the process for 1 s.
+ * 13 ms, with thousands of small fields: 100 such packets at once would stop the process for 1 s. Other users' messages
+ * need several turns each, so a turn has only one such packet.
  */
-const PER_TURN = 256_000;
+const PER_TURN = 64_000;
 /** Small packets don't wait behind large ones of other connections. */
 const SMALL = 4_000;
 

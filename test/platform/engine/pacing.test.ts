@@ -10,6 +10,7 @@ import { connectRaw } from "../../support/raw.ts";
 
 const PER_TURN = 10_000;
 const large = (n: number) => `42["large",${n},"${"x".repeat(6_000)}"]`;
+const largest = (n: number) => `42["large",${n},"${"x".repeat(65_000)}"]`;
 const small = (n: number) => `42["small",${n}]`;
 
 let io: Server;
@@ -21,10 +22,10 @@ let ended: [who: number, reason: string][];
 let turns: number;
 let isOver: boolean;
 
-beforeEach(async () => {
+async function listen(perTurn?: number): Promise<void> {
   const http = createServer();
   io = new Server(http);
-  paceParsing(io, PER_TURN);
+  paceParsing(io, perTurn);
   [sockets, parsed, ended, turns, isOver] = [[], [], [], 0, false];
   io.on("connection", (socket) => {
     const who = sockets.push(socket) - 1;
@@ -39,11 +40,15 @@ beforeEach(async () => {
     if (!isOver) setImmediate(count);
   };
   count();
-});
-afterEach(async () => {
+}
+
+beforeEach(() => listen(PER_TURN));
+afterEach(stop);
+
+async function stop(): Promise<void> {
   isOver = true;
   await io.close();
-});
+}
 
 /** Makes the packets arrive at once, as they do when they were read in one piece. */
 const arrive = (who: number, packets: string[]) => {
@@ -65,6 +70,15 @@ test("large packets that arrive together are parsed in several turns, each conne
   ]);
   expect(new Set(parsed.map((one) => one.turn)).size).toBe(6);
   expect(parsed.findIndex(({ who, n }) => who === 1 && n === 2)).toBeLessThan(5);
+});
+
+test("without another allowance, each of the largest packets that a client may send has a turn of its own", async () => {
+  await stop();
+  await listen();
+  for (let n = 0; n < 2; n++) await connectRaw(url, "");
+  await Promise.all([0, 1].map((who) => arrive(who, [1, 2].map(largest))));
+  await expect.poll(() => parsed.length).toBe(4);
+  expect(new Set(parsed.map(({ turn }) => turn)).size).toBe(4);
 });
 
 test("a small packet waits for no large one of another connection, and for all of its own before it", async () => {
