@@ -1,8 +1,9 @@
 import { createDirectLink } from "./connection/direct-link.ts";
 import { ChatError } from "./errors.ts";
 import type { Input, Link } from "./link.ts";
-import type { Waiting } from "./state/convert.ts";
+
 import type { Say } from "./state/say.ts";
+import type { Waiting } from "./state/waiting.ts";
 import { safeStorage } from "./storage/safe-storage.ts";
 import { createStore } from "./store.ts";
 import type { Client, ClientOptions, Connection, Id, Json, Message, Sending } from "./types.ts";

@@ -1,4 +1,5 @@
 export { ChatError } from "./errors.ts";
+export { createStaffClient } from "./staff-client.ts";
 export type * from "./transport.ts";
 export type * from "./types.ts";
 export { createVisitorClient } from "./visitor-client.ts";

@@ -33,6 +33,8 @@ export type SharedInput =
 export type LocalInput =
   /** The whole state of another tab's store, as that tab's `LinkParts.state` answers it. */
   | { kind: "state"; state: unknown }
+  /** Chats that the snapshot had no place for. `isLast`: there are no more of this status. */
+  | { kind: "listed"; status: "unclaimed" | "claimed"; chats: unknown; isLast: boolean }
   | { kind: "older"; chat: Id; page: "loading" | "failed" | { before: number; messages: unknown } };
 
 /** Carries what one store needs: its inputs in order, and its calls. */

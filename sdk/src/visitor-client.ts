@@ -2,8 +2,8 @@ import { createClient } from "./client.ts";
 import { ChatError } from "./errors.ts";
 import { history, older } from "./history.ts";
 import { pages, pathOf } from "./pages.ts";
-import { listedOf, reader } from "./state/convert.ts";
-import { readVisitorMessage, startVisitor, type VisitorCore, visitorReducer } from "./state/visitor.ts";
+import { listedOf, messageOf, reader } from "./state/convert.ts";
+import { startVisitor, type VisitorCore, visitorReducer } from "./state/visitor.ts";
 import type { ClientOptions, Json, VisitorClient, VisitorEvents, VisitorState } from "./types.ts";
 
 /** A visitor's client. It does nothing before `start`. */
@@ -16,9 +16,9 @@ export function createVisitorClient<C extends Json = { content: string }>(
     "visitor",
     startVisitor<C>(),
     visitorReducer(read),
-    (core, row) => readVisitorMessage(core, read, row as never),
+    ({ people }, row) => messageOf(row as never, read, null, people),
   );
-  const toMessage = (row: never) => readVisitorMessage(store.core(), read, row);
+  const toMessage = (row: never) => messageOf(row, read, null, store.core().people);
   const share = (input: Parameters<typeof link.share>[0]) => {
     store.apply(input);
     link.share(input);

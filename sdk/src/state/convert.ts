@@ -1,4 +1,4 @@
-import type { Chat, Failure, Json, ListedChat, Message, OutboxEntry } from "../types.ts";
+import type { Chat, Failure, Json, ListedChat, Message } from "../types.ts";
 import type { ChatMessage, ChatStatus, Room, SeenStaff, Staff, StaffProfile, Visitor } from "../wire.ts";
 import { share } from "./share.ts";
 
@@ -18,17 +18,17 @@ export interface Payload extends WireChat {
   server_time?: number;
 }
 
-/** Reads a message's content. Answers the raw content and says so when it can't be read. */
-export type Read<C> = (raw: Json, onUnreadable: (why: unknown) => void) => C;
+/** Reads a message's content. Content that can't be read stays as it is, and comes with the reason. */
+export type Read<C> = (raw: Json, type: "text" | "system" | "note") => readonly [content: C, unreadable?: Failure];
 export const reader =
   <C>(parse?: (raw: Json) => C): Read<C> =>
-  (raw, onUnreadable) => {
+  (raw, type) => {
     try {
-      if (parse) return share(undefined, parse(raw));
+      if (parse && type !== "system") return [share(undefined, parse(raw))];
     } catch (why) {
-      onUnreadable(why);
+      return [raw as C, { code: "unreadable", text: String(why), retryable: false }];
     }
-    return raw as C;
+    return [raw as C];
   };
 
 /** Staff as visitors see them, from either form. */
@@ -43,18 +43,20 @@ export type People = { readonly [id: string]: StaffProfile };
 
 const types = ["system", "text"] as const;
 /** A stored message. `me` is the id of the staff member at this client; null for a visitor. */
-export function messageOf<C>(row: ChatMessage, content: C, me: string | null, people: People): Message<C> {
-  const { id, chat_id: chatId, sequence_num: seq, type_id, sender, created_at: at } = row;
+export function messageOf<C>(
+  { id, chat_id: chatId, sequence_num: seq, type_id, sender, content: raw, created_at: at }: ChatMessage,
+  read: Read<C>,
+  me: string | null,
+  people: People,
+  onFailed: (message: Message<C>, failure: Failure) => void = () => {},
+): Message<C> {
   const by = sender === null ? (me === null ? "me" : "visitor") : sender === me ? "me" : (people[sender] ?? null);
-  return Object.freeze({ key: id, id, chatId, seq, type: types[type_id] ?? "note", by, content, at, state: "stored" });
+  const type = types[type_id] ?? "note";
+  const [content, unreadable] = read(share(undefined, raw) as Json, type);
+  const made: Message<C> = Object.freeze({ key: id, id, chatId, seq, type, by, content, at, state: "stored" });
+  if (unreadable) onFailed(made, unreadable);
+  return made;
 }
-
-export type Waiting<C> = { readonly entry: OutboxEntry; readonly message: Message<C> };
-export const echoOf = <C>(entry: OutboxEntry, state: Message<C>["state"], chatId: string, content: C): Message<C> =>
-  Object.freeze({
-    ...{ key: entry.key, id: entry.key, chatId, seq: null, type: "text", by: "me", content, at: entry.at, state },
-    ...(entry.failure && { failure: entry.failure }),
-  });
 
 export const isMessage = (value: unknown): value is ChatMessage =>
   typeof value === "object" && value !== null && Number.isInteger((value as ChatMessage).sequence_num);
@@ -74,5 +76,3 @@ export const listedOf = (row: ListedChat & { claimed_at: number | null; closed_a
     ...{ room: row.room, user: row.user, staff: row.staff, status: row.status },
     ...{ claimedAt: row.claimed_at, closedAt: row.closed_at },
   });
-
-export const unreadable = (why: unknown): Failure => ({ code: "unreadable", text: String(why), retryable: false });

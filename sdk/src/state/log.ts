@@ -58,6 +58,21 @@ export function prepend<C>(held: Rows<C>, page: readonly Message<C>[], before: n
   return { rows, floor, whole: held.floor === Number.POSITIVE_INFINITY ? (page.at(-1)?.seq ?? 0) : whole };
 }
 
+/** The other side's messages that came on to the screen; an older page doesn't count. */
+export function arrivals<C>(before: Held<C>, after: Held<C>): Message<C>[] {
+  const found: Message<C>[] = [];
+  const [old, rows] = [before.rows, after.rows];
+  for (let at = rows.length - 1, was = old.length - 1; at >= 0; at--) {
+    const row = rows[at] as Message<C>;
+    if (row === old[was]) {
+      // All rows before it are the same.
+      if (at === was) break;
+      was--;
+    } else if (row.by !== "me" && row.type === "text" && seqOf(row) > before.floor) found.unshift(row);
+  }
+  return found;
+}
+
 function unreadOf<C>(rows: readonly Message<C>[], read: number): number {
   let unread = 0;
   for (let at = rows.length - 1; at >= 0; at--) {

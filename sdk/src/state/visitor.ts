@@ -1,11 +1,12 @@
 import type { Input } from "../link.ts";
-import type { Chat, Log, Message, VisitorEvents, VisitorState } from "../types.ts";
+import type { Chat, Log, VisitorEvents, VisitorState } from "../types.ts";
 import type { ChatMessage, ChatStatus, Room, StaffProfile, Visitor } from "../wire.ts";
-import type { Read, Waiting } from "./convert.ts";
-import { chatOf, echoOf, isMessage, messageOf, type Payload, type People, profileOf, unreadable } from "./convert.ts";
-import { type Held, insert, prepend, type Rows, renew, show } from "./log.ts";
+import type { Read } from "./convert.ts";
+import { chatOf, isMessage, messageOf, type Payload, type People, profileOf } from "./convert.ts";
+import { arrivals, type Held, insert, prepend, type Rows, renew, show } from "./log.ts";
 import type { Say } from "./say.ts";
 import { freezeAll, patch, share } from "./share.ts";
+import { type Waiting, waitingAfter } from "./waiting.ts";
 
 type View<C> = Chat & Log<C>;
 export interface VisitorCore<C> {
@@ -34,14 +35,6 @@ export const startVisitor = <C>(): VisitorCore<C> => ({
 
 const phases = { unclaimed: "queued", claimed: "served", closed: "closed" } as const;
 
-export const readVisitorMessage = <C>({ people }: VisitorCore<C>, read: Read<C>, row: ChatMessage): Message<C> =>
-  messageOf(
-    row,
-    row.type_id === 0 ? (row.content as C) : read(share(undefined, row.content) as never, () => {}),
-    null,
-    people,
-  );
-
 /** The reducer of a visitor's screen. */
 export function visitorReducer<C>(read: Read<C>) {
   return (core: VisitorCore<C>, input: Input, say: Say<VisitorEvents<C>>): VisitorCore<C> => {
@@ -55,14 +48,8 @@ export function visitorReducer<C>(read: Read<C>) {
         changes,
         upTo,
       );
-    const message = (row: ChatMessage): Message<C> => {
-      let why: unknown;
-      const raw = share(undefined, row.content) as never;
-      const content = row.type_id === 0 ? (raw as C) : read(raw, (thrown) => (why = thrown));
-      const made = messageOf(row, content, null, people);
-      if (why) say("failed", { message: made, failure: unreadable(why) });
-      return made;
-    };
+    const message = (row: ChatMessage) =>
+      messageOf(row, read, null, people, (failed, failure) => say("failed", { message: failed, failure }));
     const meets = (staff: StaffProfile) => (people = patch(people, { [staff.id]: share(people[staff.id], staff) }));
 
     const open = (room: Room, staff: StaffProfile | null, status: ChatStatus): Held<C> => {
@@ -94,19 +81,12 @@ export function visitorReducer<C>(read: Read<C>) {
       held = patch(draw(held, held, { staff: share(held.view.staff, staff), status: "claimed" }), { changedAt });
       if (isNew) say("served", { chat: held.view.id, staff });
     };
-    const add = (added: readonly Message<C>[], rows: Rows<C>, known: boolean) => {
+    const add = (rows: Rows<C>, isKnown = true) => {
       const before = held as Held<C>;
-      const { floor } = before;
-      const old = new Set(known ? before.rows.map(({ seq }) => seq) : []);
       held = draw(before, rows);
-      for (const one of added)
-        if (known && one.by !== "me" && one.type === "text" && !old.has(one.seq) && (one.seq as number) > floor)
-          say("message", { chat: before.view.id, message: one });
+      if (isKnown) for (const one of arrivals(before, held)) say("message", { chat: before.view.id, message: one });
     };
-    const live = (...rows: ChatMessage[]) => {
-      const added = rows.map(message);
-      if (held) add(added, insert(held, added), true);
-    };
+    const live = (...rows: ChatMessage[]) => held && add(insert(held, rows.map(message)));
 
     const event = (name: string, payload: Payload) => {
       const { room, user } = payload;
@@ -124,7 +104,7 @@ export function visitorReducer<C>(read: Read<C>) {
         }
         const newest = payload.messages.map(message);
         const before = held as Held<C>;
-        add(newest, renew(isKnown ? before : null, newest, payload.messages_total ?? newest.at(-1)?.seq ?? 0), isKnown);
+        add(renew(isKnown ? before : null, newest, payload.messages_total ?? newest.at(-1)?.seq ?? 0), isKnown);
         const fields = { visitor: me, staff: share(before.view.staff, staff), status: staff ? "claimed" : "unclaimed" };
         held = patch(draw(held as Held<C>, held as Held<C>, fields as Partial<View<C>>), {
           changedAt: room.updated_at ?? 0,
@@ -148,6 +128,7 @@ export function visitorReducer<C>(read: Read<C>) {
       }
     };
 
+    waiting = waitingAfter(waiting, input, read, (failed, failure) => say("failed", { message: failed, failure }));
     switch (input.kind) {
       case "state":
         return freezeAll(input.state as VisitorCore<C>);
@@ -169,24 +150,11 @@ export function visitorReducer<C>(read: Read<C>) {
         // The outbox of another user, who was signed in before.
         if (input.entry.owner !== core.owner) break;
         const row = input.value;
-        waiting = waiting.filter(({ entry }) => entry.key !== input.entry.key);
         if (!isMessage(row)) break;
         const room = { id: row.chat_id, created_at: row.created_at } as Room;
         if (enter(room)) live(row);
         break;
       }
-      case "entry": {
-        const { entry, state } = input;
-        const content = read(share(undefined, entry.content), () => {});
-        const made = { entry, message: echoOf(entry, state, "", content) };
-        const at = waiting.findIndex((one) => one.entry.key === entry.key);
-        waiting = at < 0 ? [...waiting, made].sort((a, b) => a.entry.at - b.entry.at) : waiting.with(at, made);
-        if (state === "failed" && entry.failure) say("failed", { message: made.message, failure: entry.failure });
-        break;
-      }
-      case "dropped":
-        waiting = waiting.filter(({ entry }) => entry.key !== input.key);
-        break;
       case "storage":
         say("storage", input.failure);
         break;

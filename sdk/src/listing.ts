@@ -1,0 +1,42 @@
+import type { Link } from "./link.ts";
+import { pages, pathOf } from "./pages.ts";
+import type { StaffCore } from "./state/staff-core.ts";
+import { WINDOW } from "./state/staff-edit.ts";
+import type { InputStore } from "./store.ts";
+import type { StaffState } from "./types.ts";
+
+/** The least time between two attempts. */
+const PAUSE_MS = 2000;
+
+/** Lists the chats that snapshots have no place for: the next queued ones, and on older servers the other staff's. */
+export function keepListing<C, M>(store: InputStore<StaffState<C>, StaffCore<C>, M>, link: Link, now: () => number) {
+  const busy = new Map<string, number>();
+
+  async function list(status: "unclaimed" | "claimed", after?: string): Promise<void> {
+    if (now() < (busy.get(status) ?? 0)) return;
+    busy.set(status, Number.POSITIVE_INFINITY);
+    try {
+      let room = WINDOW;
+      const chats: unknown[] = [];
+      const path = pathOf("/chats", { status, order: "oldest", after_id: after, limit: 100 });
+      let isLast = true;
+      for await (const page of pages<unknown>(link, path)) {
+        chats.push(...page);
+        room -= page.length;
+        isLast = page.length < 100;
+        if (room <= 0) break;
+      }
+      store.apply({ kind: "listed", status, chats, isLast: isLast || status === "claimed" });
+    } catch {
+      // The next input tries again.
+    }
+    busy.set(status, now() + PAUSE_MS);
+  }
+
+  store.watch(() => {
+    const { view, queue, isListing } = store.core();
+    if (view.connection.state !== "online") return;
+    if (isListing) list("claimed");
+    if (queue.length < Math.min(view.queueTotal, WINDOW)) list("unclaimed", queue.at(-1)?.view.id);
+  });
+}
