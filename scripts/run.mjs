@@ -8,7 +8,7 @@
 
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { delimiter, join } from "node:path";
 
@@ -69,6 +69,8 @@ function upToDate(name, files, work) {
   const wanted = hash.digest("hex");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
   work();
+  // A copy of the folder by hard links has a stamp of its own from now on.
+  rmSync(stamp, { force: true });
   writeFileSync(stamp, wanted);
 }
 

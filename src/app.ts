@@ -57,7 +57,7 @@ export async function buildApp(base: Base): Promise<Parts> {
   const tokens = createTokens(tokenOptions(config, storage.jwtSecrets), accounts);
   const admission = createAdmission(config.connectRate);
   const sockets = createSocketServer(servers.http.server, {
-    ...{ config, tokens, people: accounts, mayAsk: servers.mayAsk, clients: servers.clients, bus },
+    ...{ config, tokens, accounts, mayAsk: servers.mayAsk, clients: servers.clients, bus },
     ...{ admission, metrics, log, onFault: fault("connection") },
   });
 

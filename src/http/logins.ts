@@ -1,3 +1,4 @@
+import type { FastifyRequest } from "fastify";
 import Type from "typebox";
 import type { Config } from "../config/config.ts";
 import { Refusal } from "../contract/errors.ts";
@@ -6,10 +7,7 @@ import type { Accounts, StaffAccount, VisitorAccount } from "../identity/account
 import { demoPassword, demoStaff, demoVisitor } from "../identity/demo.ts";
 import { checkPassword } from "../identity/passwords.ts";
 import type { Tokens } from "../identity/tokens.ts";
-import type { Metrics } from "../metrics/metrics.ts";
-import type { Clients } from "../platform/net/client-address.ts";
-import { keyOfEmail } from "../store/emails.ts";
-import type { LoginLimits } from "./login-limits.ts";
+import type { TryPassword } from "./password-attempts.ts";
 import { answers, Email, Name, OrganisationId, Password } from "./schemas.ts";
 import { type HttpServer, newVisitorsLimit } from "./server.ts";
 import { StaffLogin, tags, VisitorLogin } from "./tokens.ts";
@@ -17,9 +15,7 @@ import { StaffLogin, tags, VisitorLogin } from "./tokens.ts";
 type Context = {
   accounts: Accounts;
   tokens: Tokens;
-  clients: Clients;
-  limits: LoginLimits;
-  metrics: Metrics;
+  tryPassword: TryPassword;
   config: Pick<Config, "rateLimit">;
 };
 
@@ -34,34 +30,23 @@ const VisitorCredentials = Type.Object(
 );
 
 /** The three routes that log somebody in. */
-export function loginRoutes(http: HttpServer, { accounts, tokens, clients, limits, config, metrics }: Context): void {
-  function countRefused(kind: "staff" | "visitor", refusal: Refusal): Refusal {
-    metrics.loginsRefused.inc({ kind, reason: refusal.code });
-    if (refusal.code === "tooManyLogins") metrics.rateLimited.inc({ what: "login" });
-    return refusal;
-  }
-
-  /**
-   * A wrong email, a wrong password and a disabled user get the same refusal after the same time.
-   * @param namespace the scope of the email; both together are the key of failed logins
-   */
+export function loginRoutes(http: HttpServer, { accounts, tokens, tryPassword, config }: Context): void {
+  /** A wrong email, a wrong password and a disabled user get the same refusal after the same time. */
   async function logIn(
+    request: FastifyRequest,
     kind: "staff" | "visitor",
-    namespace: string,
+    organisationId: string | null,
     { email, password }: { email: string; password: string },
-    address: string,
     find: () => Promise<((StaffAccount | VisitorAccount) & { passwordHash: string | null }) | null>,
   ) {
-    const attempt = limits.attempt(`${namespace}:${keyOfEmail(email)}`, address, async () => {
-      const found = await find();
-      const matches = await checkPassword(found?.passwordHash, password);
-      return found && matches && !found.user.disabled ? found : null;
+    const account = await tryPassword(request, {
+      ...{ kind, organisationId, email, wrong: "wrongLogin" },
+      async check() {
+        const found = await find();
+        const matches = await checkPassword(found?.passwordHash, password);
+        return found && matches && !found.user.disabled ? found : null;
+      },
     });
-    const account = await attempt.catch((error: unknown) => {
-      if (error instanceof Refusal) countRefused(kind, error);
-      throw error;
-    });
-    if (!account) throw countRefused(kind, new Refusal("wrongLogin"));
     return { user: account.user, ...tokens.issue(account) };
   }
 
@@ -74,8 +59,7 @@ export function loginRoutes(http: HttpServer, { accounts, tokens, clients, limit
         response: answers(200, StaffLogin, 401),
       },
     },
-    async ({ body, raw }) =>
-      logIn("staff", "staff", body, clients.addressOf(raw), () => accounts.staffByEmail(body.email)),
+    async (request) => logIn(request, "staff", null, request.body, () => accounts.staffByEmail(request.body.email)),
   );
   http.post(
     "/visitor/login",
@@ -87,12 +71,12 @@ export function loginRoutes(http: HttpServer, { accounts, tokens, clients, limit
         response: answers(200, VisitorLogin, 401, 404),
       },
     },
-    async ({ body, raw }) => {
-      const { email, organisation_id: asked } = body;
+    async (request) => {
+      const { email, organisation_id: asked } = request.body;
       // Counts guesses for unknown emails in the same way. So nobody can find out which organisation has an email.
       const organisationId =
         asked === undefined ? await accounts.oldestOrganisation() : await existing(accounts, asked);
-      return logIn("visitor", `visitor:${organisationId}`, body, clients.addressOf(raw), async () => {
+      return logIn(request, "visitor", organisationId, request.body, async () => {
         const [found = null] = await accounts.visitorsByEmail(email, asked);
         return found;
       });
@@ -116,7 +100,7 @@ export function loginRoutes(http: HttpServer, { accounts, tokens, clients, limit
       const organisationId = await organisationOrOldest(accounts, organisation_id);
       const user = await accounts.createVisitor({ organisationId, name });
       if (user === "taken") throw new Error("an anonymous visitor has no email that could be taken");
-      return { user, ...tokens.issue({ kind: "visitor", user, organisationId }) };
+      return { user, ...tokens.issue({ kind: "visitor", user, organisationId, tokensValidFrom: 0 }) };
     },
   );
 }

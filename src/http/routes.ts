@@ -15,6 +15,7 @@ import { registerDocuments } from "./documents.ts";
 import { createLoginLimits } from "./login-limits.ts";
 import { loginRoutes } from "./logins.ts";
 import { watchMethods } from "./other-methods.ts";
+import { createTryPassword } from "./password-attempts.ts";
 import { createReadiness, metricsRoute, probeRoutes, READY_INTERVAL_MS } from "./probes.ts";
 import type { HttpServers } from "./servers.ts";
 import { tokenRoutes } from "./tokens.ts";
@@ -42,7 +43,8 @@ export async function addRoutes({ http, inside, clients }: HttpServers, options:
   const { accounts, lists } = store;
   const refuseOtherMethods = watchMethods(http);
   await registerDocuments(http);
-  loginRoutes(http, { config, accounts, tokens, clients, metrics, limits: createLoginLimits(bus?.redis) });
+  const tryPassword = createTryPassword({ limits: createLoginLimits(bus?.redis), metrics, clients });
+  loginRoutes(http, { config, accounts, tokens, tryPassword });
   tokenRoutes(http, { tokens });
   const audit = createAudit(clients);
   visitorRoutes(http, { config, accounts, audit });
@@ -52,7 +54,7 @@ export async function addRoutes({ http, inside, clients }: HttpServers, options:
       sockets.disconnectUser(refOf(staff));
       await attendance.dismiss(refOf(staff)).catch(onLeaveFault);
     },
-    onNewRole: (staff) => sockets.reconnectUser(refOf(staff)),
+    onNewRights: (staff) => sockets.reconnectUser(refOf(staff)),
   });
   chatRoutes(http, { lists, tokens, show });
   const readiness = createReadiness({ store, metrics, log, isDraining, isRedisUp: bus?.isUp });

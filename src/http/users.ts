@@ -16,15 +16,15 @@ type Context = {
   audit: Audit;
   /** Called after a staff member was disabled: they leave at once, everywhere. */
   onDisabled: (staff: Staff) => Promise<void>;
-  /** Called after a staff member got another role: their connections must get it. */
-  onNewRole: (staff: Staff) => void;
+  /** Called after a staff member got another role or password: their connections must come again. */
+  onNewRights: (staff: Staff) => void;
 };
 
 const tags = ["Staff"];
 const security = [{ token: [] }];
 const NullableName = Type.Union([Name, Type.Null()], { expected: "a text, or null" });
 
-export function userRoutes(http: HttpServer, { accounts, tokens, audit, onDisabled, onNewRole }: Context): void {
+export function userRoutes(http: HttpServer, { accounts, tokens, audit, onDisabled, onNewRights }: Context): void {
   const onRequest = requireStaff(tokens);
 
   http.post(
@@ -83,7 +83,8 @@ export function userRoutes(http: HttpServer, { accounts, tokens, audit, onDisabl
           operationId: "changeStaff",
           summary: "Changes a staff member",
           description:
-            "As above. Everybody may change their own names and password. The connections of disabled staff are closed.",
+            "As above. Everybody may change their own names and password. The connections of disabled staff are closed. " +
+            "A new password or `disabled` ends all tokens of this person.",
         },
         params: IdParam("the staff member's id", demoIds.robin),
         body: Type.Object(
@@ -131,7 +132,7 @@ export function userRoutes(http: HttpServer, { accounts, tokens, audit, onDisabl
       if (changed.fields.length > 0)
         audit(request, "staffChanged", { target: updated.id, organisation: caller.organisationId, ...changed });
       if (updated.disabled) await onDisabled(updated);
-      else if (updated.role_id !== target.user.role_id) onNewRole(updated);
+      else if (password !== undefined || updated.role_id !== target.user.role_id) onNewRights(updated);
       return { data: updated };
     },
   );

@@ -6,9 +6,13 @@ export interface People {
   visitors(ids: string[]): Promise<Visitor[]>;
 }
 
-/** A user and their organisation. */
-export type StaffAccount = { kind: "staff"; user: Staff; organisationId: string };
-export type VisitorAccount = { kind: "visitor"; user: Visitor; organisationId: string };
+/**
+ * A user, their organisation, and the time from which their tokens are valid: ms since 1970, 0 while none was ended.
+ * The database moves it forward, by at least 1 ms, when the password changes or the user is disabled.
+ */
+type AccountOf<Kind, User> = { kind: Kind; user: User; organisationId: string; tokensValidFrom: number };
+export type StaffAccount = AccountOf<"staff", Staff>;
+export type VisitorAccount = AccountOf<"visitor", Visitor>;
 export type Account = StaffAccount | VisitorAccount;
 /** Separate from `Account`, so that no connection keeps the hash. */
 export type WithPassword = { passwordHash: string | null };
@@ -47,6 +51,8 @@ export type StaffChanges = {
 export interface Accounts extends People {
   /** Reads a user as they are now or a moment later. Simultaneous calls share a statement. */
   byId(kind: Account["kind"], id: string): Promise<Account | null>;
+  /** Reads users of one kind. Unknown ids are left out. */
+  byIds(kind: Account["kind"], ids: string[]): Promise<Account[]>;
   staffByEmail(email: string): Promise<(StaffAccount & WithPassword) | null>;
   /** Finds at most one account per organisation, the oldest organisation first. With `organisationId` only there. */
   visitorsByEmail(email: string, organisationId?: string): Promise<(VisitorAccount & WithPassword)[]>;

@@ -19,8 +19,15 @@ export const tokenOptions = (config: TokenConfig, secrets: string[]): TokenOptio
 });
 type TokenConfig = { jwtPublicKeys: string[]; accessTokenTtlMs: number; sessionMaxAgeMs: TokenOptions["maxAgeMs"] };
 
-/** An account, and the expiry of its token, in ms since 1970. */
-export type SignedIn = Account & { expiresAt: number };
+/** An account, and when its token expires (ms since 1970) and what it was issued for. */
+export type SignedIn = Account & Pick<Claims, "expiresAt" | "validFrom">;
+
+/**
+ * Whether a new password or `disabled` has ended the token. No clock decides this, because the token names the
+ * `tokensValidFrom` that it was issued for. So a token that is issued next to such a change ends as well.
+ */
+export const isEnded = ({ validFrom }: Pick<Claims, "validFrom">, { tokensValidFrom }: Account): boolean =>
+  validFrom < tokensValidFrom;
 
 /** The tokens of a login. Only visitors get a refresh token. */
 export type Issued = { access_token: string; refresh_token?: string };
@@ -51,19 +58,22 @@ export function createTokens(options: TokenOptions, accounts: Pick<Accounts, "by
   const verify = createVerification(options);
 
   function issue(account: Account, authTime = Date.now()): Issued {
-    const { kind, user } = account;
+    const { kind, user, tokensValidFrom } = account;
     const sessionEnd = authTime + maxAgeMs[kind];
-    const token = (type: string, end: number) =>
-      sign({ sub: user.id, type, iat: seconds(Date.now()), auth_time: seconds(authTime), exp: seconds(end) });
+    // Never before `tokensValidFrom`, which another clock may have set.
+    const iat = Math.max(seconds(Date.now()), Math.ceil(tokensValidFrom / 1000));
+    const shared = { sub: user.id, iat, auth_time: seconds(authTime), valid_from: tokensValidFrom };
+    const token = (type: string, end: number) => sign({ ...shared, type, exp: seconds(end) });
     return {
       access_token: token(kind, Math.min(Date.now() + ttlMs, sessionEnd)),
       ...(kind === "visitor" && { refresh_token: token(REFRESH_TYPE, sessionEnd) }),
     };
   }
 
-  async function ownerOf({ kind, userId }: Claims): Promise<Account> {
-    const account = await accounts.byId(kind, userId);
+  async function ownerOf(claims: Claims): Promise<Account> {
+    const account = await accounts.byId(claims.kind, claims.userId);
     if (!account || account.user.disabled) throw new Refusal("unknownUser");
+    if (isEnded(claims, account)) throw new Refusal("invalidToken");
     return account;
   }
 
@@ -73,7 +83,8 @@ export function createTokens(options: TokenOptions, accounts: Pick<Accounts, "by
       const claims = verify(authorization);
       if (claims.isRefresh || claims.expiresAt <= Date.now()) throw new Refusal("invalidToken");
       onValid();
-      return { ...(await ownerOf(claims)), expiresAt: claims.expiresAt };
+      const { expiresAt, validFrom } = claims;
+      return { ...(await ownerOf(claims)), expiresAt, validFrom };
     },
     async renew(authorization) {
       const claims = verify(authorization);

@@ -14,13 +14,15 @@ export type Claims = {
   isOwn: boolean;
   /** When the person logged in. Tokens of earlier versions don't say so: then when the token was issued. */
   authTime: number;
+  /** `tokensValidFrom` of the account when the token was issued. Without that claim: when the token was issued. */
+  validFrom: number;
   expiresAt: number;
 };
 
 /** The `type` of refresh tokens. Processes of earlier versions refuse it, because they don't know it. */
 export const REFRESH_TYPE = "refresh";
 
-type Payload = { sub: unknown; type: unknown; iat: unknown; exp: unknown; auth_time?: unknown };
+type Payload = { sub: unknown; type: unknown; iat: unknown; exp: unknown; auth_time?: unknown; valid_from?: unknown };
 
 /**
  * Creates a function that verifies a token's signature and form, but not its expiry.
@@ -51,7 +53,7 @@ export function createVerification(keys: { secrets: string[]; publicKeys: string
     const token = authorization?.replace(/^Bearer(\s+|$)/i, "").trim();
     if (!token) throw new Refusal("missingToken");
     const { payload, isOwn } = read(token);
-    const { sub, type, iat, exp, auth_time } = payload;
+    const { sub, type, iat, exp, auth_time, valid_from } = payload;
     if (typeof iat !== "number" || typeof exp !== "number") throw new Refusal("invalidToken");
     const isRefresh = type === REFRESH_TYPE;
     if (isRefresh && !isOwn) throw new Refusal("invalidToken");
@@ -59,6 +61,7 @@ export function createVerification(keys: { secrets: string[]; publicKeys: string
     if (typeof sub !== "string" || !isId(sub) || (kind !== "staff" && kind !== "visitor"))
       throw new Refusal("unknownUser");
     const authTime = 1000 * (isOwn && typeof auth_time === "number" ? auth_time : iat);
-    return { userId: sub, kind, isRefresh, isOwn, authTime, expiresAt: 1000 * exp };
+    const validFrom = isOwn && typeof valid_from === "number" ? valid_from : 1000 * iat;
+    return { userId: sub, kind, isRefresh, isOwn, authTime, validFrom, expiresAt: 1000 * exp };
   };
 }

@@ -7,6 +7,7 @@ import type { Config } from "../config/config.ts";
 import { Refusal, type RefusalCode } from "../contract/errors.ts";
 import type { Delivery } from "../delivery/delivery.ts";
 import type { Account, Accounts } from "../identity/accounts.ts";
+import { isEnded } from "../identity/tokens.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Budget } from "../platform/budget.ts";
 import { transportOf } from "../platform/engine/connections.ts";
@@ -198,9 +199,10 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
       socket.disconnect(true);
       return;
     }
-    if (hasNewRole) {
-      turnedAway = "unavailable";
-      // The client reconnects, and then joins the rooms of its new role.
+    // The client reconnects, and then gets a 401, or joins the rooms of its new role.
+    if (isEnded(account, current)) turnedAway = "invalidToken";
+    else if (hasNewRole) turnedAway = "unavailable";
+    if (turnedAway) {
       reconnectClient(socket);
       return;
     }

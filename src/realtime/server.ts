@@ -4,7 +4,7 @@ import { Server } from "socket.io";
 import { userRoom } from "../chat/rooms.ts";
 import type { Config } from "../config/config.ts";
 import { Refusal } from "../contract/errors.ts";
-import type { People } from "../identity/accounts.ts";
+import type { Accounts } from "../identity/accounts.ts";
 import type { Tokens } from "../identity/tokens.ts";
 import type { UserRef } from "../identity/user-ref.ts";
 import type { Metrics } from "../metrics/metrics.ts";
@@ -52,7 +52,7 @@ type Options = {
     | "connectRate"
   >;
   tokens: Tokens;
-  people: People;
+  accounts: Pick<Accounts, "byIds">;
   mayAsk: OriginCheck;
   clients: Pick<Clients, "addressOf">;
   bus: Bus | undefined;
@@ -76,7 +76,7 @@ const RECHECK_MS = {
  */
 export function createSocketServer(
   http: HttpServer,
-  { config, tokens, people, mayAsk, clients, bus, admission, metrics, log, onFault }: Options,
+  { config, tokens, accounts, mayAsk, clients, bus, admission, metrics, log, onFault }: Options,
 ): Part & SocketServer {
   const io = new Server(http, {
     serveClient: false,
@@ -144,8 +144,8 @@ export function createSocketServer(
   return {
     io,
     timers: [
-      { everyMs: RECHECK_MS.visitor, work: () => recheck(people, ["visitor"]), onError: onFault },
-      { everyMs: RECHECK_MS.staff, work: () => recheck(people, ["staff"]), onError: onFault },
+      { everyMs: RECHECK_MS.visitor, work: () => recheck(accounts, ["visitor"]), onError: onFault },
+      { everyMs: RECHECK_MS.staff, work: () => recheck(accounts, ["staff"]), onError: onFault },
       { everyMs: READING_INTERVAL_MS, work: () => countRefusals("outgoing", relieve()), onError: onFault },
       { everyMs: READING_INTERVAL_MS, work: () => countRefusals("incoming", incoming.relieve()), onError: onFault },
     ],

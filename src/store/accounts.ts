@@ -12,7 +12,7 @@ import { batched } from "../platform/batches/batch.ts";
 import { isUniqueViolation } from "../platform/postgres/faults.ts";
 import { keyOfEmail, keysOfEmail, normalEmail } from "./emails.ts";
 import type { Database } from "./prisma.ts";
-import { toId, toStaff, toVisitor, type UserRow, type VisitorRow } from "./rows.ts";
+import { toId, toStaff, toTimeOrNull, toVisitor, type UserRow, type VisitorRow } from "./rows.ts";
 
 /** So many accounts are read by one statement at most. */
 const MAX_READ = 1_000;
@@ -22,11 +22,13 @@ export function createAccounts({ prisma, run }: Pick<Database, "prisma" | "run">
     kind: "staff",
     user: toStaff(row),
     organisationId: toId(row.organisation_id),
+    tokensValidFrom: toTimeOrNull(row.tokens_valid_from) ?? 0,
   });
   const visitorAccount = (row: VisitorRow & { organisation_id: string }): VisitorAccount => ({
     kind: "visitor",
     user: toVisitor(row),
     organisationId: toId(row.organisation_id),
+    tokensValidFrom: toTimeOrNull(row.tokens_valid_from) ?? 0,
   });
   const staffData = ({
     id = newId(),
@@ -81,18 +83,15 @@ export function createAccounts({ prisma, run }: Pick<Database, "prisma" | "run">
     const byId = new Map(found.map((account) => [account.user.id, account]));
     return ids.map((id) => byId.get(id) ?? null);
   };
-  const readById = {
-    staff: batched(async (ids: string[]) => eachOf(ids, (await staffRows(ids)).map(staffAccount)), {
-      maxSize: MAX_READ,
-    }),
-    visitor: batched(async (ids: string[]) => eachOf(ids, (await visitorRows(ids)).map(visitorAccount)), {
-      maxSize: MAX_READ,
-    }),
-  };
+  const byIds = async (kind: Account["kind"], ids: string[]): Promise<Account[]> =>
+    kind === "staff" ? (await staffRows(ids)).map(staffAccount) : (await visitorRows(ids)).map(visitorAccount);
+  const readerOf = (kind: Account["kind"]) =>
+    batched(async (ids: string[]) => eachOf(ids, await byIds(kind, ids)), { maxSize: MAX_READ });
+  const readById = { staff: readerOf("staff"), visitor: readerOf("visitor") };
 
   return {
     byId: (kind, id) => readById[kind](id),
-    ...{ staffByEmail, visitorsByEmail },
+    ...{ byIds, staffByEmail, visitorsByEmail },
 
     staff: async (ids) => (await staffRows(ids)).map(toStaff),
     visitors: async (ids) => (await visitorRows(ids)).map(toVisitor),

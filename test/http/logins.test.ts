@@ -78,7 +78,10 @@ describe("with an organisation", () => {
       expect({ status, body }).toEqual({ status: 200, body: { user, ...tokens } });
       expect(Object.keys(body.user)).toEqual(userFields);
       const { iat, exp, auth_time, ...claims } = decode(body.access_token);
-      expect({ claims, lifetime: exp - iat }).toEqual({ claims: { sub: user.id, type }, lifetime: 90 * 60 });
+      expect({ claims, lifetime: exp - iat }).toEqual({
+        claims: { sub: user.id, type, valid_from: 0 },
+        lifetime: 90 * 60,
+      });
       expect(auth_time).toBe(iat);
     });
 

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { role, type Staff } from "../../src/contract/models.ts";
 import { connect, enter } from "../support/client.ts";
 import { expectRefusal, fields, type Page, request, type Single, walk } from "../support/http.ts";
+import { freshTokenOf } from "../support/people.ts";
 import { enterAll, type Organisation, settle, startWorld, tokenOf, type World } from "../support/world.ts";
 
 let world: World;
@@ -309,6 +310,7 @@ describe("a disabled user", () => {
     await cast.agent.ok("staff_join", { room: room.id });
     const reasons = onBothPods.map(({ socket }) => new Promise((resolve) => socket.once("disconnect", resolve)));
 
+    const oldToken = tokenOf(team.agent);
     const startedAt = Date.now();
     const { body } = await change(team.admin, team.agent, { disabled: true });
     expect(await Promise.all(reasons)).toEqual(onBothPods.map(() => "io server disconnect"));
@@ -324,7 +326,8 @@ describe("a disabled user", () => {
       await expect(connect(world.url(pod), token)).rejects.toThrow();
     }
     await change(team.admin, team.agent, { disabled: false });
-    await enter(world.url(1), token);
+    await expect(connect(world.url(1), oldToken)).rejects.toThrow();
+    await enter(world.url(1), await freshTokenOf(world, team.agent));
   });
 
   test("nobody else is disconnected", async () => {

@@ -5,6 +5,7 @@ import type { Visitor } from "../../src/contract/models.ts";
 import type { Account } from "../../src/identity/accounts.ts";
 import { createTokens, type TokenOptions, type Tokens } from "../../src/identity/tokens.ts";
 import { expectRefusal, request } from "../support/http.ts";
+import { freshTokenOf } from "../support/people.ts";
 import { JWT_SECRET } from "../support/process.ts";
 import { type Organisation, startWorld, tokenOf, type World } from "../support/world.ts";
 
@@ -137,14 +138,15 @@ describe("is refused", () => {
     if (sentence !== missing) expectRefusal(await call(`Bearer ${token()}`), 401, sentence);
   });
 
-  test("a disabled user's: 401, until the user is enabled", async () => {
+  test("a disabled user's: 401, also after the user is enabled, who then gets another", async () => {
     const { accounts } = world.store;
     const token = tokenOf(organisation.otherAgent);
     expect((await call(token)).status).toBe(200);
     await accounts.updateStaff(organisation.id, organisation.otherAgent.id, { disabled: true });
     expectRefusal(await call(token), 401, unknown);
     await accounts.updateStaff(organisation.id, organisation.otherAgent.id, { disabled: false });
-    expect((await call(token)).status).toBe(200);
+    expectRefusal(await call(token), 401, invalid);
+    expect((await call(await freshTokenOf(world, organisation.otherAgent))).status).toBe(200);
   });
 
   test("one outside the Authorization header: 401", async () => {
