@@ -1,3 +1,5 @@
+import { jsonOf } from "../platform/json.ts";
+
 /** The JSON of people and rooms, which many events contain. It is made once per object. */
 const lasting = new WeakMap<object, string>();
 const LASTING = new Set(["user", "staff", "visitor", "room"]);
@@ -14,9 +16,14 @@ export function createEncoder(): (payload: object) => string {
     const texts = LASTING.has(key) ? lasting : once;
     const known = texts.get(value);
     if (known !== undefined) return known;
-    const text = key === "message" ? textOfFields(value) : JSON.stringify(value);
+    const text = newTextOf(key, value);
     texts.set(value, text);
     return text;
+  }
+
+  function newTextOf(key: string, value: object): string {
+    if (key === "message") return textOfFields(value);
+    return key === "content" ? jsonOf(value) : JSON.stringify(value);
   }
 
   function textOfFields(object: object): string {

@@ -1,15 +1,16 @@
 import { Refusal } from "../contract/errors.ts";
+import { jsonOf } from "../platform/json.ts";
 
 /** JSON readers accept some 64 levels (C#), and an event adds its own levels to the content's. */
 const MAX_DEPTH = 32;
 
 /**
  * Refuses content that can't be stored and sent unchanged. The schema has already checked that it is a non-empty
- * object.
+ * object. From now on nothing may change the content, because its JSON is kept.
  */
 export function checkContent(content: Record<string, unknown>, maxBytes: number): void {
   checkValue(content, 1);
-  if (Buffer.byteLength(JSON.stringify(content)) > maxBytes) throw new Refusal("contentTooLarge", { max: maxBytes });
+  if (Buffer.byteLength(jsonOf(content)) > maxBytes) throw new Refusal("contentTooLarge", { max: maxBytes });
 }
 
 function checkValue(value: unknown, depth: number): void {
@@ -20,9 +21,10 @@ function checkValue(value: unknown, depth: number): void {
   if (depth > MAX_DEPTH) throw new Refusal("contentTooDeep", { max: MAX_DEPTH });
   if (Array.isArray(value)) for (const inner of value) checkValue(inner, depth + 1);
   else {
-    for (const [key, inner] of Object.entries(value)) {
+    // Not by Object.entries(), which takes twice as long for thousands of fields.
+    for (const key of Object.keys(value)) {
       checkText(key);
-      checkValue(inner, depth + 1);
+      checkValue((value as Record<string, unknown>)[key], depth + 1);
     }
   }
 }

@@ -1,6 +1,7 @@
 import type { Appended, Chat, NewMessage } from "../chat/ports.ts";
 import type { ChatMessage } from "../contract/models.ts";
 import { batched, locked } from "../platform/batches/batch.ts";
+import { jsonOf } from "../platform/json.ts";
 import { isLocked, isUnavailable, isUniqueViolation } from "../platform/postgres/faults.ts";
 import { WHEN_LOCKED } from "../platform/postgres/locks.ts";
 import { nth, one } from "../platform/postgres/statements.ts";
@@ -96,7 +97,7 @@ export function createAppend(
       shouldSplit: (error) => !isUnavailable(error),
     },
   );
-  return (message) => write({ message, text: JSON.stringify(message.content) });
+  return (message) => write({ message, text: jsonOf(message.content) });
 }
 
 /** The chats that the process doesn't know in their present version, by that. */

@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Content } from "../../src/contract/models.ts";
+import { createEncoder } from "../../src/delivery/encode.ts";
+import { checkContent } from "../../src/realtime/content.ts";
 import { connectPostgres } from "../../src/store/prisma.ts";
 import { createStore, newId } from "../../src/store/store.ts";
 import { runSql } from "../support/servers.ts";
@@ -102,6 +105,27 @@ test("two processes that write to the same chats without a pause keep each other
   // A tenth of it where nothing else runs.
   expect(longest).toBeLessThan(1_500);
   await Promise.all([here.close(), there.close()]);
+});
+
+test("the content of a long message is written as JSON once: for its check, for its row and for its events", async () => {
+  const { store, close } = openStore();
+  const { id: organisationId, visitor } = await createOrganisation(store);
+  const { id: senderId } = await visitor();
+  await store.chats.open({ id: newId(), organisationId, senderId, chatId: null, content: { n: 0 } });
+  let written = 0;
+  const counted = { toJSON: () => ++written };
+  const content: Content = { text: "x".repeat(5_000), counted };
+  checkContent(content, 65_536);
+  const appended = await store.chats.append({ id: newId(), organisationId, senderId, chatId: null, content });
+  if (appended.outcome !== "stored") throw new Error(`the message was ${appended.outcome}`);
+  const { message } = appended;
+  expect(createEncoder()({ message })).toBe(
+    JSON.stringify({ message: { ...message, content: { ...content, counted: 1 } } }),
+  );
+  const [row] = await runSql(database.url, `SELECT content FROM chat_messages WHERE id = '${message.id}'`);
+  expect(row).toEqual({ content: { text: content.text, counted: 1 } });
+  expect(written).toBe(1);
+  await close();
 });
 
 test("a message's chat is as it is in the database, whatever the process remembers of it", async () => {
