@@ -19,6 +19,8 @@ interface Settled<C> {
   promise: Promise<Message<C>>;
   resolve(message: Message<C>): void;
   reject(error: unknown): void;
+  /** The reason of its signal. */
+  reason?: unknown;
 }
 
 /** 32 hex digits, as the server writes ids. `crypto.randomUUID` is missing on pages without TLS. */
@@ -71,7 +73,8 @@ export function createClient<S extends { connection: Connection }, C, K extends 
       const { code, text, retryable } = input.entry.failure;
       settled.get(input.entry.key)?.reject(new ChatError(code, text, retryable));
     } else if (input.kind === "dropped") {
-      settled.get(input.key)?.reject(new ChatError("discarded", "The message was taken back"));
+      const one = settled.get(input.key);
+      one?.reject(one.reason ?? new ChatError("discarded", "The message was taken back"));
       settled.delete(input.key);
     }
   });
@@ -97,22 +100,19 @@ export function createClient<S extends { connection: Connection }, C, K extends 
     lastAt = Math.max(now(), lastAt + 1);
     const raw = JSON.parse(JSON.stringify(content)) as Json;
     const entry = { key, owner: store.core().owner, chatId, content: raw, at: lastAt, ...(ifClosed && { ifClosed }) };
-    const { promise, reject } = track(key);
-    if (signal?.aborted) reject(signal.reason);
+    const own = track(key);
+    if (signal?.aborted) own.reject(signal.reason);
     else {
       store.apply({ kind: "entry", entry, state: "queued" });
       link.send(entry);
       const abort = () => {
+        own.reason = signal?.reason;
         // A message that was sent already stays: nothing is lost.
-        link.discard(key, true).then(
-          () => reject(signal?.reason),
-          () => {},
-        );
+        link.discard(key, true).catch(() => {});
       };
       signal?.addEventListener("abort", abort);
-      promise.then(
-        ...([0, 0].map(() => () => signal?.removeEventListener("abort", abort)) as [() => void, () => void]),
-      );
+      const end = () => signal?.removeEventListener("abort", abort);
+      own.promise.then(end, end);
     }
     return sending(key);
   }

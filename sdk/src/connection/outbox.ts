@@ -9,6 +9,8 @@ interface Waiting {
   entry: OutboxEntry;
   /** How often it was sent since it was last refused: above 0 the server may have stored it. */
   sent: number;
+  /** The connection that it was first sent on. */
+  epoch: number;
   saved: Promise<unknown>;
   /** Called with the end of the attempt that may have stored it: null, or why it can't be taken back. */
   takers: ((failure: ChatError | null) => void)[];
@@ -87,7 +89,7 @@ export function createOutbox({ options, role, deliver }: LinkParts, session: () 
     const { entry } = one;
     const { key, content, chatId, ifClosed } = entry;
     lane.isBusy = true;
-    one.sent++;
+    if (one.sent++ === 0) one.epoch = session().epoch();
     show(one, "sending");
     const [event, args] =
       role === "staff"
@@ -102,7 +104,8 @@ export function createOutbox({ options, role, deliver }: LinkParts, session: () 
         drop(one);
         for (const taker of one.takers) taker(new ChatError("stored", "The message is stored already"));
         // An answer of the first time may be about a chat that is closed now: a snapshot says which chat is open.
-        if (one.sent > 1 && role === "visitor" && value.chat_id !== session().room()) session().refresh();
+        if (one.epoch !== session().epoch() && role === "visitor" && value.chat_id !== session().room())
+          session().refresh();
       } else if (result === false || result === true) refused(one, lane, result ? undefined : text, value);
       else show(one, "queued");
       pump();
@@ -112,6 +115,7 @@ export function createOutbox({ options, role, deliver }: LinkParts, session: () 
   function refused(one: Waiting, lane: Lane, text: unknown, details: unknown): void {
     const failure = text === undefined ? new ChatError("internal", "", true) : refusalOf(text, details);
     if (failure.retryable) {
+      if (!/^(?:internal|unavailable)$/.test(failure.code)) one.sent = 0;
       show(one, "queued");
       const least = Number((details as { retry_after_ms?: number } | null)?.retry_after_ms) || 0;
       lane.timer = setTimeout(
@@ -145,14 +149,14 @@ export function createOutbox({ options, role, deliver }: LinkParts, session: () 
       if (owner !== user) return;
       const loaded = stored
         .filter(({ key, owner: whose }) => whose === user && !find(key))
-        .map((entry) => ({ entry, sent: entry.failure ? 0 : 1, saved: Promise.resolve(), takers: [] }));
+        .map((entry) => ({ entry, sent: entry.failure ? 0 : 1, epoch: 0, saved: Promise.resolve(), takers: [] }));
       all = [...loaded, ...all];
       isLoaded = true;
       for (const one of all.filter(isMine)) show(one, one.entry.failure ? "failed" : "queued");
       pump();
     },
     add(entry: OutboxEntry): void {
-      const one: Waiting = { entry, sent: 0, saved: Promise.resolve(), takers: [] };
+      const one: Waiting = { entry, sent: 0, epoch: 0, saved: Promise.resolve(), takers: [] };
       if (!entry.owner && owner) one.entry = { ...entry, owner };
       if (find(entry.key)) return;
       all = [...all, one];

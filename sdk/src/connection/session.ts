@@ -168,6 +168,8 @@ export function createSession({ options, role, deliver }: LinkParts, transport: 
     isRunning: () => isRunning,
     isOnline: () => onlineAt !== null,
     room: () => room,
+    /** Another number for each connection. */
+    epoch: () => current,
     refresh,
     start() {
       if (isRunning) return;
