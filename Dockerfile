@@ -5,6 +5,8 @@ WORKDIR /app
 
 FROM base AS build
 COPY package.json package-lock.json .npmrc ./
+# The client library is a package of the development dependencies.
+COPY sdk/package.json sdk/
 # No package needs its install script here: the one that has one brings a Node.js, and the image has that already.
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY prisma.config.ts ./

@@ -2,15 +2,16 @@
 //   node scripts/run.mjs [node options] src/main.ts [args]
 //   node scripts/run.mjs vitest run
 //
-// First brings dependencies and the generated database client up to date, when something they come from has changed.
+// First brings dependencies, the generated database client and the client library up to date, when their sources have
+// changed.
 // Plain JavaScript for Node >= 20.19: it runs before the project's own Node is there. Its messages go to stderr, so that
 // what the program prints stays clean.
 
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
-import { delimiter, join } from "node:path";
+import { delimiter, join, relative } from "node:path";
 
 const root = join(import.meta.dirname, "..");
 const bin = join(root, "node_modules", ".bin");
@@ -33,6 +34,11 @@ upToDate("client", ["package-lock.json", "prisma/schema.prisma"], () =>
     PRISMA_HIDE_UPDATE_MESSAGE: "1",
   }),
 );
+upToDate("library", ["package-lock.json", "sdk/tsconfig.json", ...filesIn("sdk/src")], () => {
+  // It may have files of removed sources.
+  rmSync(join(root, "sdk/dist"), { recursive: true, force: true });
+  step("Building the client library", join(bin, "tsc"), ["-p", "sdk"]);
+});
 
 const env = {
   // Node keeps compiled code there, so that the next start takes a quarter less CPU.
@@ -72,6 +78,13 @@ function upToDate(name, files, work) {
   // A copy of the folder by hard links has a stamp of its own from now on.
   rmSync(stamp, { force: true });
   writeFileSync(stamp, wanted);
+}
+
+/** All files below a folder, in a fixed order. */
+function filesIn(folder) {
+  const entries = readdirSync(join(root, folder), { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
+  return files.map((file) => relative(root, file)).sort();
 }
 
 function step(title, file, stepArgs, env = {}) {

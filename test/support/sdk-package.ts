@@ -11,10 +11,13 @@ const execute = promisify(execFile);
 const npm = (folder: string, ...args: string[]) =>
   execute("npm", [...args, "--no-audit", "--no-fund", "--loglevel=error", "--prefer-offline"], { cwd: folder });
 
-/** Packs the library into a new folder. Answers the tarball's file. */
-export async function packLibrary(): Promise<{ file: string; remove(): Promise<void> }> {
+/**
+ * Packs the library into a new folder. Answers the tarball's file. `npm test` has built the library already. Tests at the
+ * same time need what was built, so only `isBuilt: false` builds it again.
+ */
+export async function packLibrary({ isBuilt = true } = {}): Promise<{ file: string; remove(): Promise<void> }> {
   const folder = mkdtempSync(join(tmpdir(), "sdk-packed-"));
-  await npm(join(root, "sdk"), "pack", "--pack-destination", folder);
+  await npm(join(root, "sdk"), "pack", "--pack-destination", folder, ...(isBuilt ? ["--ignore-scripts"] : []));
   const [name] = readdirSync(folder);
   if (!name) throw new Error("npm pack has made no file");
   return { file: join(folder, name), remove: () => rm(folder, { recursive: true }) };
