@@ -81,7 +81,7 @@ export function createDirectLink(parts: LinkParts, storage: OutboxStorage): Link
     async call(event, args) {
       if (event === "visitor_leave_room") {
         await outbox.idle("");
-        return outbox.hold(() => call(event, args));
+        return outbox.hold(() => session.leaving(() => call(event, args)));
       }
       if (event === "staff_leave_room") await outbox.idle((args[0] as { room: string }).room);
       return call(event, args);

@@ -12,6 +12,8 @@ type Ended = Extract<Connection, { state: "ended" }>["why"];
 
 /** A snapshot comes right after the connection. */
 const SNAPSHOT_MS = 20_000;
+/** So late an event may come. */
+const LATE_MS = 5000;
 /** A connection that ends sooner counts as a failed attempt. */
 const STEADY_MS = 5000;
 
@@ -51,6 +53,9 @@ export function createSession({ options, role, deliver }: LinkParts, transport: 
   life.abort(new ChatError("closed", "The client isn't started"));
   /** The open chat in the newest snapshot. */
   let room: string | null = null;
+  /** When the visitor has last left a chat: while they leave, for ever. */
+  let leftAt = 0;
+  let isDoubtful = false;
   const unacked = new Set<(values: unknown[] | null) => void>();
 
   const show = (state: Connection) => deliver({ kind: "connection", connection: state });
@@ -114,6 +119,11 @@ export function createSession({ options, role, deliver }: LinkParts, transport: 
         const isSnapshot = name === `${role}_init`;
         if (isSnapshot && !isUsable(payload)) return end("unsupported");
         deliver({ kind: "event", name, payload, at: now() });
+        // Another device has opened a chat. Only a snapshot says whether that was before the visitor left or after it.
+        if (role === "visitor" && name === "append_unclaimed_chats" && now() - leftAt < LATE_MS) {
+          if (leftAt < Number.POSITIVE_INFINITY) refresh();
+          else isDoubtful = true;
+        }
         if (!isSnapshot) return;
         room = (payload as { room?: { id: string } | null }).room?.id ?? null;
         if (onlineAt !== null) return;
@@ -163,6 +173,17 @@ export function createSession({ options, role, deliver }: LinkParts, transport: 
   }
 
   return {
+    /** Runs while the visitor leaves their chat. */
+    async leaving<T>(during: () => Promise<T>): Promise<T> {
+      leftAt = Number.POSITIVE_INFINITY;
+      try {
+        return await during();
+      } finally {
+        leftAt = now();
+        if (isDoubtful) refresh();
+        isDoubtful = false;
+      }
+    },
     now,
     request: createRequests(transport, credentials, () => life.signal),
     isRunning: () => isRunning,

@@ -1,5 +1,5 @@
 import type { Input } from "../link.ts";
-import type { Chat, Log, VisitorEvents, VisitorState } from "../types.ts";
+import type { Chat, Id, Log, VisitorEvents, VisitorState } from "../types.ts";
 import type { ChatMessage, ChatStatus, Room, StaffProfile, Visitor } from "../wire.ts";
 import type { Read } from "./convert.ts";
 import { chatOf, isMessage, messageOf, type Payload, type People, profileOf } from "./convert.ts";
@@ -17,6 +17,8 @@ export interface VisitorCore<C> {
   readonly held: Held<C> | null;
   readonly waiting: readonly Waiting<C>[];
   readonly people: People;
+  /** The closed chats, at most the last 50: an event of theirs that comes late opens nothing. */
+  readonly over: readonly Id[];
 }
 
 const nobody: Visitor = Object.freeze({
@@ -30,7 +32,7 @@ export const startVisitor = <C>(): VisitorCore<C> => ({
     ...{ connection: Object.freeze({ state: "idle" }), me: null, chat: null, phase: "none", staff: null },
     ...{ outbox: 0, draft: "" },
   }) as VisitorState<C>,
-  ...{ owner: "", isReady: false, held: null, waiting: Object.freeze([]), people: {} },
+  ...{ owner: "", isReady: false, held: null, waiting: Object.freeze([]), people: {}, over: [] },
 });
 
 const phases = { unclaimed: "queued", claimed: "served", closed: "closed" } as const;
@@ -38,7 +40,7 @@ const phases = { unclaimed: "queued", claimed: "served", closed: "closed" } as c
 /** The reducer of a visitor's screen. */
 export function visitorReducer<C>(read: Read<C>) {
   return (core: VisitorCore<C>, input: Input, say: Say<VisitorEvents<C>>): VisitorCore<C> => {
-    let { held, waiting, people, isReady } = core;
+    let { held, waiting, people, isReady, over } = core;
     let { me, draft, connection } = core.view;
     const draw = (before: Held<C>, rows: Rows<C> = before, changes: Partial<View<C>> = {}, upTo = before.read) =>
       show(
@@ -64,13 +66,14 @@ export function visitorReducer<C>(read: Read<C>) {
     };
     const end = (by: "me" | "staff" | null) => {
       if (!held?.view.id || held.view.status === "closed") return;
+      over = [...over.slice(-49), held.view.id];
       held = draw(held, held, { status: "closed" });
       say("closed", { chat: held.view.id, by });
     };
     /** Puts the room's chat on the screen. Answers false for an older chat than the one there. */
     const enter = (room: Room): boolean => {
       if (held?.view.id === room.id) return true;
-      if (held && held.view.id > room.id) return false;
+      if ((held && held.view.id > room.id) || over.includes(room.id)) return false;
       end(null);
       held = open(room, null, "unclaimed");
       return true;
@@ -122,9 +125,9 @@ export function visitorReducer<C>(read: Read<C>) {
         const staff = profileOf(user as never);
         meets(staff);
         if (enter(room)) serve(staff, room.updated_at ?? 0);
-      } else if (held?.view.id === room?.id) {
-        if (name === "staff_leave") end("staff");
-        else if (/^visitor_leave/.test(name)) end("me");
+      } else if (/^(staff|visitor)_leave/.test(name)) {
+        if (held?.view.id === room.id) end(name === "staff_leave" ? "staff" : "me");
+        else over = [...over.slice(-49), room.id];
       }
     };
 
@@ -186,6 +189,6 @@ export function visitorReducer<C>(read: Read<C>) {
       ...{ connection, me, draft, outbox: waiting.length, chat: held?.view ?? null, staff: held?.view.staff ?? null },
       phase: held && id ? phases[held.view.status] : "none",
     });
-    return { ...core, view, held, waiting, people, isReady };
+    return { ...core, view, held, waiting, people, isReady, over };
   };
 }

@@ -38,8 +38,11 @@ export interface FakeServer extends Misbehaviour, Disposable {
   as(idOrName: string): Actor;
   /** The user with this id or name, as the server has stored them. */
   user(idOrName: string): Staff | Visitor;
+  staff(): Staff[];
   /** All chats, the oldest first. */
   chats(): FakeChat[];
+  /** The flagged chats, at most 15, the one that was flagged last first. */
+  flagged(): FakeChat[];
   chat(chatId: string): FakeChat;
   /** The open chat of a visitor, else the last one. */
   chatOf(visitor: string): FakeChat | null;
@@ -108,6 +111,8 @@ export function createFakeServer(given: FakeServerOptions = {}): FakeServer {
     }),
     as: (idOrName) => createActor(service, people.get(idOrName)),
     user: (idOrName) => people.get(idOrName).user,
+    staff: people.allStaff,
+    flagged: () => snapshots.flagged().map(shown),
     chatOf: (visitor) =>
       all()
         .filter((chat) => chat.visitor.id === idOf(visitor))

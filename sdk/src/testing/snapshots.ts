@@ -44,14 +44,17 @@ export function createSnapshots({ people, chats, protocol, isOnline, now, limits
     ...{ ...withMessages(chat, chat.log.slice(-1)), staff: chats.view(chat).staff },
   });
 
+  const flagged = () => {
+    const found = chats.all().filter(({ room }) => room.severity_level !== 0);
+    return found.sort((a, b) => b.flaggedAt - a.flaggedAt || byId(b, a)).slice(0, 15);
+  };
+
   function ofStaff(user: Staff) {
     const all = chats.all().sort(byId);
     const queue = all.filter(({ status }) => status === "unclaimed");
     const claimed = all.filter(({ status }) => status === "claimed");
     const mine = claimed.filter(({ staffId }) => staffId === user.id);
     const others = claimed.filter(({ staffId }) => staffId !== user.id);
-    const flagged = all.filter(({ room }) => room.severity_level !== 0);
-    flagged.sort((a, b) => b.flaggedAt - a.flaggedAt || byId(b, a));
     const staffOnline = people.allStaff().filter(({ id }) => isOnline(id));
     const visitorsOnline = people.allVisitors().filter(({ id }) => isOnline(id));
     return {
@@ -62,7 +65,7 @@ export function createSnapshots({ people, chats, protocol, isOnline, now, limits
       online_visitors_total: visitorsOnline.length,
       unclaimed_chats: queue.slice(0, isLean ? limits.chats : queue.length).map(queued),
       unclaimed_total: queue.length,
-      flagged_chats: flagged.slice(0, 15).map(head),
+      flagged_chats: flagged().map(head),
       active_chats: mine.map(served),
       active_total: mine.length,
       ...(isLean &&
@@ -86,6 +89,7 @@ export function createSnapshots({ people, chats, protocol, isOnline, now, limits
 
   return {
     served,
+    flagged,
     /** The snapshot of a user's connection. */
     of(person: Person): { event: string; payload: Readonly<Record<string, unknown>> } {
       if (person.kind === "staff") return { event: "staff_init", payload: ofStaff(person.user) };

@@ -1,0 +1,38 @@
+import { createVisitorClient } from "../../../sdk/src/index.ts";
+import { createFakeServer, type FakeServer, type FakeServerOptions } from "../../../sdk/src/testing/index.ts";
+import type { StaffClient, VisitorClient } from "../../../sdk/src/types.ts";
+import { type Content, createDevice, type Device } from "./device.ts";
+
+export type VisitorDevice = Device<VisitorClient<Content>>;
+export type StaffDevice = Device<StaffClient<Content>>;
+
+/** A server, and the machines of its people. */
+export interface Cast {
+  server: FakeServer;
+  visitors: VisitorDevice[];
+  staff: StaffDevice[];
+  all: (VisitorDevice | StaffDevice)[];
+  /** A text that was never sent before. */
+  newText(device: { name: string }): string;
+}
+
+const visitorMachines = { "Vera's laptop": "Vera", "Vera's phone": "Vera", "Vito's laptop": "Vito" };
+
+export function createCast(options: FakeServerOptions): Cast {
+  const server = createFakeServer(options);
+  for (const agent of ["Alex", "Aki", "Gus"]) server.tokens.agent(agent);
+  server.tokens.supervisor("Sue");
+  const visitors = Object.entries(visitorMachines).map(([name, person]) =>
+    createDevice<VisitorClient<Content>>({
+      ...{ server, name, person, role: "visitor" },
+      make(options, failures) {
+        const client = createVisitorClient<Content>(options);
+        client.on("failed", ({ message, failure }) => failures.set(message.key, failure));
+        return client;
+      },
+    }),
+  );
+  const staff: StaffDevice[] = [];
+  let count = 0;
+  return { server, visitors, staff, all: [...visitors, ...staff], newText: ({ name }) => `${++count} of ${name}` };
+}

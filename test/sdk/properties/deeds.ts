@@ -1,0 +1,107 @@
+import * as fc from "fast-check";
+import type { Cast, StaffDevice, VisitorDevice } from "./cast.ts";
+
+/** One step of a program. Its text is what a counterexample shows. */
+export type Step =
+  | { do: "send"; visitor: number; ifClosed: "open" | "fail" }
+  | { do: "discard" | "retry" | "crash" | "stop" | "start"; device: number }
+  | { do: "visitorLeaves" | "visitorOlder"; visitor: number }
+  | { do: "claim" | "write" | "close" | "takeOver" | "staffOlder"; staff: number; chat: number }
+  | { do: "ghostClaims" | "ghostWrites" | "ghostCloses"; chat: number }
+  | { do: "flag"; staff: number; chat: number; level: number };
+
+const visitor = fc.nat({ max: 2 });
+const staff = fc.nat({ max: 3 });
+const chat = fc.nat({ max: 2 });
+const device = fc.nat({ max: 2 });
+const step = <T extends string>(...deeds: [T, ...T[]]) => ({ do: fc.constantFrom(...deeds) });
+
+/** What people do. */
+export const deeds: fc.WeightedArbitrary<Step>[] = [
+  {
+    weight: 8,
+    arbitrary: fc.record({ ...step("send"), visitor, ifClosed: fc.constantFrom("open", "open", "open", "fail") }),
+  },
+  { weight: 2, arbitrary: fc.record({ ...step("visitorLeaves", "visitorOlder"), visitor }) },
+  { weight: 5, arbitrary: fc.record({ ...step("claim"), staff, chat }) },
+  { weight: 7, arbitrary: fc.record({ ...step("write"), staff, chat }) },
+  { weight: 4, arbitrary: fc.record({ ...step("close", "takeOver", "staffOlder"), staff, chat }) },
+  { weight: 4, arbitrary: fc.record({ ...step("ghostClaims", "ghostWrites", "ghostCloses"), chat }) },
+  { weight: 1, arbitrary: fc.record({ ...step("flag"), staff, chat, level: fc.nat({ max: 2 }) }) },
+  { weight: 3, arbitrary: fc.record({ ...step("discard", "retry", "crash", "stop", "start"), device }) },
+] as fc.WeightedArbitrary<Step>[];
+
+const quiet = (promise: PromiseLike<unknown>) =>
+  void promise.then(
+    () => {},
+    () => {},
+  );
+const pick = <T>(list: readonly T[], index: number): T | undefined => list[index % Math.max(list.length, 1)];
+
+/** Does one step, as far as the screens of the moment allow it. */
+export function perform(cast: Cast, step: Step): void {
+  if ("visitor" in step) performAsVisitor(cast, step, cast.visitors[step.visitor] as VisitorDevice);
+  else if ("staff" in step) cast.staff.length && performAsStaff(cast, step, cast.staff[step.staff] as StaffDevice);
+  else if ("device" in step) performOnDevice(cast, step);
+  else performAsGhost(cast, step);
+}
+
+/** A staff member who has no client in the test, and so sees the truth. */
+function performAsGhost({ server, newText }: Cast, { do: deed, chat: index }: { do: string; chat: number }): void {
+  const gus = server.as("Gus");
+  const status = deed === "ghostClaims" ? "unclaimed" : "claimed";
+  const mine = server.chats().filter((chat) => chat.status === status && (chat.staff?.full_name ?? "Gus") === "Gus");
+  const chat = pick(mine, index);
+  if (!chat) return;
+  if (deed === "ghostClaims") gus.claim(chat.id);
+  else if (deed === "ghostWrites") gus.write(chat.id, { content: newText({ name: "Gus" }) });
+  else gus.leave(chat.id);
+}
+
+function performAsVisitor(cast: Cast, step: Extract<Step, { visitor: number }>, device: VisitorDevice): void {
+  const { client } = device;
+  if (step.do === "send") {
+    const text = cast.newText(device);
+    device.note(text, null, client.send({ content: text }, { ifClosed: step.ifClosed }));
+  } else if (step.do === "visitorLeaves") quiet(client.leave());
+  else quiet(client.loadOlder());
+}
+
+function performAsStaff(cast: Cast, step: Extract<Step, { staff: number }>, device: StaffDevice): void {
+  const { client } = device;
+  const { queue, mine, watched } = client.getSnapshot();
+  const others = Array.isArray(watched) ? watched : [];
+  const from = { claim: queue, write: mine, close: mine, staffOlder: mine, takeOver: others };
+  const chat = pick(step.do === "flag" ? [...queue, ...mine, ...others] : from[step.do], step.chat);
+  if (!chat) return;
+  if (step.do === "claim") quiet(client.claim(chat.id));
+  else if (step.do === "close") quiet(client.close(chat.id));
+  else if (step.do === "takeOver") quiet(client.takeOver(chat.id));
+  else if (step.do === "staffOlder") quiet(client.loadOlder(chat.id));
+  else if (step.do === "flag") quiet(client.flag(chat.id, step.level));
+  else {
+    const text = cast.newText(device);
+    device.note(text, chat.id, client.send(chat.id, { content: text }));
+  }
+}
+
+function performOnDevice(cast: Cast, step: Extract<Step, { device: number }>): void {
+  const device = cast.all[step.device] as VisitorDevice | StaffDevice;
+  const last = device.sent.at(-1);
+  if (step.do === "crash") device.crash();
+  else if (step.do === "stop") {
+    quiet(device.client.stop());
+    device.isRunning = false;
+  } else if (step.do === "start") {
+    device.client.start();
+    device.isRunning = true;
+  } else if (last?.sending && step.do === "retry") last.sending.retry();
+  else if (last?.sending) {
+    const { sending } = last;
+    quiet(
+      sending.discard().then(() => {
+        last.isDiscarded = true;
+      }),
+    );
+  }
+}

@@ -1,0 +1,125 @@
+import type { FakeServer } from "../../../sdk/src/testing/index.ts";
+import type { Transport, TransportConnection, TransportEvents } from "../../../sdk/src/transport.ts";
+import type { ClientOptions, Failure, Sending } from "../../../sdk/src/types.ts";
+import { createDeviceStorage, type DeviceStorage } from "./device-storage.ts";
+import { createDeviceTokens, type DeviceTokens } from "./device-tokens.ts";
+
+export type Content = { content: string };
+
+/** A message that a device was asked to send. */
+export interface Sent {
+  readonly text: string;
+  readonly key: string;
+  /** The chat that staff sent it to. */
+  readonly chatId: string | null;
+  /** The process died before the storage had it: it may be lost. */
+  mayBeLost: boolean;
+  isDiscarded: boolean;
+  /** Undefined after a crash. */
+  sending?: Sending<Content> | undefined;
+}
+
+/** The parts of both clients that a device needs. */
+interface AnyClient {
+  start(): unknown;
+  stop(): Promise<void>;
+  getSnapshot(): { connection: { state: string }; outbox: number };
+}
+
+/** A machine of one person. Its process may crash, and the next one finds the storage. */
+export interface Device<C extends AnyClient> {
+  readonly name: string;
+  readonly person: string;
+  client: C;
+  readonly storage: DeviceStorage;
+  readonly tokens: DeviceTokens;
+  readonly sent: Sent[];
+  /** The failures that the user was shown, by key. */
+  readonly failures: Map<string, Failure>;
+  isRunning: boolean;
+  note(text: string, chatId: string | null, sending: Sending<Content>): void;
+  /** Ends the process in the middle of everything, and starts another one. */
+  crash(): void;
+}
+
+type Make<C> = (options: ClientOptions, failures: Map<string, Failure>) => C;
+type Parts<C> = {
+  server: FakeServer;
+  name: string;
+  person: string;
+  role: "visitor" | "agent" | "supervisor";
+  make: Make<C>;
+};
+
+export function createDevice<C extends AnyClient>({ server, name, person, role, make }: Parts<C>): Device<C> {
+  const storage = createDeviceStorage();
+  const tokens = createDeviceTokens(server.tokens[role](person), () =>
+    server.tokens.issue(person, { lifeMs: -60_000 }),
+  );
+  const failures = new Map<string, Failure>();
+  const sent: Sent[] = [];
+  let kill = () => {};
+
+  function boot(): C {
+    let isDead = false;
+    const connections = new Set<TransportConnection>();
+    const alive = (on: TransportEvents): TransportEvents => ({
+      open: () => isDead || on.open(),
+      event: (event, payload) => isDead || on.event(event, payload),
+      refused: (why) => isDead || on.refused(why),
+      lost: () => isDead || on.lost(),
+      ended: () => isDead || on.ended(),
+    });
+    const transport = (): Transport => {
+      const real = server.transport();
+      return {
+        connect(token, on) {
+          const connection = real.connect(token, alive(on));
+          connections.add(connection);
+          return connection;
+        },
+        request: (path, call) => (isDead ? new Promise(() => {}) : real.request(path, call)),
+      };
+    };
+    const client = make(
+      {
+        url: "https://fake.example",
+        token: tokens.source,
+        storage: storage.open(() => isDead),
+        transport,
+        tabs: "each",
+      },
+      failures,
+    );
+    kill = () => {
+      for (const one of sent) {
+        one.mayBeLost ||= !storage.has(one.key);
+        one.sending = undefined;
+      }
+      isDead = true;
+      for (const connection of connections) connection.close("close");
+      // A process that has died leaves no timer behind.
+      client.stop().catch(() => {});
+    };
+    return client;
+  }
+
+  const device: Device<C> = {
+    ...{ name, person, storage, tokens, sent, failures, client: boot(), isRunning: false },
+    note(text, chatId, sending) {
+      sent.push({ text, key: sending.key, chatId, mayBeLost: false, isDiscarded: false, sending });
+      sending.then(
+        () => {},
+        () => {},
+      );
+    },
+    crash() {
+      kill();
+      tokens.mode = "works";
+      device.client = boot();
+      device.client.start();
+      device.isRunning = true;
+    },
+  };
+  return device;
+}
