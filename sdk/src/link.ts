@@ -35,6 +35,8 @@ export type LocalInput =
   | { kind: "state"; state: unknown }
   /** Chats that the snapshot had no place for. `isLast`: there are no more of this status. */
   | { kind: "listed"; status: "unclaimed" | "claimed"; chats: unknown; isLast: boolean }
+  /** The end of a closed chat, whose messages may have come while the connection was away. */
+  | { kind: "ending"; chat: Id; messages: unknown; staff: unknown }
   | { kind: "older"; chat: Id; page: "loading" | "failed" | { before: number; messages: unknown } };
 
 /** Carries what one store needs: its inputs in order, and its calls. */

@@ -1,4 +1,5 @@
 import { createClient } from "./client.ts";
+import { readEndings } from "./ending.ts";
 import { ChatError } from "./errors.ts";
 import { history, older } from "./history.ts";
 import { pages, pathOf } from "./pages.ts";
@@ -23,6 +24,7 @@ export function createVisitorClient<C extends Json = { content: string }>(
     store.apply(input);
     link.share(input);
   };
+  readEndings(link, store);
   return Object.assign(client, {
     send: (content: C, given?: Parameters<VisitorClient<C>["send"]>[1]) => send(null, content, given),
     sending,

@@ -11,6 +11,8 @@ export interface Held<C, V extends Chat & Log<C> = Chat & Log<C>> {
   /** Nothing is missing between `floor` and this number. */
   readonly whole: number;
   readonly read: number;
+  /** The chat is closed, and its last messages are here. */
+  readonly hasEnding?: boolean;
   /** The room's `updated_at`: an event with a smaller one is older than what is shown. */
   readonly changedAt: number;
 }

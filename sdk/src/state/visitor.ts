@@ -78,11 +78,13 @@ export function visitorReducer<C>(read: Read<C>) {
       held = open(room, null, "unclaimed");
       return true;
     };
-    const serve = (staff: StaffProfile, changedAt: number) => {
-      if (!held || held.view.status === "closed" || changedAt < held.changedAt) return;
-      const isNew = held.view.staff?.id !== staff.id;
-      held = patch(draw(held, held, { staff: share(held.view.staff, staff), status: "claimed" }), { changedAt });
-      if (isNew) say("served", { chat: held.view.id, staff });
+    /** Only a higher role takes a chat over: an event of a lower one is older than the screen. */
+    const serve = (staff: StaffProfile) => {
+      const former = held?.view.staff;
+      if (!held || (former && former.role_id <= staff.role_id)) return;
+      const isOver = held.view.status === "closed";
+      held = draw(held, held, isOver ? { staff } : { staff, status: "claimed" });
+      if (!isOver) say("served", { chat: held.view.id, staff });
     };
     const add = (rows: Rows<C>, isKnown = true) => {
       const before = held as Held<C>;
@@ -119,12 +121,12 @@ export function visitorReducer<C>(read: Read<C>) {
         const staff = profileOf(user as never);
         meets(staff);
         if (!enter(room)) return;
-        if (!held?.view.staff) serve(staff, room.updated_at ?? 0);
+        serve(staff);
         live(payload.message);
       } else if (/^staff_(join_room|being_taken_over_chat)$/.test(name)) {
         const staff = profileOf(user as never);
         meets(staff);
-        if (enter(room)) serve(staff, room.updated_at ?? 0);
+        if (enter(room)) serve(staff);
       } else if (/^(staff|visitor)_leave/.test(name)) {
         if (held?.view.id === room.id) end(name === "staff_leave" ? "staff" : "me");
         else over = [...over.slice(-49), room.id];
@@ -167,6 +169,14 @@ export function visitorReducer<C>(read: Read<C>) {
       case "read":
         if (held) held = draw(held, held, {}, Math.max(held.read, input.upTo ?? held.rows.at(-1)?.seq ?? 0));
         break;
+      case "ending": {
+        if (held?.view.id !== input.chat) break;
+        const staff = input.staff ? profileOf(input.staff as StaffProfile) : held.view.staff;
+        if (staff) meets(staff);
+        live(...(input.messages as ChatMessage[]));
+        held = patch(draw(held, held, { staff: share(held.view.staff, staff) }), { hasEnding: true });
+        break;
+      }
       case "older": {
         if (held?.view.id !== input.chat) break;
         const { page } = input;

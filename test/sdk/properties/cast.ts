@@ -21,7 +21,8 @@ const visitorMachines = { "Vera's laptop": "Vera", "Vera's phone": "Vera", "Vito
 export function createCast(options: FakeServerOptions): Cast {
   const server = createFakeServer(options);
   for (const agent of ["Alex", "Aki", "Gus"]) server.tokens.agent(agent);
-  server.tokens.supervisor("Sue");
+  for (const supervisor of ["Sue", "Gil"]) server.tokens.supervisor(supervisor);
+  server.tokens.admin("Gwen");
   const visitors = Object.entries(visitorMachines).map(([name, person]) =>
     createDevice<VisitorClient<Content>>({
       ...{ server, name, person, role: "visitor" },

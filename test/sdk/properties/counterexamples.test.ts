@@ -15,6 +15,22 @@ const programs: Record<string, Program["steps"]> = {
     { do: "visitorLeaves", visitor: 0 },
     { do: "wait", ms: 1 },
   ],
+  "A closed chat has the last words of an agent who wrote and left while the visitor's connection was away": [
+    { do: "send", visitor: 0, ifClosed: "open" },
+    { do: "wait", ms: 0 },
+    { do: "away", ms: 3_000 },
+    { do: "ghostClaims", chat: 0 },
+    { do: "ghostWrites", chat: 0 },
+    { do: "ghostCloses", chat: 0 },
+  ],
+  "A claim that the visitor receives after their leave shows who served the chat": [
+    { do: "send", visitor: 0, ifClosed: "open" },
+    { do: "wait", ms: 0 },
+    { do: "lose", what: "event", who: null },
+    { do: "visitorLeaves", visitor: 0 },
+    { do: "ghostClaims", chat: 0 },
+    { do: "wait", ms: 0 },
+  ],
 };
 
 test.each(Object.entries(programs))("%s", async (_title, steps) => {

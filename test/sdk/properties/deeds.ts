@@ -7,7 +7,7 @@ export type Step =
   | { do: "discard" | "retry" | "crash" | "stop" | "start"; device: number }
   | { do: "visitorLeaves" | "visitorOlder"; visitor: number }
   | { do: "claim" | "write" | "close" | "takeOver" | "staffOlder"; staff: number; chat: number }
-  | { do: "ghostClaims" | "ghostWrites" | "ghostCloses"; chat: number }
+  | { do: "ghostClaims" | "ghostWrites" | "ghostCloses" | "ghostTakesOver"; chat: number }
   | { do: "flag"; staff: number; chat: number; level: number };
 
 const visitor = fc.nat({ max: 2 });
@@ -16,7 +16,7 @@ const chat = fc.nat({ max: 2 });
 const device = fc.nat({ max: 2 });
 const step = <T extends string>(...deeds: [T, ...T[]]) => ({ do: fc.constantFrom(...deeds) });
 
-/** What people do. */
+/** The deeds of people. */
 export const deeds: fc.WeightedArbitrary<Step>[] = [
   {
     weight: 8,
@@ -26,7 +26,7 @@ export const deeds: fc.WeightedArbitrary<Step>[] = [
   { weight: 5, arbitrary: fc.record({ ...step("claim"), staff, chat }) },
   { weight: 7, arbitrary: fc.record({ ...step("write"), staff, chat }) },
   { weight: 4, arbitrary: fc.record({ ...step("close", "takeOver", "staffOlder"), staff, chat }) },
-  { weight: 4, arbitrary: fc.record({ ...step("ghostClaims", "ghostWrites", "ghostCloses"), chat }) },
+  { weight: 8, arbitrary: fc.record({ ...step("ghostClaims", "ghostWrites", "ghostCloses", "ghostTakesOver"), chat }) },
   { weight: 1, arbitrary: fc.record({ ...step("flag"), staff, chat, level: fc.nat({ max: 2 }) }) },
   { weight: 3, arbitrary: fc.record({ ...step("discard", "retry", "crash", "stop", "start"), device }) },
 ] as fc.WeightedArbitrary<Step>[];
@@ -46,16 +46,25 @@ export function perform(cast: Cast, step: Step): void {
   else performAsGhost(cast, step);
 }
 
-/** A staff member who has no client in the test, and so sees the truth. */
+/** Staff who have no client in the test, and so see the truth. */
 function performAsGhost({ server, newText }: Cast, { do: deed, chat: index }: { do: string; chat: number }): void {
-  const gus = server.as("Gus");
-  const status = deed === "ghostClaims" ? "unclaimed" : "claimed";
-  const mine = server.chats().filter((chat) => chat.status === status && (chat.staff?.full_name ?? "Gus") === "Gus");
-  const chat = pick(mine, index);
+  const ghosts = ["Gus", "Gil", "Gwen"];
+  const served = server
+    .chats()
+    .filter(({ status, staff }) => status === "claimed" && ghosts.includes(staff?.full_name ?? ""));
+  if (deed === "ghostClaims") {
+    const waiting = server.chats().filter(({ status }) => status === "unclaimed");
+    const chat = pick(waiting, index);
+    if (chat) server.as("Gus").claim(chat.id);
+    return;
+  }
+  const chat = pick(served, index);
   if (!chat) return;
-  if (deed === "ghostClaims") gus.claim(chat.id);
-  else if (deed === "ghostWrites") gus.write(chat.id, { content: newText({ name: "Gus" }) });
-  else gus.leave(chat.id);
+  const name = chat.staff?.full_name as string;
+  const higher = ghosts[ghosts.indexOf(name) + 1];
+  if (deed === "ghostWrites") server.as(name).write(chat.id, { content: newText({ name }) });
+  else if (deed === "ghostCloses") server.as(name).leave(chat.id);
+  else if (higher) server.as(higher).takeOver(chat.id);
 }
 
 function performAsVisitor(cast: Cast, step: Extract<Step, { visitor: number }>, device: VisitorDevice): void {

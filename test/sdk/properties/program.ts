@@ -21,7 +21,7 @@ export const programs = fc.record({
   steps: fc.array(steps, { minLength: 5, maxLength: 60 }),
 }) as fc.Arbitrary<Program>;
 
-/** Runs a program over the fake server, waits until all is quiet, and answers how the screens differ from the truth. */
+/** Runs a program over the fake server, and waits until all is quiet. Answers how the screens differ from the truth. */
 export async function run({ seed, protocol, steps: all }: Program): Promise<string[]> {
   vi.useFakeTimers({ now: 1_764_547_200_000 });
   const random = createRandom(seed);
