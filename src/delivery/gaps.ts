@@ -97,11 +97,8 @@ export function createGaps(parts: Parts): Gaps {
     }
     if (rooms.size === 0) return;
     const isFollowed = (room: RoomName) => followed.has(room);
-    const unknown = { conversation: new Set<string>(), internal: new Set<string>() } as Record<
-      LogName,
-      ReadonlySet<string>
-    >;
-    for (const log of logs) unknown[log] = watermarks[log].startReading(isFollowed);
+    const unknown = watermarks.conversation.startReading(isFollowed);
+    watermarks.internal.startReading(isFollowed);
     const scope = scopeOf(rooms.values(), []);
     let found: Progress[] = [];
     try {
@@ -109,17 +106,20 @@ export function createGaps(parts: Parts): Gaps {
     } finally {
       // The next check repairs a new chat whose opening should have been delivered to connections that were here already.
       const isMissed = (chat: Progress) =>
-        !unknown.conversation.has(chat.chatId) &&
+        !unknown.has(chat.chatId) &&
         openedAt(chat) >= scope.since &&
         followerRooms("conversation", "unclaimed", chat).some(isFollowed);
-      const seen = found.filter((chat) => !isMissed(chat));
-      const placesOf = (log: LogName) =>
-        seen.map(({ chatId, last, status, ...members }) => ({
+      const placesOf = (log: LogName, chats: Progress[]) =>
+        chats.map(({ chatId, last, status, ...members }) => ({
           ...{ chatId, last: last[log], followers: followerRooms(log, status, members) },
         }));
-      watermarks.conversation.begin(placesOf("conversation"));
-      // Where no follower is here, this process never reads the internal log.
-      watermarks.internal.begin(placesOf("internal").filter((one) => one.followers.some(isHere)));
+      const seen = found.filter((chat) => !isMissed(chat));
+      watermarks.conversation.begin(placesOf("conversation", seen));
+      // Where no follower is here, this process never reads the internal log. Where one was here before, an entry may be
+      // missing: the next check starts the log.
+      const begins = ({ followers }: { followers: ChatRoomName[] }) =>
+        followers.some(isHere) && !followers.some(isFollowed);
+      watermarks.internal.begin(placesOf("internal", found).filter(begins));
     }
     for (const [room, following] of rooms) if (isHere(room)) followed.set(room, following);
   }

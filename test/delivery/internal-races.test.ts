@@ -15,6 +15,7 @@ const monitor: Staff = {
 const visitor: Visitor = { id: "v", name: "Vic", email: null, is_anonymous: true, disabled: false, ...times };
 const callers = {
   monitor: { kind: "staff", user: monitor, organisationId: "o", connectionId: "1" },
+  agent: { kind: "staff", user: { ...monitor, id: "agent", role_id: 3 }, organisationId: "o", connectionId: "3" },
   visitor: { kind: "visitor", user: visitor, organisationId: "o", connectionId: "2" },
 } satisfies Record<string, Caller>;
 
@@ -24,12 +25,16 @@ function aProcess() {
   const startsRead: string[] = [];
   let messages = Promise.resolve();
   const here = new Set(["staff:monitor", "org:o:staff", "org:o:monitors"]);
-  /** How many flags each chat has, and when it was closed. */
-  const chats = new Map<string, { flags: number; status: Chat["status"] }>();
+  /** How many flags each chat has, and when the last one was set, in ms; now where nothing is said. */
+  const chats = new Map<string, { flags: number; status: Chat["status"]; at?: number }>();
   let reading = async (scope: Scope) => progressOf(scope);
-  const progressOf = ({ groups }: Scope): Progress[] =>
-    [...chats].flatMap(([chatId, { flags, status }]) => {
-      const isInScope = groups.monitors.length > 0 || (groups.visitor.length > 0 && status !== "closed");
+  const progressOf = ({ groups, chatIds, since }: Scope): Progress[] =>
+    [...chats].flatMap(([chatId, { flags, status, at = Date.now() }]) => {
+      const openedAt = Number.parseInt(chatId.slice(0, 12), 16);
+      const isInScope =
+        chatIds.includes(chatId) ||
+        (groups.monitors.length > 0 && (status !== "closed" || at >= since)) ||
+        (groups.visitor.length > 0 && (status !== "closed" || openedAt >= since));
       const last = { conversation: 1, internal: flags };
       return isInScope ? [{ chatId, organisationId: "o", visitorId: "v", staffId: null, status, last }] : [];
     });
@@ -106,7 +111,7 @@ function aProcess() {
   };
 }
 const FLAG = "chat_has_changed_priority_for_supervisor";
-const anOldChat = () => `0${newId().slice(1)}`;
+const anOldChat = () => `00${newId().slice(2)}`;
 
 test("a lost flag reaches the monitors, though the chat's visitor connects before the comparison", async () => {
   const { gaps, chats, delivered, receive, visitorConnects } = aProcess();
@@ -118,6 +123,31 @@ test("a lost flag reaches the monitors, though the chat's visitor connects befor
   await visitorConnects();
   await gaps.check({ atOnce: true });
   expect(delivered).toEqual([FLAG]);
+});
+
+test("a lost flag reaches the monitors, though its chat is closed and the visitor connects before the comparison", async () => {
+  const { gaps, chats, delivered, receive, visitorConnects } = aProcess();
+  await gaps.follow(callers.monitor);
+  const chatId = newId();
+  chats.set(chatId, { flags: 0, status: "unclaimed" });
+  receive("conversation", chatId, 1);
+  chats.set(chatId, { flags: 1, status: "closed" });
+  receive("conversation", chatId, 2);
+  await visitorConnects();
+  await gaps.check({ atOnce: true });
+  expect(delivered).toEqual([FLAG]);
+});
+
+test("a monitor doesn't receive the flags of their snapshot again, though another agent was here before", async () => {
+  const { gaps, chats, delivered, receive } = aProcess();
+  await gaps.follow(callers.agent);
+  const chatId = newId();
+  chats.set(chatId, { flags: 0, status: "unclaimed" });
+  receive("conversation", chatId, 1);
+  chats.set(chatId, { flags: 2, status: "unclaimed" });
+  await gaps.follow(callers.monitor);
+  await gaps.check({ atOnce: true });
+  expect(delivered).toEqual([]);
 });
 
 test("a chat's first flag that arrives while chats are compared isn't delivered again", async () => {
