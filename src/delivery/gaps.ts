@@ -71,6 +71,8 @@ export function createGaps(parts: Parts): Gaps {
   const skipped = { conversation: new Set<string>(), internal: new Set<string>() };
   /** The chats whose internal entries arrived since the last comparison began. */
   const arrived = new Set<string>();
+  /** The chats whose internal log was behind at the last comparison: they count until they are repaired. */
+  let unrepaired: string[] = [];
   let lastCheckAt = Date.now();
 
   // Where everything is late, a repair would only deliver twice, and make everything later.
@@ -153,7 +155,7 @@ export function createGaps(parts: Parts): Gaps {
 
   async function findBehind(): Promise<Record<LogName, Behind[]>> {
     const startedAt = Date.now();
-    const scope = scopeOf(followed.values(), watermarks.conversation.current());
+    const scope = scopeOf(followed.values(), [...watermarks.conversation.current(), ...unrepaired]);
     arrived.clear();
     const found = await chats.progress(scope);
     await placeNew(found, scope.since);
@@ -164,6 +166,7 @@ export function createGaps(parts: Parts): Gaps {
         if (!isOver(chatId) && (deliveredOf(chatId) ?? 0) < last[log]) behind[log].push({ chatId, upTo: last[log] });
       }
     }
+    unrepaired = behind.internal.map(({ chatId }) => chatId);
     // Keep chats found by this query: a chat that was just opened isn't in it yet, and would be delivered again.
     const isFound = new Set(found.map(({ chatId }) => chatId));
     watermarks.conversation.forget((chatId, isOver) => isOver && !isFound.has(chatId));

@@ -1,5 +1,5 @@
 // Flags that come while chats are read: none may be lost, and none delivered twice.
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { followerRooms } from "../../src/chat/audience.ts";
 import type { Caller, Chat, LogName, Progress, Scope } from "../../src/chat/ports.ts";
 import { createVisitorsView } from "../../src/chat/visitors-view.ts";
@@ -27,6 +27,7 @@ function aProcess() {
   const here = new Set(["staff:monitor", "org:o:staff", "org:o:monitors"]);
   /** How many flags each chat has, and when the last one was set, in ms; now where nothing is said. */
   const chats = new Map<string, { flags: number; status: Chat["status"]; at?: number }>();
+  let isRoom = true;
   let reading = async (scope: Scope) => progressOf(scope);
   const progressOf = ({ groups, chatIds, since }: Scope): Progress[] =>
     [...chats].flatMap(([chatId, { flags, status, at = Date.now() }]) => {
@@ -68,7 +69,7 @@ function aProcess() {
     show: createVisitorsView("profile"),
     isHere: (room) => here.has(room),
     deliverHere: ({ event }) => void delivered.push(event),
-    hasRoom: () => true,
+    hasRoom: () => isRoom,
     lagMs: () => 0,
     onFound() {},
     onUnknown() {},
@@ -103,6 +104,10 @@ function aProcess() {
       const { promise, resolve } = Promise.withResolvers<void>();
       messages = promise;
       return resolve;
+    },
+    /** Whether there is room for more beside the packets that wait for clients. */
+    setRoom(is: boolean) {
+      isRoom = is;
     },
     visitorConnects() {
       here.add("visitor:v");
@@ -148,6 +153,23 @@ test("a monitor doesn't receive the flags of their snapshot again, though anothe
   await gaps.follow(callers.monitor);
   await gaps.check({ atOnce: true });
   expect(delivered).toEqual([]);
+});
+
+test("a lost flag of a closed chat is delivered once there is room, however long there was none", async () => {
+  onTestFinished(() => void vi.useRealTimers());
+  vi.useFakeTimers({ toFake: ["Date"] });
+  const { gaps, chats, delivered, setRoom } = aProcess();
+  await gaps.follow(callers.monitor);
+  chats.set(anOldChat(), { flags: 1, status: "closed", at: Date.now() });
+  setRoom(false);
+  for (let minutes = 0; minutes < 3; minutes++) {
+    await gaps.check({ atOnce: true });
+    vi.setSystemTime(Date.now() + 60_000);
+  }
+  expect(delivered).toEqual([]);
+  setRoom(true);
+  await gaps.check({ atOnce: true });
+  expect(delivered).toEqual([FLAG]);
 });
 
 test("a chat's first flag that arrives while chats are compared isn't delivered again", async () => {
