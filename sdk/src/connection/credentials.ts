@@ -53,6 +53,8 @@ export function createCredentials({ token: source, url }: ClientOptions, now: ()
       if (fresh !== null && token === null && !isStopped) use(fresh);
       return fresh;
     },
+    /** Whether a newer token is there. */
+    isOld: (used: string): boolean => token !== null && token !== used,
     /** The server has refused this token. */
     refuse(used: string): void {
       if (used !== token) return;

@@ -15,7 +15,9 @@ export function createRequests(transport: Transport, credentials: Credentials, l
       if (status >= 200 && status < 300) return body;
       if (status !== 401 || isRepeated) {
         const { error_message, code } = (body ?? {}) as { error_message?: string; code?: string };
-        const refusal = refusalOf(error_message ?? `HTTP ${status}`, { code });
+        const refusal = refusalOf(error_message ?? (status ? `HTTP ${status}` : "The server was not reached"), {
+          code,
+        });
         const mayRepeat = status === 0 || status === 429 || status >= 500;
         throw new ChatError(status ? refusal.code : "network", refusal.text, mayRepeat);
       }

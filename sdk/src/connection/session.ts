@@ -138,7 +138,9 @@ export function createSession({ options, role, deliver }: LinkParts, transport: 
       lost() {
         if (!isCurrent()) return;
         if (onlineAt !== null && now() - onlineAt >= STEADY_MS) attempts = 0;
-        offline("network", backoff(attempts++));
+        // The server has cut it because its token has ended: the next token is there already.
+        if (onlineAt !== null && credentials.isOld(token)) offline("network", 0);
+        else offline("network", backoff(attempts++));
       },
       ended: () => isCurrent() && end("disabled"),
     });
