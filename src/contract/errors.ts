@@ -51,6 +51,8 @@ export const refusals = {
   outsideIssuer: { status: 403, sentence: "This token comes from an outside issuer: get a new one there." },
   unknownUser: { status: 401, sentence: "The access token's user doesn't exist or is disabled." },
   wrongLogin: { status: 401, sentence: "The email or the password is wrong." },
+  wrongPassword: { status: 403, sentence: "The old password is wrong." },
+  noPassword: { status: 403, sentence: "This account has no password." },
   foreignOrigin: { status: 403, sentence: "This web site may not connect: its origin isn't listed in CORS_ORIGINS." },
   tooManyConnections: { status: 429, sentence: "You have too many connections: close some of them." },
   notFound: { status: 404, sentence: "There is no such thing here." },

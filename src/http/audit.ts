@@ -19,6 +19,7 @@ const sentences = {
   staffCreated: "staff account created",
   staffChanged: "staff account changed",
   visitorCreated: "visitor account created",
+  visitorChanged: "visitor account changed",
 };
 
 export function createAudit(clients: Pick<Clients, "addressOf">): Audit {

@@ -8,6 +8,7 @@ import type { HttpServer } from "./server.ts";
 const tags = [
   { name: "Access tokens", description: "Log in to get a token for the socket, and for all calls that need one." },
   { name: "Chats", description: "Messages beyond the socket's snapshots." },
+  { name: "Own account", description: "The caller's names and password." },
   { name: "Probes", description: "For an orchestrator and Prometheus." },
   { name: "Staff", description: "Agents, supervisors and admins." },
   { name: "Visitors", description: "People on the web site." },

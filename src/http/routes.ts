@@ -3,6 +3,7 @@ import type { Attendance } from "../chat/attendance.ts";
 import type { ShowToVisitor } from "../chat/visitors-view.ts";
 import type { Config } from "../config/config.ts";
 import type { Staff } from "../contract/models.ts";
+import type { Account } from "../identity/accounts.ts";
 import type { Tokens } from "../identity/tokens.ts";
 import type { UserRef } from "../identity/user-ref.ts";
 import type { Metrics } from "../metrics/metrics.ts";
@@ -14,6 +15,7 @@ import { chatRoutes } from "./chats.ts";
 import { registerDocuments } from "./documents.ts";
 import { createLoginLimits } from "./login-limits.ts";
 import { loginRoutes } from "./logins.ts";
+import { meRoutes } from "./me.ts";
 import { watchMethods } from "./other-methods.ts";
 import { createTryPassword } from "./password-attempts.ts";
 import { createReadiness, metricsRoute, probeRoutes, READY_INTERVAL_MS } from "./probes.ts";
@@ -48,6 +50,10 @@ export async function addRoutes({ http, inside, clients }: HttpServers, options:
   tokenRoutes(http, { tokens });
   const audit = createAudit(clients);
   visitorRoutes(http, { config, accounts, audit });
+  meRoutes(http, {
+    ...{ accounts, tokens, tryPassword, audit },
+    onNewPassword: (account) => sockets.reconnectUser(refOfAccount(account)),
+  });
   userRoutes(http, {
     ...{ accounts, tokens, audit },
     async onDisabled(staff) {
@@ -70,4 +76,5 @@ export async function addRoutes({ http, inside, clients }: HttpServers, options:
   };
 }
 
+const refOfAccount = ({ kind, user: { id }, organisationId }: Account): UserRef => ({ kind, id, organisationId });
 const refOf = (staff: Staff): UserRef => ({ kind: "staff", id: staff.id, organisationId: staff.organisation_id });

@@ -13,6 +13,7 @@ const someText = (maxLength: number) =>
   });
 
 export const Name = someText(200);
+export const NullableName = Type.Union([Name, Type.Null()], { expected: "a text, or null" });
 export const Email = Type.String({
   // Phones add a space after a completed word.
   pattern: "^[ \\t\\u00a0]*[^\\s\\u0000\\ud800-\\udfff]{1,254}[ \\t\\u00a0]*$",

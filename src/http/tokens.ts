@@ -11,8 +11,8 @@ declare module "fastify" {
   }
 }
 
-const access_token = Type.String({ description: "for the header Authorization" });
-const refresh_token = Type.String({
+export const access_token = Type.String({ description: "for the header Authorization" });
+export const refresh_token = Type.String({
   description: "for POST /token only: valid until VISITOR_SESSION_MAX_AGE after the login",
 });
 export const StaffLogin = Type.Object({ user: Staff, access_token }, { title: "StaffLogin" });

@@ -7,7 +7,19 @@ import { hashPassword } from "../identity/passwords.ts";
 import type { Tokens } from "../identity/tokens.ts";
 import { type Audit, changesOf } from "./audit.ts";
 import { requireStaff, staffOf } from "./auth.ts";
-import { AfterId, answers, Email, IdParam, Limit, Listed, Name, NewPassword, page, Single } from "./schemas.ts";
+import {
+  AfterId,
+  answers,
+  Email,
+  IdParam,
+  Limit,
+  Listed,
+  Name,
+  NewPassword,
+  NullableName,
+  page,
+  Single,
+} from "./schemas.ts";
 import type { HttpServer } from "./server.ts";
 
 type Context = {
@@ -22,7 +34,6 @@ type Context = {
 
 const tags = ["Staff"];
 const security = [{ token: [] }];
-const NullableName = Type.Union([Name, Type.Null()], { expected: "a text, or null" });
 
 export function userRoutes(http: HttpServer, { accounts, tokens, audit, onDisabled, onNewRights }: Context): void {
   const onRequest = requireStaff(tokens);

@@ -44,6 +44,13 @@ export type StaffChanges = {
   password_hash?: string;
 };
 
+export type OwnChanges = {
+  /** Staff have `full_name` and `display_name`, visitors have `name`. */
+  names?: { full_name?: string; display_name?: string | null; name?: string };
+  /** A new hash in place of the one that was checked. */
+  password?: { hash: string; oldHash: string } | undefined;
+};
+
 /**
  * Organisations, staff and visitors. Emails are unique among all staff, and among the visitors of an organisation.
  * Case, surrounding spaces and Unicode's normal form don't make a difference. "taken" means that an email isn't unique.
@@ -69,6 +76,10 @@ export interface Accounts extends People {
     changes: StaffChanges,
     by?: { callerId: string; may: (caller: Staff, target: Staff) => boolean },
   ): Promise<Staff | "lastAdmin" | "notAllowed" | null>;
+  /** Null: the user has no password, or there is no such user. */
+  passwordHashOf(account: Account): Promise<string | null>;
+  /** Changes a user's own account. Null: the user is disabled now, or `oldHash` isn't their password any more. */
+  updateOwn(account: Account, changes: OwnChanges): Promise<Account | null>;
   listStaff(organisationId: string, page: { afterId?: string | undefined; take: number }): Promise<Staff[]>;
   /** Creates all or nothing. With `ifFirst` only if there is no organisation yet; otherwise the answer is null. */
   createOrganisation(

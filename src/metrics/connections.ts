@@ -51,7 +51,7 @@ export const connectionMetrics = (registers: [Registry]) => ({
   loginsRefused: countFromZero(
     new Counter({
       name: "chat_logins_refused_total",
-      help: "Logins with a wrong email or password (wrongLogin), or too many of them (tooManyLogins)",
+      help: "Logins with a wrong email or password (wrongLogin), wrong old passwords (wrongPassword), or too many of both (tooManyLogins)",
       labelNames: ["kind", "reason"],
       registers,
     }),

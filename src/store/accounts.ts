@@ -11,6 +11,7 @@ import type {
 import { batched } from "../platform/batches/batch.ts";
 import { isUniqueViolation } from "../platform/postgres/faults.ts";
 import { keyOfEmail, keysOfEmail, normalEmail } from "./emails.ts";
+import { createOwnAccounts } from "./own-account.ts";
 import type { Database } from "./prisma.ts";
 import { toId, toStaff, toTimeOrNull, toVisitor, type UserRow, type VisitorRow } from "./rows.ts";
 
@@ -24,7 +25,7 @@ export function createAccounts({ prisma, run }: Pick<Database, "prisma" | "run">
     organisationId: toId(row.organisation_id),
     tokensValidFrom: toTimeOrNull(row.tokens_valid_from) ?? 0,
   });
-  const visitorAccount = (row: VisitorRow & { organisation_id: string }): VisitorAccount => ({
+  const visitorAccount = (row: VisitorRow): VisitorAccount => ({
     kind: "visitor",
     user: toVisitor(row),
     organisationId: toId(row.organisation_id),
@@ -92,6 +93,7 @@ export function createAccounts({ prisma, run }: Pick<Database, "prisma" | "run">
   return {
     byId: (kind, id) => readById[kind](id),
     ...{ byIds, staffByEmail, visitorsByEmail },
+    ...createOwnAccounts(prisma, { staffAccount, visitorAccount }),
 
     staff: async (ids) => (await staffRows(ids)).map(toStaff),
     visitors: async (ids) => (await visitorRows(ids)).map(toVisitor),

@@ -13,6 +13,7 @@ import * as models from "../../src/contract/models.ts";
 import { chatRoutes } from "../../src/http/chats.ts";
 import { registerDocuments } from "../../src/http/documents.ts";
 import { loginRoutes } from "../../src/http/logins.ts";
+import { meRoutes } from "../../src/http/me.ts";
 import { metricsRoute, probeRoutes } from "../../src/http/probes.ts";
 import { createHttpServer } from "../../src/http/server.ts";
 import { tokenRoutes } from "../../src/http/tokens.ts";
@@ -147,6 +148,7 @@ async function httpRoutes(): Promise<string[]> {
   await registerDocuments(http);
   loginRoutes(http, nothingElse);
   tokenRoutes(http, nothingElse);
+  meRoutes(http, nothingElse);
   visitorRoutes(http, nothingElse);
   userRoutes(http, nothingElse);
   chatRoutes(http, nothingElse);

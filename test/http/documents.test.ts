@@ -85,6 +85,8 @@ describe("GET /openapi.json", () => {
     "POST /visitor/login": { id: "logInVisitor", answers: [200, 401, 404, 429, 503, ...withBody] },
     "POST /anonymous/login": { id: "createAnonymousVisitor", answers: [200, 404, 429, 503, ...withBody] },
     "POST /token": { id: "renewToken", answers: [200, 401, 403, 429, 503, ...always], token: true },
+    "GET /me": { id: "getMe", answers: [200, 401, 429, 503, ...always], token: true },
+    "PATCH /me": { id: "changeMe", answers: [200, 401, 403, 429, 503, ...withBody], token: true },
     "POST /visitors": { id: "registerVisitor", answers: [201, 404, 409, 429, 503, ...withBody] },
     "POST /users": { id: "createStaff", answers: [201, 401, 403, 409, 429, 503, ...withBody], token: true },
     "PATCH /users/{id}": { id: "changeStaff", answers: [200, 401, 403, 404, 409, 429, 503, ...withBody], token: true },

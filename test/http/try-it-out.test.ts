@@ -54,6 +54,7 @@ test("each example in the document succeeds, with and without the optional param
     }
   }
   expect(answers).toEqual({
+    ...{ renewToken: [200], getMe: [200], changeMe: [200] },
     ...{ logInStaff: [200], logInVisitor: [200], createAnonymousVisitor: [200], registerVisitor: [201] },
     ...{ createStaff: [201], changeStaff: [200, 200], listStaff: [200, 200], listChats: [200, 200] },
     // Chats get ids when visitors write, and the demo data has none yet.
