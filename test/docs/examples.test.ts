@@ -57,13 +57,13 @@ async function logins(): Promise<number> {
   return sumOf(await readSeries(pod.url), "chat_http_request_seconds_count", labels) ?? 0;
 }
 
-test("README's first integration has at most 20 lines, and prints the ack and the answer", async () => {
+test("README's first integration has at most 20 lines, and prints the stored message and the answer", async () => {
   expect(firstExample.trimEnd().split("\n").length).toBeLessThanOrEqual(20);
   expect(firstExample).toContain("http://localhost:3000");
   const program = run("hello.mjs", firstExample.replace("http://localhost:3000", pod.url));
   const greeting = () => program.printed("Alex Agent writes { content: 'Hello Vera!' }");
   await expect.poll(greeting, { timeout: 40_000 }).toBe(1);
-  expect(program.printed("true null {")).toBe(1);
+  expect(program.printed("  state: 'stored'")).toBe(1);
   await program.end();
 });
 

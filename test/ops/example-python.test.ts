@@ -1,17 +1,17 @@
-// The program in Python of docs/CLIENTS.md, with a token that expires while it waits for an answer.
+// The visitor in Python of examples/, with a token that expires while it waits for an answer.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Staff } from "../../src/contract/models.ts";
 import { enter } from "../support/client.ts";
 import { request } from "../support/http.ts";
 import { readSeries, sumOf } from "../support/metrics.ts";
-import { programOf } from "../support/pages.ts";
 import { startPod } from "../support/pod.ts";
 import { requirePython } from "../support/python.ts";
 import { tokenOf } from "../support/world.ts";
 
-const example = programOf("docs/CLIENTS.md", "A visitor, in Python", "python");
+const example = join(import.meta.dirname, "../../examples/visitor-python/visitor.py");
 
 test("a visitor in Python comes back with a fresh token, and receives the answer", async () => {
   const python = requirePython();
@@ -20,8 +20,7 @@ test("a visitor in Python comes back with a fresh token, and receives the answer
   const { body } = await request<{ user: Staff }>(pod.url, "POST /login", { body: login });
   const agent = await enter(pod.url, tokenOf(body.user));
 
-  expect(example).toContain("http://localhost:3000");
-  const child = spawn(python, ["-c", example.replace("http://localhost:3000", pod.url)]);
+  const child = spawn(python, [example], { env: { ...process.env, CHAT_URL: pod.url } });
   const exit = once(child, "exit");
   let printed = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (printed += chunk));
