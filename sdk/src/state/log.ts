@@ -29,8 +29,8 @@ export function insert<C>({ rows, floor, whole }: Rows<C>, added: readonly Messa
     let at = list.length;
     while (at > 0 && seqOf(list[at - 1] as Message<C>) > seq) at--;
     if (list[at - 1]?.seq !== seq) {
-      next ??= [...rows];
-      next.splice(at, 0, row);
+      // `concat` is the fastest copy of a frozen array.
+      next = at === list.length ? list.concat(row) : [...list.slice(0, at), row, ...list.slice(at)];
     }
     if (floor === Number.POSITIVE_INFINITY || seq === floor - 1) floor = seq;
     whole = Math.max(whole, floor - 1);
@@ -97,11 +97,12 @@ export function show<C, V extends Chat & Log<C>>(
   const waiting = echoes.filter(({ key }) => !stored.has(key));
   const all = waiting.length ? [...rows.rows, ...waiting] : rows.rows;
   const { messages, older } = held.view;
-  const isSame = all.length === messages.length && all.every((message, n) => message === messages[n]);
+  const isSame =
+    all === messages || (all.length === messages.length && all.every((message, n) => message === messages[n]));
   const view = patch(held.view, {
     messages: isSame ? messages : Object.freeze(all),
     older: rows.floor <= 1 ? "none" : rows.floor === held.floor && older !== "none" ? older : "some",
-    unread: unreadOf(rows.rows, read),
+    unread: rows.rows === held.rows && read === held.read ? held.view.unread : unreadOf(rows.rows, read),
     ...changes,
   } as Partial<V>);
   return patch(held, { ...rows, view, read } as Partial<Held<C, V>>);

@@ -55,7 +55,7 @@ export function visitorReducer<C>(read: Read<C>) {
     const meets = (staff: StaffProfile) => (people = patch(people, { [staff.id]: share(people[staff.id], staff) }));
 
     const open = (room: Room, staff: StaffProfile | null, status: ChatStatus): Held<C> => {
-      const view = Object.freeze({ ...chatOf(room, me ?? nobody, staff, status), ...emptyLog }) as View<C>;
+      const view = share(undefined, { ...chatOf(room, me ?? nobody, staff, status), ...emptyLog }) as View<C>;
       return {
         view,
         ...nothing,
