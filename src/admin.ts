@@ -4,6 +4,7 @@ import { type Config, readConfig, readDatabaseUrl } from "./config/config.ts";
 import { Email, Name, NewPassword } from "./http/schemas.ts";
 import type { Account } from "./identity/accounts.ts";
 import { createWithAdmin } from "./identity/organisations.ts";
+import { hashPassword } from "./identity/passwords.ts";
 import { createTokens, tokenOptions } from "./identity/tokens.ts";
 import { ConfigError } from "./platform/config-error.ts";
 import { DataDirInUse } from "./platform/data-dir.ts";
@@ -15,6 +16,8 @@ const USAGE = `Usage:
       adds an organisation with its admin, and prints both as JSON
   npm run -s admin -- token --email E [--organisation ID]
       prints an access token for a staff member or a visitor; --organisation ID where visitors of several have the email
+  npm run -s admin -- password --email E --password P [--organisation ID]
+      sets a password, which ends all tokens of this person, and prints their account as JSON
   npm run -s admin -- migrate
       brings the database up to date, and prints what it applied; it needs nothing but DATABASE_URL
 
@@ -50,6 +53,10 @@ async function run(): Promise<void> {
   } else if (command === "token") {
     const email = valid("--email", values.email, Email);
     await withStorage((storage, config) => printToken(storage, config, email, values.organisation));
+  } else if (command === "password") {
+    const email = valid("--email", values.email, Email);
+    const password = valid("--password", values.password, NewPassword);
+    await withStorage((storage) => setPassword(storage, email, password, values.organisation));
   } else if (command === "migrate") {
     const applied = await migrate(readDatabaseUrl(process.env));
     console.log(applied.map((name) => `applied ${name}`).join("\n") || "The database is up to date.");
@@ -66,7 +73,7 @@ async function createOrganisation({ store }: Storage, given: { name: string; ema
   console.log(JSON.stringify({ organisation: { id, name }, admin: staff[0] }, null, 2));
 }
 
-async function printToken({ store, jwtSecrets }: Storage, config: Config, email: string, organisationId?: string) {
+async function accountOf({ store }: Storage, email: string, organisationId?: string) {
   const staff = await store.accounts.staffByEmail(email);
   const visitors = await store.accounts.visitorsByEmail(email);
   const isThere = (one: Account) => organisationId === undefined || one.organisationId === organisationId;
@@ -80,8 +87,22 @@ async function printToken({ store, jwtSecrets }: Storage, config: Config, email:
       `Visitors of several organisations have the email ${email}: name one of them with --organisation.\n` +
         visitors.map((visitor) => `  ${visitor.organisationId}`).join("\n"),
     );
+  return account;
+}
+
+async function printToken(storage: Storage, config: Config, email: string, organisationId?: string) {
+  const account = await accountOf(storage, email, organisationId);
   if (account.user.disabled) throw new UsageError(`${email} is disabled: a token would be refused.`);
-  console.log(createTokens(tokenOptions(config, jwtSecrets), store.accounts).issue(account).access_token);
+  const tokens = createTokens(tokenOptions(config, storage.jwtSecrets), storage.store.accounts);
+  console.log(tokens.issue(account).access_token);
+}
+
+async function setPassword(storage: Storage, email: string, password: string, organisationId?: string) {
+  const account = await accountOf(storage, email, organisationId);
+  const [hash, oldHash] = [await hashPassword(password), account.passwordHash];
+  const changed = oldHash && (await storage.store.accounts.updateOwn(account, { password: { hash, oldHash } }));
+  if (!changed) throw new UsageError(`${email} is disabled, or somebody else has just set their password.`);
+  console.log(JSON.stringify({ data: changed.user }, null, 2));
 }
 
 async function withStorage(work: (storage: Storage, config: Config) => Promise<void>): Promise<void> {
@@ -101,6 +122,7 @@ function parse() {
     "admin-email": text,
     "admin-password": text,
     email: text,
+    password: text,
     organisation: text,
     help: { type: "boolean" },
   } as const;

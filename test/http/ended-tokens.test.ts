@@ -4,6 +4,7 @@ import { createDecoder, createSigner } from "fast-jwt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { expectRefusal, fields, request } from "../support/http.ts";
 import { type Login, logIn, newPerson } from "../support/people.ts";
+import { JWT_SECRET, runAdmin } from "../support/process.ts";
 import { runSql } from "../support/servers.ts";
 import { type Organisation, startWorld, tokenOf, type World } from "../support/world.ts";
 
@@ -146,6 +147,41 @@ test("where the database's clock was an hour ahead at the change, tokens issued 
   await change(person.id, { password: "another-1" });
   await expectEnded([access_token, renewed]);
   expect((await logIn(world, person, { password: "another-1" })).status).toBe(200);
+});
+
+describe.for(["staff", "visitor"] as const)("the admin command sets the password of a %s", (kind) => {
+  const env = () => ({ DATABASE_URL: world.databaseUrl, JWT_SECRET });
+  const set = (email: string, ...more: string[]) => runAdmin(["password", "--email", email, ...more], env());
+
+  test("all tokens end on the running pods, and the new password lets them in", async () => {
+    const person = await newPerson(world, organisation, kind);
+    const { access_token, refresh_token } = (await logIn(world, person)).body;
+    const { code, stdout } = await set(person.email, "--password", "another-1");
+    expect({ code, keys: Object.keys(JSON.parse(stdout).data) }).toEqual({ code: 0, keys: fields[kind] });
+    expect(JSON.parse(stdout).data.id).toBe(person.id);
+    await expectEnded([access_token, ...(refresh_token ? [refresh_token] : [])]);
+    expect((await logIn(world, person)).status).toBe(401);
+    expect((await logIn(world, person, { pod: 1, password: "another-1" })).status).toBe(200);
+  });
+
+  test("a bad password, an unknown email and a disabled user are refused, and nothing changes", async () => {
+    const person = await newPerson(world, organisation, kind);
+    const short = await set(person.email, "--password", "short");
+    expect(short).toMatchObject({
+      code: 1,
+      stdout: "",
+      stderr: expect.stringMatching(/^--password must be at least 8 characters/),
+    });
+    expect(await set("nobody@example.com", "--password", "another-1")).toMatchObject({
+      ...{ code: 1, stdout: "", stderr: "There is no staff and no visitor with the email nobody@example.com.\n" },
+    });
+    expect((await logIn(world, person)).status).toBe(200);
+    await sql(`UPDATE ${tables[kind]} SET disabled = true WHERE id = '${person.id}'`);
+    expect(await set(person.email, "--password", "another-1")).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching("is disabled, or"),
+    });
+  });
 });
 
 test("no answer has the new column", async () => {
