@@ -53,8 +53,9 @@ export const markOf = (entry: Entry): EntryMark => ({
 /**
  * Repairs entries that the bus loses, or that a dead process didn't publish. This process delivers them from the database:
  * as the same events, in order, some 3 s later at most, or 4 s when everything is slow.
+ * @param wait resolves after so many ms
  */
-export function createGaps(parts: Parts): Gaps {
+export function createGaps(parts: Parts, wait: (ms: number) => Promise<unknown> = delay): Gaps {
   const { chats, show, isHere, deliverHere, lagMs, onRepaired, onFault } = parts;
   const watermarks = { conversation: createWatermarks(isHere), internal: createWatermarks(isHere) };
   const repairOf = (log: LogName) =>
@@ -201,14 +202,14 @@ export function createGaps(parts: Parts): Gaps {
   }
 
   async function repairSkipped(): Promise<void> {
-    await delay(patienceMs());
+    await wait(patienceMs());
     const behind: Record<LogName, Behind[]> = { conversation: [], internal: [] };
     for (const log of logs) {
       behind[log] = [...skipped[log]].map((chatId) => ({ chatId, upTo: watermarks[log].highestOf(chatId) }));
       skipped[log].clear();
     }
     // The last of them was skipped a moment ago: what it overtook may still be on its way.
-    await delay(patienceMs());
+    await wait(patienceMs());
     await repairAll(behind);
   }
 
@@ -232,7 +233,7 @@ export function createGaps(parts: Parts): Gaps {
     async check({ atOnce = false } = {}) {
       const behind = await read(findBehind);
       if (logs.every((log) => behind[log].length === 0)) return;
-      if (!atOnce) await delay(patienceMs());
+      if (!atOnce) await wait(patienceMs());
       await repairAll(behind);
     },
   };
