@@ -78,7 +78,7 @@ export async function buildApp(base: Base): Promise<Parts> {
   const ports: ChatPorts = { chats, signal: delivery.signal, announce, newId: newMessageId };
   const attendance = createAttendance(presence, accounts, ports, { ...config, onFault: fault("presence") });
   const readSnapshot = createSnapshots({
-    ...{ chats, people: accounts, show, online: delivery.online },
+    ...{ chats, people: accounts, show, online: delivery.online, now: clock.now },
     onFault: fault("connection"),
   });
   const listening = createListening(servers, base);

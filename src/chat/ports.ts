@@ -32,6 +32,8 @@ export type ChatWithMessages = Chat & { messages: ChatMessage[] };
 export type Readable<C extends Chat> = { chats: C[]; unreadable: unknown[] };
 /** The chats, and as many messages of each, that fit into a snapshot; `total` counts all others as well. */
 export type ChatList = Readable<ChatWithMessages> & { total: number };
+/** The same; `servedBy` counts the chats of each staff member, listed or not. */
+export type CountedList = ChatList & { servedBy: ReadonlyMap<string | null, number> };
 
 export type NewMessage = {
   /** 32 hex digits; the same id from the same sender is the same message. */
@@ -102,6 +104,15 @@ export interface ChatStore {
   active(staffIds: string[]): Promise<ChatList[]>;
   /** The same of the open chat of each of these visitors. */
   openChats(visitorIds: string[]): Promise<ChatList[]>;
+  /** The chats that each of these staff serves, with at most 20 messages of each, system messages included. */
+  activeLately(staffIds: string[]): Promise<ChatList[]>;
+  /**
+   * The queued chats of each of these organisations, oldest first: at most 200, and 240 KB as JSON. Each has its last
+   * message or system message alone. A large one is left out.
+   */
+  queuesForStaff(organisationIds: string[]): Promise<ChatList[]>;
+  /** The same of the claimed chats. */
+  claimedForStaff(organisationIds: string[]): Promise<CountedList[]>;
   /** The 15 of each of these organisations that were flagged last, the last one first. */
   flagged(organisationIds: string[]): Promise<Readable<Chat>>;
   /** The chat as it is now, with its newest messages, system messages included; null when the organisation has no such chat. */

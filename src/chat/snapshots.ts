@@ -5,6 +5,7 @@ import { readEach } from "../platform/postgres/each.ts";
 import type { ChatStore, ChatWithMessages, VisitorCaller } from "./ports.ts";
 
 type StaffInit = ServerPayload<"staff_init">;
+export type VisitorInit = ServerPayload<"visitor_init">;
 /** The chats that one staff member serves, and their number. */
 export type ActiveChats = Pick<StaffInit, "active_chats" | "active_total">;
 /** The part of `staff_init` that is the same for all staff of an organisation. */
@@ -18,7 +19,7 @@ const SHARED_BYTES = 1_390_000;
 /** No more people are read: the smallest that they can be as JSON would fill the room already. */
 const MAX_PEOPLE = 6_000;
 
-type Parts = {
+export type OrganisationParts = {
   chats: ChatStore;
   people: People;
   /** The users of an organisation who are online. */
@@ -29,7 +30,7 @@ type Parts = {
 
 /** Reads it for the first of these organisations: as many as the store reads queues at once. */
 export async function organisationSnapshots(
-  { chats, people, online, onFault }: Parts,
+  { chats, people, online, onFault }: OrganisationParts,
   wantedIds: string[],
 ): Promise<OrganisationSnapshot[]> {
   const queues = await chats.queues(wantedIds);
@@ -39,8 +40,8 @@ export async function organisationSnapshots(
     users.map((all) => all.filter((user) => user.kind === kind).map(({ id }) => id));
   const [staffIds, visitorIds] = [idsOf("staff"), idsOf("visitor")];
   const [staff, visitors, flagged] = await Promise.all([
-    read(people.staff, staffIds, onFault),
-    read(people.visitors, visitorIds, onFault),
+    readPeople(people.staff, staffIds, onFault),
+    readPeople(people.visitors, visitorIds, onFault),
     chats.flagged(organisationIds),
   ]);
   for (const error of [...queues, flagged].flatMap(({ unreadable }) => unreadable)) onFault(error);
@@ -69,24 +70,24 @@ export async function organisationSnapshots(
 }
 
 /** Reads people of several organisations by one statement. Ids are time-ordered, so the oldest accounts come first. */
-async function read<P extends { id: string }>(
-  readPeople: (ids: string[]) => Promise<P[]>,
+export async function readPeople<P extends { id: string }>(
+  readSome: (ids: string[]) => Promise<P[]>,
   idsOfEach: string[][],
   onFault: (error: unknown) => void,
 ): Promise<P[][]> {
   const shown = idsOfEach.map((ids) => ids.toSorted().slice(0, MAX_PEOPLE));
-  const { found: all, unreadable } = await readEach(readPeople, shown.flat());
+  const { found: all, unreadable } = await readEach(readSome, shown.flat());
   for (const error of unreadable.values()) onFault(error);
   const found = new Map(all.map((one) => [one.id, one]));
   return shown.map((ids) => ids.flatMap((id) => found.get(id) ?? []));
 }
 
 /** Unknown people aren't online. For people who weren't read it isn't known. */
-const totalOf = (found: unknown[], ids: string[] = []) => (ids.length <= MAX_PEOPLE ? found.length : ids.length);
+export const totalOf = (found: unknown[], ids: string[] = []) => (ids.length <= MAX_PEOPLE ? found.length : ids.length);
 
 /** Reads which chats the first of these staff serve: as many staff as the store reads at once. */
 export async function activeChats(
-  { chats, onFault }: Pick<Parts, "chats" | "onFault">,
+  { chats, onFault }: Pick<OrganisationParts, "chats" | "onFault">,
   staffIds: string[],
 ): Promise<ActiveChats[]> {
   const lists = await chats.active(staffIds);
@@ -98,10 +99,7 @@ export async function activeChats(
 }
 
 /** Reads what the screens of the first of these visitors start from: as many visitors as the store reads at once. */
-export async function visitorSnapshots(
-  chats: ChatStore,
-  callers: VisitorCaller[],
-): Promise<ServerPayload<"visitor_init">[]> {
+export async function visitorSnapshots(chats: ChatStore, callers: VisitorCaller[]): Promise<VisitorInit[]> {
   const lists = await chats.openChats(callers.map(({ user }) => user.id));
   return callers.slice(0, lists.length).map(({ user }, index) => {
     // Without their chat visitors would believe that it was closed.
@@ -112,15 +110,15 @@ export async function visitorSnapshots(
   });
 }
 
-const withUser = ({ visitor, room }: Pick<ChatWithMessages, "visitor" | "room">) => ({ user: visitor, room });
-const withMessages = (chat: ChatWithMessages) => ({
+export const withUser = ({ visitor, room }: Pick<ChatWithMessages, "visitor" | "room">) => ({ user: visitor, room });
+export const withMessages = (chat: Pick<ChatWithMessages, "visitor" | "room" | "messages" | "lastNumber">) => ({
   ...{ ...withUser(chat), messages: chat.messages, messages_total: chat.lastNumber },
 });
 
 const sizeOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
 
 /** The first of them, as many as fit into so many bytes of JSON. */
-function fitting<T>(items: T[], bytes: number): T[] {
+export function fitting<T>(items: T[], bytes: number): T[] {
   let left = bytes - 2;
   const end = items.findIndex((item) => {
     left -= sizeOf(item) + 1;

@@ -1,6 +1,7 @@
 import Type, { type Static, type TObject, type TSchema } from "typebox";
 import { type ServerEventName, type ServerPayload, serverEvents } from "./events.ts";
 import { Room, SeenRoom, SeenStaff, Staff, StaffProfile } from "./models.ts";
+import { secondSnapshots } from "./second-snapshots.ts";
 
 /** The user of a connection: visitors see less than staff. */
 export type Reader = "staff" | "visitor";
@@ -45,7 +46,6 @@ const LEFT_OUT = "contents";
 
 /** The schema of the second form of a payload. */
 function schemaOf(payload: TObject, reader: Reader): TObject {
-  if (snapshots.has(payload)) return payload;
   const fields = Object.entries(payload.properties).filter(([name]) => name !== LEFT_OUT);
   if (reader === "staff") return fields.length === Object.keys(payload.properties).length ? payload : objectOf(fields);
   return objectOf(fields.map(([name, schema]) => [name, seenSchemaOf(schema)]));
@@ -53,7 +53,10 @@ function schemaOf(payload: TObject, reader: Reader): TObject {
 const objectOf = (fields: [string, TSchema][]): TObject => Type.Object(Object.fromEntries(fields));
 const seenSchemaOf = (schema: TSchema): TSchema => projections.find(({ of }) => of.includes(schema))?.schema ?? schema;
 
-const snapshots = new Set<TObject>([serverEvents.staff_init.payload, serverEvents.visitor_init.payload]);
+const formOf = (event: ServerEventName, payload: TObject, reader: Reader): TObject =>
+  Object.hasOwn(secondSnapshots, event)
+    ? secondSnapshots[event as keyof typeof secondSnapshots]
+    : schemaOf(payload, reader);
 
 /** The schemas of each event's second form, for the users who receive the event. */
 export const secondForms: Record<ServerEventName, Partial<Record<Reader, TObject>>> = Object.fromEntries(
@@ -62,20 +65,23 @@ export const secondForms: Record<ServerEventName, Partial<Record<Reader, TObject
     return [
       name,
       {
-        ...(!visitorsOnly.includes(name) && { staff: schemaOf(payload, "staff") }),
-        ...((visitorEvents as ServerEventName[]).includes(name) && { visitor: schemaOf(payload, "visitor") }),
+        ...(!visitorsOnly.includes(name) && { staff: formOf(name, payload, "staff") }),
+        ...((visitorEvents as ServerEventName[]).includes(name) && { visitor: formOf(name, payload, "visitor") }),
       },
     ];
   }),
 ) as never;
 
+type Snapshots = typeof secondSnapshots;
 type Seen<T> = T extends { role_id: unknown } ? StaffProfile : T extends { severity_level: unknown } ? SeenRoom : T;
 /** The payload of an event in its second form. */
-export type SecondPayload<E extends ServerEventName, R extends Reader = "staff"> = R extends "staff"
-  ? Omit<ServerPayload<E>, typeof LEFT_OUT>
-  : E extends VisitorEventName
-    ? { [K in keyof ServerPayload<E> as Exclude<K, typeof LEFT_OUT>]: Seen<ServerPayload<E>[K]> }
-    : never;
+export type SecondPayload<E extends ServerEventName, R extends Reader = "staff"> = E extends keyof Snapshots
+  ? Static<Snapshots[E]>
+  : R extends "staff"
+    ? Omit<ServerPayload<E>, typeof LEFT_OUT>
+    : E extends VisitorEventName
+      ? { [K in keyof ServerPayload<E> as Exclude<K, typeof LEFT_OUT>]: Seen<ServerPayload<E>[K]> }
+      : never;
 
 /** Whether the second form of an event for staff differs from the first one. An unknown event is one of a newer version. */
 const differing = new Set(

@@ -6,6 +6,8 @@ export type DatabaseClock = {
   compared(sentAt: number, itsTime: number, answeredAt: number): void;
   /** By how many ms this process's clock is ahead; null before it was compared. */
   offsetMs(): number | null;
+  /** The database's time in whole ms; this process's own before the clocks were compared. */
+  now(): number;
   /** How many seconds ago something was at `itsTime`; null before the clocks were compared. */
   secondsSince(itsTime: number): number | null;
 };
@@ -23,6 +25,7 @@ export function createDatabaseClock(now: () => number = Date.now): DatabaseClock
       if (isBetter) known = { offset: (sentAt + answeredAt) / 2 - itsTime, error, at: answeredAt };
     },
     offsetMs: () => known?.offset ?? null,
+    now: () => Math.round(now() - (known?.offset ?? 0)),
     secondsSince: (itsTime) => (known === null ? null : Math.max(0, now() - known.offset - itsTime) / 1_000),
   };
 }

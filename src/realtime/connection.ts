@@ -22,6 +22,7 @@ import { within } from "../platform/time.ts";
 import { drawMaxAge } from "./age.ts";
 import { bindEvents } from "./bind.ts";
 import { accountOf } from "./handshake.ts";
+import { protocolOf } from "./protocol.ts";
 import { createQueue } from "./queue.ts";
 import type { ReadSnapshot } from "./snapshots.ts";
 
@@ -216,7 +217,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Con
     if (!socket.connected || turnedAway) return;
     gate.shut();
     try {
-      const send = await context.readSnapshot(caller);
+      const send = await context.readSnapshot(caller, protocolOf(socket));
       if (socket.connected) gate.open(() => send(socket));
     } finally {
       gate.open();

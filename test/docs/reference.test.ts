@@ -10,6 +10,7 @@ import { refusals } from "../../src/contract/errors.ts";
 import type { ServerEvent } from "../../src/contract/event-parts.ts";
 import { type ClientEvent, clientEvents, serverEvents } from "../../src/contract/events.ts";
 import * as models from "../../src/contract/models.ts";
+import { secondSnapshots } from "../../src/contract/second-snapshots.ts";
 import { chatRoutes } from "../../src/http/chats.ts";
 import { registerDocuments } from "../../src/http/documents.ts";
 import { loginRoutes } from "../../src/http/logins.ts";
@@ -44,7 +45,18 @@ describe("the pages of reference", () => {
   test("list the third value of each ack of protocol 2", () => {
     const words = { message: "the stored ChatMessage", chat: "the chat", nothing: "null" };
     const stated = Object.entries(clientEvents).map(([name, { value }]) => [`\`${name}\``, words[value]]);
-    expect(tableOf("docs/PROTOCOL.md", "protocol=2")).toEqual(stated);
+    const rows = tableOf("docs/PROTOCOL.md", "protocol=2");
+    expect(rows.slice(0, stated.length)).toEqual(stated);
+  });
+
+  test("list each field of the snapshots of protocol 2", () => {
+    const names = Object.keys(clientEvents).length;
+    // The first row is the head of the section's second table.
+    const rows = tableOf("docs/PROTOCOL.md", "protocol=2").slice(names + 2);
+    const { staff_init, visitor_init } = secondSnapshots;
+    expect(sorted(rows.flatMap(([fields]) => code(fields)))).toEqual(sorted(Object.keys(staff_init.properties)));
+    const [, sentence = ""] = /^`visitor_init` has (.*)$/m.exec(read("docs/PROTOCOL.md")) ?? [];
+    expect(code(sentence)).toEqual(Object.keys(visitor_init.properties));
   });
 
   test("list each event that a client receives once, with exactly its fields", () => {
@@ -114,7 +126,7 @@ describe.each(["README.md", "docs/PROTOCOL.md", "docs/HTTP.md", "docs/CONFIGURAT
       // Takes as an event each name that begins like one.
       const firstWords = new Set(events.map((event) => event.split("_")[0]));
       const words = [...text.matchAll(/\b[a-z]+(?:_[a-z]+)+\b/g)].map(([word]) => word);
-      const known = new Set([...events, ...fieldsOf(serverEvents)]);
+      const known = new Set([...events, ...fieldsOf(serverEvents), ...fieldsOf(secondSnapshots)]);
       const unknown = words.filter((word) => firstWords.has(word.split("_")[0]) && !known.has(word));
       expect(unknown).toEqual([]);
     });

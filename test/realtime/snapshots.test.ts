@@ -51,12 +51,13 @@ function store() {
     },
     visitors: async () => [],
   };
-  const read = createSnapshots({
-    ...{ chats: stub, people, show: createVisitorsView("profile") },
+  const readSnapshot = createSnapshots({
+    ...{ chats: stub, people, show: createVisitorsView("profile"), now: () => 1 },
     online: async (organisationId) =>
       ["online", ...poisoned].map((name) => ({ kind: "staff", id: `${organisationId} ${name}`, organisationId })),
     onFault: (error) => faults.push(error),
   });
+  const read = (caller: StaffCaller | VisitorCaller) => readSnapshot(caller, 1);
   return { faults, poisoned, chats, readings, reads, read };
 }
 

@@ -6,7 +6,7 @@ import { createVisitorsView, type VisitorsSeeStaff } from "../../src/chat/visito
 import type { ServerEventName, ServerPayload } from "../../src/contract/events.ts";
 import type { Room, Staff } from "../../src/contract/models.ts";
 import { newId } from "../../src/store/store.ts";
-import { enter } from "../support/client.ts";
+import { type ConnectOptions, enter } from "../support/client.ts";
 import { request } from "../support/http.ts";
 import { startPod } from "../support/pod.ts";
 import { runSql } from "../support/servers.ts";
@@ -21,7 +21,11 @@ const visitorEvents: ServerEventName[] = [
 const names = { agent: "Alex", supervisor: "Sam" } as const;
 
 /** Leads a visitor through all events, with a flagged and tagged chat. Resolves to all that the visitor receives. */
-async function liveOn(world: World, url: string): Promise<{ received: unknown[]; organisation: Organisation }> {
+async function liveOn(
+  world: World,
+  url: string,
+  options: ConnectOptions = {},
+): Promise<{ received: unknown[]; organisation: Organisation }> {
   const organisation = await world.organisation();
   for (const who of ["agent", "supervisor"] as const) {
     const path = `/users/${organisation[who].id}` as const;
@@ -32,12 +36,14 @@ async function liveOn(world: World, url: string): Promise<{ received: unknown[];
   const token = tokenOf(user);
   const agent = await enter(url, tokenOf(organisation.agent));
   const supervisor = await enter(url, tokenOf(organisation.supervisor));
-  const visitor = await enter(url, token);
+  const visitor = await enter(url, token, options);
   /** Receives the events that the first connection causes, too. */
-  const otherTab = await enter(url, token);
+  const otherTab = await enter(url, token, options);
   const received: unknown[] = [];
   const lookAround = async () => {
-    received.push((await enter(url, token)).init, (await request(url, "GET /chats", { token })).body);
+    received.push((await enter(url, token, options)).init);
+    // Over HTTP there is one form.
+    if (!options.query) received.push((await request(url, "GET /chats", { token })).body);
   };
 
   const open = async () => {
@@ -129,6 +135,25 @@ describe.each<VisitorsSeeStaff>(["profile", "public"])("with VISITORS_SEE_STAFF=
       expect(Object.keys(seen[0] ?? {})).toEqual(Object.keys(organisation[who]));
       expect(text.includes(email)).toBe(sees === "profile");
     }
+  });
+
+  test("with protocol 2 nothing of staff but their profiles, and nothing of a chat that staff set", async () => {
+    const { received, organisation } = await liveOn(world, world.url(0), { query: { protocol: "2" } });
+    const staff = withKey(received, "role_id");
+    expect(staff.length).toBeGreaterThan(10);
+    const profiles = (["agent", "supervisor"] as const).map((who) => {
+      const { id, role_id } = organisation[who];
+      return { id, display_name: names[who], role_id };
+    });
+    for (const one of staff) expect(profiles).toContainEqual(one);
+    const rooms = withKey(received, "visitor_id");
+    expect(rooms.length).toBeGreaterThan(20);
+    for (const room of rooms) expect(Object.keys(room)).toEqual(["id", "visitor_id", "created_at", "updated_at"]);
+    const text = JSON.stringify(received);
+    const { agent, supervisor, id } = organisation;
+    const secrets = [TAG, `${SEVERITY}`, agent.email, supervisor.email, id, "full_name", "tags", "severity_level"];
+    for (const secret of secrets) expect(text.includes(secret), secret).toBe(false);
+    expect(withKey(received, "contents")).toEqual([]);
   });
 });
 

@@ -7,15 +7,15 @@
 -- list takes at most 300 bytes around its people, its room and its messages. PostgreSQL knows a message's length only after
 -- detoasting it. So each walk goes row by row, newest first, and stops at the first row that doesn't fit.
 --
--- :chatBytes are for all chats, each with its last message; :historyBytes for the messages before those, 99 of each chat at
--- most; :eachBytes for one chat with both. A chat may take half of the room that is left: a large chat leaves room
+-- :chatBytes are for all chats, each with its last message; :historyBytes for the messages before those, :before of each
+-- chat at most; :eachBytes for one chat with both. A chat may take half of the room that is left: a large chat leaves room
 -- for the chats behind it. A chat alone may take all. :keepsBare says whether a chat whose last message doesn't fit is listed
 -- without messages. Less than 1,000 bytes aren't worth a look, and 16 MB are looked at at most.
 WITH RECURSIVE asked AS MATERIALIZED (
   -- As columns they aren't known to the planner: with them each execution would be cheaper to plan anew, by its own estimate.
   SELECT :ids::uuid[] AS ids, :list::text AS list, :copies::int AS copies, :messagesOnly::boolean AS messages_only,
     :keepsBare::boolean AS keeps_bare, :chatBytes::bigint AS chat_bytes, :historyBytes::bigint AS history_bytes,
-    :eachBytes::bigint AS each_bytes
+    :eachBytes::bigint AS each_bytes, :before::int AS most_before
 ),
 lists AS (
   SELECT 0 AS n, 0::bigint AS bytes, NULL::uuid[] AS chat_ids, NULL::int[] AS firsts, 0 AS total
@@ -88,7 +88,7 @@ lists AS (
               AND message.sequence_num < fitting.number
             ORDER BY message.sequence_num DESC LIMIT 1
           ) next
-          WHERE fitting.count < 99
+          WHERE fitting.count < most_before
             AND fitting.bytes + next.bytes <= least(room.history, each_bytes - frame.bytes - last.bytes)
         )
         SELECT min(number) AS first, max(bytes) AS bytes FROM fitting WHERE fit.has_last

@@ -78,6 +78,7 @@ export type Statements = {
       chatBytes: number;
       historyBytes: number;
       eachBytes: number;
+      before: number;
     };
     row: {
       n: number;
@@ -168,6 +169,18 @@ export type Statements = {
   "leave-chat-as-visitor": {
     parameters: { lockTimeout: string; visitorId: string; chatId: string | null; entryId: string; cause: string };
     row: { chat: Json<db.Chat>; visitor: Json<db.Visitor>; staff: Json<db.User> | null };
+  };
+  "listed-for-staff": {
+    parameters: { organisationIds: readonly (string | null)[]; status: db.ChatStatus; most: number; bytes: number };
+    row: {
+      n: number;
+      staffIds: string[] | null;
+      counts: number[] | null;
+      chat: Json<db.Chat> | null;
+      visitor: Json<db.Visitor> | null;
+      staff: Json<db.User> | null;
+      entry: Json<db.ChatMessage> | null;
+    };
   };
   "listed-open-chats": {
     parameters: {
