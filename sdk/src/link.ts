@@ -67,8 +67,8 @@ export interface Link {
 export interface LinkParts {
   options: ClientOptions;
   role: "visitor" | "staff";
-  /** Applies an input to the store at once. */
-  deliver(input: Input): void;
+  /** Applies an input to the store at once. False: the input makes no sense, and the state stays as it was. */
+  deliver(input: Input): unknown;
   /** The whole state of the store: plain data, for the input `state` of another tab. */
   state(): unknown;
 }

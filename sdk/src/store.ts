@@ -5,8 +5,11 @@ import type { Events, Readable, Store } from "./types.ts";
 type Reduce<Core, M> = (core: Core, input: Input, say: Say<M>) => Core;
 export interface InputStore<S, Core, M> extends Store<S>, Events<M> {
   core(): Core;
-  /** Applies an input at once. Subscribers and listeners are called once for all inputs of this turn. */
-  apply(input: Input): void;
+  /**
+   * Applies an input at once. Subscribers and listeners are called once for all inputs of this turn. Answers false when
+   * the input makes no sense: the state stays as it was.
+   */
+  apply(input: Input): boolean;
   /** Called after each input. */
   watch(onInput: (input: Input) => void): () => void;
   /** Ends all iterators. */
@@ -78,13 +81,14 @@ export function createStore<S, Core extends { readonly view: S }, M>(
       try {
         core = reduce(core, input, (name, event) => said.push([name, event]));
       } catch {
-        // Not what the protocol says: the state stays as it is.
-        return;
+        return false;
       }
       for (const watch of [...watchers]) watch(input);
-      if (isScheduled || (seen === core.view && said.length === 0)) return;
-      isScheduled = true;
-      queueMicrotask(flush);
+      if (!isScheduled && (seen !== core.view || said.length > 0)) {
+        isScheduled = true;
+        queueMicrotask(flush);
+      }
+      return true;
     },
     watch(onInput) {
       watchers.add(onInput);

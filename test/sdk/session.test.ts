@@ -39,7 +39,7 @@ describe("refusals of a connection", () => {
     expect(line.wires).toHaveLength(1);
   });
 
-  test.each([null, "text", { room: null }, { user: {}, messages: 7 }])(
+  test.each([null, "text", { room: null }, { user: {}, messages: 7 }, { user: {}, room: {}, messages: [null] }])(
     "a snapshot that is none (%o) ends the client as unsupported",
     async (payload) => {
       const { line, client, connection } = start();
@@ -50,6 +50,14 @@ describe("refusals of a connection", () => {
       await expect(client.ready()).rejects.toMatchObject({ code: "unsupported" });
     },
   );
+});
+
+test("a staff member's token ends a visitor's client as unsupported", async () => {
+  const { line, connection } = start();
+  await settle();
+  line.wire().open();
+  line.wire().event("staff_init", { unclaimed_chats: [], active_chats: [] });
+  expect(connection()).toEqual({ state: "ended", why: "unsupported" });
 });
 
 describe("lost connections", () => {

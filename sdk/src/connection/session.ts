@@ -116,9 +116,11 @@ export function createSession({ options, role, deliver }: LinkParts, transport: 
       },
       event(name, payload) {
         if (!isCurrent()) return;
-        const isSnapshot = name === `${role}_init`;
-        if (isSnapshot && !isUsable(payload)) return end("unsupported");
-        deliver({ kind: "event", name, payload, at: now() });
+        const isSnapshot = name.endsWith("_init");
+        // Also the snapshot of the other role: the token is that of another kind of user.
+        const isUsable = !isSnapshot || (name === `${role}_init` && hasParts(payload));
+        if (!isUsable || (deliver({ kind: "event", name, payload, at: now() }) === false && isSnapshot))
+          return end("unsupported");
         // Another device has opened a chat. Only a snapshot says whether that was before the visitor left or after it.
         if (role === "visitor" && name === "append_unclaimed_chats" && now() - leftAt < LATE_MS) {
           if (leftAt < Number.POSITIVE_INFINITY) refresh();
@@ -148,7 +150,7 @@ export function createSession({ options, role, deliver }: LinkParts, transport: 
     else opened.close("close");
   }
 
-  const isUsable = (payload: unknown): boolean => {
+  const hasParts = (payload: unknown): boolean => {
     const { user, messages, unclaimed_chats, active_chats } = (payload ?? {}) as Record<string, unknown>;
     return role === "visitor"
       ? typeof user === "object" && Array.isArray(messages)
