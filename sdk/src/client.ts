@@ -6,6 +6,7 @@ import type { Say } from "./state/say.ts";
 import type { Waiting } from "./state/waiting.ts";
 import { safeStorage } from "./storage/safe-storage.ts";
 import { createStore } from "./store.ts";
+import { createTabsLink } from "./tabs/tabs-link.ts";
 import type { Client, ClientOptions, Connection, Id, Json, Message, Sending } from "./types.ts";
 
 interface Core<S, C> {
@@ -54,7 +55,11 @@ export function createClient<S extends { connection: Connection }, C, K extends 
   const store = createStore<S, K, M>(initial, reduce);
   const storage = safeStorage(options.storage, (failure) => store.apply({ kind: "storage", failure }));
   const now = options.now ?? Date.now;
-  const link: Link = createDirectLink({ options, role, deliver: store.apply, state: store.core }, storage);
+  const link: Link = createTabsLink(
+    { options, role, deliver: store.apply, state: store.core },
+    storage,
+    createDirectLink,
+  );
   const settled = new Map<string, Settled<C>>();
   let lastAt = 0;
 

@@ -9,7 +9,7 @@ import { type Site, startBrowser, startSiteWith } from "../../support/browser.ts
 
 declare global {
   interface Window {
-    sdk: typeof Storage;
+    module: typeof Storage;
     storage: Storage.SafeStorage;
     reports: string[];
   }
@@ -22,7 +22,7 @@ let site: Site;
 let browser: Browser;
 beforeAll(async () => {
   const library = join(import.meta.dirname, "../../../sdk/src");
-  site = await startSiteWith("sdk", await bundle('export * from "./storage/safe-storage.ts";', library));
+  site = await startSiteWith("module", await bundle('export * from "./storage/safe-storage.ts";', library));
   browser = await startBrowser();
 });
 afterAll(async () => {
@@ -44,7 +44,7 @@ async function visit(page: Page): Promise<void> {
   await page.goto(site.origin);
   await page.evaluate(() => {
     window.reports = [];
-    window.storage = window.sdk.safeStorage(undefined, ({ text }) => window.reports.push(text));
+    window.storage = window.module.safeStorage(undefined, ({ text }) => window.reports.push(text));
   });
 }
 
