@@ -36,6 +36,13 @@ const Statuses = Type.Optional(
     examples: ["unclaimed,claimed"],
   }),
 );
+const orders = ["newest", "oldest"] as const;
+const Order = Type.Enum(orders, {
+  type: "string",
+  default: "newest",
+  expected: orders.join(" or "),
+  description: "which chats come first",
+});
 const VisitorId = Type.Optional(
   Type.String({ pattern: ID_PATTERN, expected: "an id", description: "one visitor's chats", examples: [demoIds.vera] }),
 );
@@ -88,15 +95,21 @@ export function chatRoutes(http: HttpServer, { lists, tokens, show }: Context): 
           tags,
           security,
           operationId: "listChats",
-          summary: "Chats, newest first",
+          summary: "Chats, newest or oldest first",
           description: "Staff: the organisation's chats; a visitor: their own.",
         },
-        querystring: Type.Object({ status: Statuses, visitor_id: VisitorId, after_id: AfterId, limit: Limit }),
+        querystring: Type.Object({
+          status: Statuses,
+          visitor_id: VisitorId,
+          order: Order,
+          after_id: AfterId,
+          limit: Limit,
+        }),
         response: answers(200, Listed(ListedChat), 401),
       },
     },
     async (request) => {
-      const { status, visitor_id, after_id: afterId, limit } = request.query;
+      const { status, visitor_id, order, after_id: afterId, limit } = request.query;
       const caller = userOf(request);
       const scope = scopeOf(caller);
       const foreign = scope.visitorId !== undefined && visitor_id !== undefined && visitor_id !== scope.visitorId;
@@ -106,10 +119,13 @@ export function chatRoutes(http: HttpServer, { lists, tokens, show }: Context): 
             visitorId: visitor_id,
             ...scope,
             statuses: status?.split(",") as ChatStatus[] | undefined,
-            afterId,
+            ...{ afterId, order },
             take: limit + 1,
           });
-      const filter = { ...(status && { status }), ...(visitor_id && { visitor_id }), limit: String(limit) };
+      const filter = {
+        ...{ ...(status && { status }), ...(visitor_id && { visitor_id }) },
+        ...{ ...(order === "oldest" && { order }), limit: String(limit) },
+      };
       const seen = caller.kind === "visitor" ? chats.map(show) : chats;
       return page(seen, limit, ({ room }) => new URLSearchParams({ ...filter, after_id: room.id }), "/chats");
     },

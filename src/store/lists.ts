@@ -17,13 +17,15 @@ export type ChatFilter = {
   visitorId?: string | undefined;
   statuses?: ChatStatus[] | undefined;
   afterId?: string | undefined;
+  /** Newest first where nothing else is said. */
+  order?: "newest" | "oldest" | undefined;
   take: number;
 };
 export type MessagePage = { after?: number | undefined; before?: number | undefined; take: number };
 
 /** The lists that HTTP clients read page by page. */
 export interface Lists {
-  /** Newest first. */
+  /** The chats behind `afterId`, in the filter's order. */
   chats(filter: ChatFilter): Promise<ListedChat[]>;
   /**
    * In sequence order, at most 1 MB or one message. With `before` alone, the nearest below it. `hasMore` says whether there
@@ -41,8 +43,9 @@ const MAX_NUMBER = 2_147_483_647;
 
 export function createLists({ prisma, run }: Pick<Database, "prisma" | "run">): Lists {
   /** There are few of them among very many: they have an index, which Prisma's conditions keep PostgreSQL from using. */
-  async function openChats({ organisationId, visitorId, statuses, afterId, take }: ChatFilter): Promise<string[]> {
-    const rows = await run("listed-open-chats", {
+  async function openChats(filter: ChatFilter): Promise<string[]> {
+    const { organisationId, visitorId, statuses, afterId, order, take } = filter;
+    const rows = await run(order === "oldest" ? "listed-open-chats-oldest" : "listed-open-chats", {
       ...{ organisationId, statuses: statuses ?? [], take },
       ...{ visitorId: visitorId ?? null, afterId: afterId ?? null },
     });
@@ -51,17 +54,21 @@ export function createLists({ prisma, run }: Pick<Database, "prisma" | "run">): 
 
   return {
     async chats(filter) {
-      const { organisationId, visitorId, statuses, afterId, take } = filter;
+      const { organisationId, visitorId, statuses, afterId, order, take } = filter;
+      const isOldestFirst = order === "oldest";
       const areOpen = statuses !== undefined && !statuses.includes("closed");
       const chats = await prisma.chat.findMany({
         where: {
           organisation_id: organisationId,
           ...(visitorId !== undefined && { visitor_id: visitorId }),
           ...(statuses && { status: { in: statuses } }),
-          id: { ...(afterId !== undefined && { lt: afterId }), ...(areOpen && { in: await openChats(filter) }) },
+          id: {
+            ...(afterId !== undefined && { [isOldestFirst ? "gt" : "lt"]: afterId }),
+            ...(areOpen && { in: await openChats(filter) }),
+          },
         },
         include: { visitor: true, staff: true },
-        orderBy: { id: "desc" },
+        orderBy: { id: isOldestFirst ? "asc" : "desc" },
         take,
       });
       return chats.map((chat) => {

@@ -114,6 +114,19 @@ describe("GET /chats", () => {
     expect(idsOf((await walk<ListedChat>(world.url(0), path, tokenOf(team.agent))).flat())).toEqual(expected());
   });
 
+  test.for([
+    ["order=oldest", () => newestFirst().toReversed()],
+    ["order=newest", newestFirst],
+    ["order=oldest&status=unclaimed,claimed", () => [chats.at(-1), queued]],
+    ["order=oldest&status=closed", () => chats.slice(0, -1)],
+    ["order=oldest&status=unclaimed,claimed,closed", () => newestFirst().toReversed()],
+  ] as const)("%s: in that order on every page, each chat once", async ([query, expected]) => {
+    const pages = await walk<ListedChat>(world.url(0), `/chats?${query}&limit=40`, tokenOf(team.agent));
+    expect(idsOf(pages.flat())).toEqual(expected());
+    expect(idsOf((await list(`?order=oldest&after_id=${closed}&limit=2`)).body.data)).toEqual(chats.slice(1, 3));
+    expect((await list(`?order=oldest&after_id=${queued}`)).body).toEqual({ data: [], links: { next: null } });
+  });
+
   test("visitor_id: that visitor's chats only, on every page, also together with a status", async () => {
     const pages = (query: string) => walk<ListedChat>(world.url(0), `/chats?${query}`, tokenOf(team.agent));
     expect(idsOf((await pages(`visitor_id=${vera.id}&limit=60`)).flat())).toEqual(chats.toReversed());
@@ -129,6 +142,8 @@ describe("GET /chats", () => {
     }
     expect((await pages(`?visitor_id=${victor.id}`)).flat()).toEqual([]);
     expect((await pages("?status=unclaimed")).flat()).toEqual([]);
+    expect(idsOf((await pages("?order=oldest")).flat())).toEqual(chats);
+    expect(idsOf((await pages("?order=oldest&status=claimed")).flat())).toEqual(chats.slice(-1));
   });
 
   test("staff see their organisation's chats only", async () => {
@@ -148,6 +163,7 @@ describe("GET /chats", () => {
     ...["open", "", "closed,", "closed, claimed", "Closed", "closed&status=claimed"].map((status) => [
       ...["status", status, "a comma list of unclaimed, claimed, closed"],
     ]),
+    ...["", "asc", "Oldest", "oldest,newest"].map((order) => ["order", order, "newest or oldest"]),
   ] as [string, string, string][])("%s=%s is 400", async ([name, value, expected]) => {
     for (const as of [team.agent, vera]) {
       expectRefusal(await list(`?${name}=${value}`, as), 400, `Invalid request: ${name} must be ${expected}.`);

@@ -145,7 +145,7 @@ describe("GET /openapi.json", () => {
     );
     const withDefault = parameters.filter(({ schema }) => schema.default !== undefined);
     expect(withDefault.map(({ name, required }) => ({ name, required }))).toEqual(
-      Array(3).fill({ name: "limit", required: false }),
+      ["limit", "order", "limit", "limit"].map((name) => ({ name, required: false })),
     );
   });
 });

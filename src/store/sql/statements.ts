@@ -182,6 +182,16 @@ export type Statements = {
       entry: Json<db.ChatMessage> | null;
     };
   };
+  "listed-open-chats-oldest": {
+    parameters: {
+      organisationId: string;
+      statuses: readonly (db.ChatStatus | null)[];
+      visitorId: string | null;
+      afterId: string | null;
+      take: number;
+    };
+    row: { id: string };
+  };
   "listed-open-chats": {
     parameters: {
       organisationId: string;
