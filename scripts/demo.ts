@@ -1,7 +1,6 @@
 // Plays one conversation against a running service: npm run demo [-- --url http://localhost:3000]
-import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { DemoError, type Person } from "./demo/person.ts";
+import { type Agent, type Customer, DemoError } from "./demo/person.ts";
 import { play } from "./demo/play.ts";
 
 const USAGE = `Usage: npm run demo [-- --url http://localhost:3000]
@@ -11,12 +10,9 @@ arrives at each of them. It uses the demo accounts, which a service with a new e
 
   --url   where the service runs; default: http://localhost with PORT, or 3000`;
 
-const people: Person[] = [];
+const people: (Agent | Customer)[] = [];
 
-process.once("SIGINT", () => {
-  for (const person of people) person.exit();
-  setTimeout(() => process.exit(130), 100);
-});
+process.once("SIGINT", () => void leave().finally(() => process.exit(130)));
 
 try {
   const url = readUrl();
@@ -28,10 +24,9 @@ try {
   process.exit(1);
 }
 
-/** Disconnects everybody, and waits until the packets have left. */
+/** Stops everybody. The service sees lost connections, whose grace period runs. */
 async function leave(): Promise<void> {
-  for (const person of people) person.exit();
-  if (people.length > 0) await delay(100);
+  await Promise.all(people.map(({ client }) => client.stop()));
 }
 
 function readUrl(): string | undefined {

@@ -1,93 +1,123 @@
-// A person of the demo: a login over HTTP and a real socket.io-client, which prints all sent and received events.
-import { io, type Socket } from "socket.io-client";
-import type { ClientEventName, ServerEventName, ServerPayload } from "../../src/contract/events.ts";
-import type { ChatMessage } from "../../src/contract/models.ts";
+// A person of the demo: a login over HTTP, and a client of the library whose transport prints all that passes it.
+import {
+  type ClientOptions,
+  createSocketTransport,
+  createStaffClient,
+  createVisitorClient,
+  type StaffClient,
+  type Transport,
+  type VisitorClient,
+} from "../../sdk/src/index.ts";
+import type { ServerEventName } from "../../src/contract/events.ts";
+import type { SecondPayload } from "../../src/contract/second-form.ts";
 import { type Look, printAck, printReceived, printSent } from "./print.ts";
 
 /** The user can repair this: it is shown without a stack. */
 export class DemoError extends Error {}
 
 const PATIENCE_MS = 5_000;
+/** The library sends a message again when its ack doesn't come in this time. */
+const ACK_MS = 1_500;
 
-export type Ack = [result: boolean, why: string | null, message?: ChatMessage];
+type Text = { content: string };
 type Received = { event: string; payload: unknown };
 
-export type Person = Look & {
+export type Person<C> = Look & {
   id: string;
   token: string;
-  /** Connects; resolves to the snapshot that comes first. */
-  enter<E extends "staff_init" | "visitor_init">(init: E): Promise<ServerPayload<E>>;
-  /** Sends an event and resolves to its ack, whatever it is. */
-  send(event: ClientEventName, ...args: unknown[]): Promise<Ack>;
-  /** The same, where only true will do. */
-  ok(event: ClientEventName, ...args: unknown[]): Promise<Ack>;
+  client: C;
+  /** Connects. Resolves when the snapshot is there. */
+  enter(): Promise<void>;
   /** Resolves to the first event of this name that nobody has waited for yet. */
-  receives<E extends ServerEventName>(event: E): Promise<ServerPayload<E>>;
+  receives<E extends ServerEventName>(event: E): Promise<SecondPayload<E>>;
+  /** The next ack doesn't reach the client. */
+  loseAck(): void;
   /** Loses the connection as a phone in a tunnel does; the client connects again by itself. */
   loseConnection(): void;
-  /** Ends the connection by choice. */
-  exit(): void;
 };
+export type Agent = Person<StaffClient<Text>>;
+export type Customer = Person<VisitorClient<Text>>;
 
 export const count = { sent: 0, received: 0 };
 
-type Options = {
+export type Options = {
   url: string;
   look: Look;
   account: { id: string; token: string };
   isOurs: (payload: unknown) => boolean;
 };
 
-export function createPerson({ url, look, account, isOurs }: Options): Person {
-  const socket: Socket = io(url, {
-    autoConnect: false,
-    forceNew: true,
-    reconnectionDelay: 400,
-    extraHeaders: { Authorization: account.token },
-  });
+export const createAgent = (options: Options): Agent => createPerson(options, createStaffClient<Text>);
+export const createCustomer = (options: Options): Customer => createPerson(options, createVisitorClient<Text>);
+
+function createPerson<C extends StaffClient<Text> | VisitorClient<Text>>(
+  { url, look, account, isOurs }: Options,
+  create: (options: ClientOptions) => C,
+): Person<C> {
   const received: Received[] = [];
   const waiting = new Set<() => void>();
-  socket.onAny((event: string, payload: unknown) => {
-    // Others may try the demo accounts at the same time: their events aren't shown.
-    if (!event.endsWith("_init") && !isOurs(payload)) return;
+  let lostAcks = 0;
+  let cut = () => {};
+
+  const printing = (transport: Transport): Transport => ({
+    ...transport,
+    connect(token, on) {
+      const connection = transport.connect(token, {
+        ...on,
+        event(event, payload) {
+          // Others may try the demo accounts at the same time: their events aren't shown.
+          if (event.endsWith("_init") || isOurs(payload)) note(event, payload);
+          on.event(event, payload);
+        },
+      });
+      cut = () => {
+        connection.close("close");
+        on.lost();
+      };
+      return {
+        ...connection,
+        emit(event, args, ack) {
+          count.sent += 1;
+          printSent(look, event, args[0]);
+          connection.emit(event, args, (...values) => {
+            if (lostAcks > 0) lostAcks--;
+            else {
+              printAck(look, event, values);
+              ack(...values);
+            }
+          });
+        },
+      };
+    },
+  });
+  function note(event: string, payload: unknown): void {
     count.received += 1;
     printReceived(look, event, payload);
     received.push({ event, payload });
     for (const take of waiting) take();
-  });
+  }
 
-  const person: Person = {
+  const client = create({
+    url,
+    token: async () => account.token,
+    ackTimeout: ACK_MS,
+    storage: "memory",
+    tabs: "each",
+    transport: (options) => printing(createSocketTransport(options)),
+  });
+  return {
     ...look,
     ...account,
-    async enter(init) {
-      socket.connect();
-      const refused = new Promise<never>((_, reject) =>
-        socket.once("connect_error", (error) =>
-          reject(new DemoError(`${look.name} can't connect: ${reasonOf(error)}`)),
-        ),
-      );
-      return Promise.race([person.receives(init), refused]);
-    },
-    async send(event, ...args) {
-      count.sent += 1;
-      printSent(look, event, args[0]);
-      const ack = await new Promise<Ack>((resolve, reject) =>
-        socket.timeout(PATIENCE_MS).emit(event, ...args, (error: Error | null, ...values: Ack) => {
-          if (error) reject(new DemoError(`No answer to ${event} within 5 s: is the service still running?`));
-          else resolve(values);
-        }),
-      );
-      printAck(look, event, ack);
-      return ack;
-    },
-    async ok(event, ...args) {
-      const ack = await person.send(event, ...args);
-      if (!ack[0])
-        throw new DemoError(`${event} was refused (${ack[1]}). Is somebody using the demo accounts right now?`);
-      return ack;
+    client,
+    async enter() {
+      client.start();
+      await client.ready({ signal: AbortSignal.timeout(PATIENCE_MS) }).catch((error: Error) => {
+        throw new DemoError(`${look.name} can't connect: ${error.message}`);
+      });
+      received.length = 0;
     },
     receives: <E extends ServerEventName>(event: E) =>
-      new Promise<ServerPayload<E>>((resolve, reject) => {
+      new Promise<SecondPayload<E>>((resolve, reject) => {
         const timer = setTimeout(() => {
           waiting.delete(take);
           reject(new DemoError(`${look.name} should have received ${event} within 5 s, and didn't.`));
@@ -97,15 +127,14 @@ export function createPerson({ url, look, account, isOurs }: Options): Person {
           if (index < 0) return;
           clearTimeout(timer);
           waiting.delete(take);
-          resolve(received.splice(index, 1)[0]?.payload as ServerPayload<E>);
+          resolve(received.splice(index, 1)[0]?.payload as SecondPayload<E>);
         };
         waiting.add(take);
         take();
       }),
-    loseConnection: () => void socket.io.engine.close(),
-    exit: () => void socket.disconnect(),
+    loseAck: () => void lostAcks++,
+    loseConnection: () => cut(),
   };
-  return person;
 }
 
 /** Logs in, and says what to do when that is refused. */
@@ -145,13 +174,4 @@ export async function logIn(
   throw new DemoError(
     `Something answers at ${url}, but it isn't this service. Name its address: npm run demo -- --url …`,
   );
-}
-
-/** Reads a refused handshake from the client library's error: the service's sentence when there is one. */
-function reasonOf(error: Error & { context?: { responseText?: string } }): string {
-  try {
-    return (JSON.parse(error.context?.responseText ?? "") as { error_message: string }).error_message;
-  } catch {
-    return error.message;
-  }
 }

@@ -2,18 +2,27 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { ChatMessage } from "../../src/contract/models.ts";
 import { demoPassword, demoStaff, demoVisitor } from "../../src/identity/demo.ts";
-import { count, createPerson, DemoError, logIn, type Person } from "./person.ts";
+import {
+  type Agent,
+  type Customer,
+  count,
+  createAgent,
+  createCustomer,
+  DemoError,
+  logIn,
+  type Options,
+} from "./person.ts";
 import { type Look, printAct, printAside, printMessage } from "./print.ts";
 
-type Cast = { vera: Person; sam: Person; alex: Person; robin: Person };
+type Cast = { vera: Customer; sam: Agent; alex: Agent; robin: Agent };
 /** The chat, once it is claimed. */
-type Claimed = Cast & { room: string; winner: Person };
+type Claimed = Cast & { room: string; winner: Agent };
 
 const pause = () => delay(500);
 const text = (content: string) => ({ content });
 
-/** @param people filled with everybody who is there, so that the caller can send them home */
-export async function play(url: string, people: Person[]): Promise<void> {
+/** @param people filled with everybody who is online, so that the caller can stop them */
+export async function play(url: string, people: (Customer | Agent)[]): Promise<void> {
   console.log(`A conversation on ${url}, as each of four people sees it.`);
   const cast = await logEverybodyIn(url, people);
   await visitorConnects(cast);
@@ -29,49 +38,52 @@ export async function play(url: string, people: Person[]): Promise<void> {
   await lookBack(url, claimed);
 }
 
-async function logEverybodyIn(url: string, people: Person[]): Promise<Cast> {
+async function logEverybodyIn(url: string, people: (Customer | Agent)[]): Promise<Cast> {
   const ours = new Set<string>();
   // An event of a chat belongs to the demo by its visitor, an online or offline event by its user.
   const isOurs = (payload: unknown) => {
     const { user, visitor } = payload as { user: { id: string }; visitor?: { id: string } };
     return ours.has((visitor ?? user).id);
   };
-  const logInAs = async (path: string, email: string, look: Look) => {
+  const logInAs = async <P extends Customer | Agent>(create: (options: Options) => P, email: string, look: Look) => {
+    const path = look.role === "visitor" ? "/visitor/login" : "/login";
     const account = await logIn(url, path, email, demoPassword);
     ours.add(account.id);
-    const person = createPerson({ url, look, account, isOurs });
+    const person = create({ url, look, account, isOurs });
     people.push(person);
     return person;
   };
   const [, sam, alex, robin] = demoStaff;
   return {
-    vera: await logInAs("/visitor/login", demoVisitor.email, { name: "Vera", role: "visitor", colour: "magenta" }),
-    sam: await logInAs("/login", sam.email, { name: "Sam", role: "supervisor", colour: "yellow" }),
-    alex: await logInAs("/login", alex.email, { name: "Alex", role: "agent", colour: "cyan" }),
-    robin: await logInAs("/login", robin.email, { name: "Robin", role: "agent", colour: "green" }),
+    vera: await logInAs(createCustomer, demoVisitor.email, { name: "Vera", role: "visitor", colour: "magenta" }),
+    sam: await logInAs(createAgent, sam.email, { name: "Sam", role: "supervisor", colour: "yellow" }),
+    alex: await logInAs(createAgent, alex.email, { name: "Alex", role: "agent", colour: "cyan" }),
+    robin: await logInAs(createAgent, robin.email, { name: "Robin", role: "agent", colour: "green" }),
   };
 }
 
 async function visitorConnects({ vera }: Cast): Promise<void> {
   printAct("A visitor opens the chat window", "Vera connects with an access token, and receives a snapshot.");
-  const { room } = await vera.enter("visitor_init");
-  if (room) {
+  await vera.enter();
+  const { phase } = vera.client.getSnapshot();
+  if (phase === "queued" || phase === "served") {
     printAside("Vera still has a chat from before, and leaves it first.");
-    await vera.ok("visitor_leave_room");
+    await vera.client.leave();
   }
   await pause();
 }
 
 async function staffConnect({ sam, alex, robin }: Cast): Promise<void> {
   printAct("The staff come to work", "Each starts from a snapshot. Staff who are online see who comes.");
-  const { online_users } = await sam.enter("staff_init");
+  await sam.enter();
+  const { staffOnline } = sam.client.getSnapshot();
   // After an interrupted demo an agent may still count as online: then nobody receives an event.
-  const isNew = (agent: Person) => !online_users.some(({ id }) => id === agent.id);
+  const isNew = (agent: Agent) => !staffOnline.some(({ id }) => id === agent.id);
   await pause();
-  await alex.enter("staff_init");
+  await alex.enter();
   if (isNew(alex)) await sam.receives("staff_goes_online");
   await pause();
-  await robin.enter("staff_init");
+  await robin.enter();
   if (isNew(robin)) await Promise.all([sam, alex].map((one) => one.receives("staff_goes_online")));
   await pause();
 }
@@ -79,27 +91,25 @@ async function staffConnect({ sam, alex, robin }: Cast): Promise<void> {
 /** @returns the id of the chat that the visitor opens */
 async function visitorWrites({ vera, sam, alex, robin }: Cast): Promise<string> {
   printAct("The visitor writes, and waits", "The first message opens a chat. It is queued, and all staff see it.");
-  await vera.ok("visitor_first_msg", text("Hello! Where is my parcel?"));
+  await vera.client.send(text("Hello! Where is my parcel?"));
   const [{ room }] = await Promise.all([
     sam.receives("append_unclaimed_chats"),
     alex.receives("append_unclaimed_chats"),
     robin.receives("append_unclaimed_chats"),
   ]);
   await pause();
-  await vera.ok("visitor_msg_unclaimed", text("It's order 4711."));
+  await vera.client.send(text("It's order 4711."));
   await Promise.all([sam, alex, robin].map((one) => one.receives("visitor_unclaimed_msg")));
   await pause();
   return room.id;
 }
 
 /** @returns the agent who serves the chat now */
-async function agentsRace({ vera, sam, alex, robin }: Cast, room: string): Promise<Person> {
+async function agentsRace({ vera, sam, alex, robin }: Cast, room: string): Promise<Agent> {
   printAct("Two agents reach for it at once", "The database decides. One wins, the other gets the reason.");
   const [first, second] = Math.random() < 0.5 ? ([alex, robin] as const) : ([robin, alex] as const);
-  const [[hasWon], [hasWonToo]] = await Promise.all([
-    first.send("staff_join", { room }),
-    second.send("staff_join", { room }),
-  ]);
+  const verdicts = await Promise.allSettled([first, second].map(({ client }) => client.claim(room)));
+  const [hasWon, hasWonToo] = verdicts.map(({ status }) => status === "fulfilled");
   if (hasWon === hasWonToo) throw new DemoError("One of the two should have won. Is somebody using the demo accounts?");
   const [winner, loser] = hasWon ? [first, second] : [second, first];
   await Promise.all([
@@ -117,25 +127,22 @@ async function talk({ vera, sam, winner, room }: Claimed): Promise<void> {
     "They talk",
     "Each receives the other's messages, and the supervisor receives both. The other agent receives nothing.",
   );
-  await winner.ok("staff_msg", { room, content: text(`Hi Vera, ${winner.name} here. I'll look.`) });
+  await winner.client.send(room, text(`Hi Vera, ${winner.name} here. I'll look.`));
   await Promise.all([vera.receives("staff_send"), sam.receives("new_staff_msg_for_supervisor")]);
   await pause();
-  await vera.ok("visitor_msg", text("Thank you!"));
+  await vera.client.send(text("Thank you!"));
   await Promise.all([winner.receives("visitor_send"), sam.receives("new_visitor_msg_for_supervisor")]);
   await pause();
 }
 
 async function resend({ vera, sam, winner, room }: Claimed): Promise<void> {
   printAct(
-    "A message is sent twice",
-    "With an id of the client's own that is safe: it is stored once, and delivered once.",
+    "An ack gets lost",
+    "The library sends the message again, with the same id. It is stored once, and delivered once.",
   );
-  const message = { room, content: text("It left us on Monday."), id: crypto.randomUUID() };
-  await winner.ok("staff_msg", message);
+  winner.loseAck();
+  await winner.client.send(room, text("It left us on Monday."));
   await Promise.all([vera.receives("staff_send"), sam.receives("new_staff_msg_for_supervisor")]);
-  await pause();
-  printAside("Say the ack got lost on its way, so the client sends the message again:");
-  await winner.ok("staff_msg", message);
   await pause();
 }
 
@@ -146,7 +153,7 @@ async function breakConnection({ vera, sam, winner, room }: Claimed): Promise<vo
   );
   vera.loseConnection();
   printAside("Vera is in a tunnel.");
-  await winner.ok("staff_msg", { room, content: text("You should have it tomorrow.") });
+  await winner.client.send(room, text("You should have it tomorrow."));
   await sam.receives("new_staff_msg_for_supervisor");
   const now = await vera.receives("visitor_init");
   if (!now.room)
@@ -156,25 +163,25 @@ async function breakConnection({ vera, sam, winner, room }: Claimed): Promise<vo
 
 async function stepIn({ vera, sam, winner, room }: Claimed): Promise<void> {
   printAct("The supervisor steps in", "The agent flags the chat. The supervisor takes it over, and serves it now.");
-  await winner.ok("change_chat_priority", { room, severity_level: 2 });
+  await winner.client.flag(room, 2);
   await sam.receives("chat_has_changed_priority_for_supervisor");
   await pause();
-  await sam.ok("take_over_chat", { room });
+  await sam.client.takeOver(room);
   await Promise.all([winner, vera].map((one) => one.receives("staff_being_taken_over_chat")));
   await pause();
-  await winner.send("staff_msg", { room, content: text("One more thing …") });
+  await winner.client.send(room, text("One more thing …")).then(undefined, () => {});
   await pause();
-  await sam.ok("staff_msg", { room, content: text("Sam here: it comes today.") });
+  await sam.client.send(room, text("Sam here: it comes today."));
   await vera.receives("staff_send");
   await pause();
-  await vera.ok("visitor_msg", text("Wonderful, bye!"));
+  await vera.client.send(text("Wonderful, bye!"));
   await sam.receives("visitor_send");
   await pause();
 }
 
 async function visitorLeaves({ vera, sam }: Claimed): Promise<void> {
   printAct("The visitor leaves", "That closes the chat. Nobody is disconnected.");
-  await vera.ok("visitor_leave_room");
+  await vera.client.leave();
   await sam.receives("visitor_leave");
   await pause();
 }
@@ -193,7 +200,7 @@ ${count.sent} events sent, ${count.received} received, ${messages.length} messag
 What to try next:
   ${url}/docs            the HTTP calls, to try in the browser
   ${url}/asyncapi.json   every socket event with its schema
-  docs/CLIENTS.md   how to connect from a browser, from Node and from Python
+  sdk/README.md   the client library, which these four people use
   npm test    the same and much more, on one process and on two`);
 }
 

@@ -1,8 +1,9 @@
 // The look of the demo: one line for each event that a person sends or receives. Without colours when NO_COLOR is set or
 // the output is no terminal.
 import { styleText } from "node:util";
-import type { ServerEventName, ServerPayload } from "../../src/contract/events.ts";
+import type { ServerEventName } from "../../src/contract/events.ts";
 import type { ChatMessage } from "../../src/contract/models.ts";
+import type { SecondPayload } from "../../src/contract/second-form.ts";
 
 type Colour = Parameters<typeof styleText>[0];
 const paint = (colour: Colour, text: string) => styleText(colour, text);
@@ -24,9 +25,10 @@ export const printSent = (who: Look, event: string, data: unknown): void =>
 export const printReceived = (who: Look, event: string, payload: unknown): void =>
   line(who, paint("dim", "← gets "), event, gistOf(event, payload));
 
-export function printAck(who: Look, event: string, ack: [boolean, string | null, ChatMessage?]): void {
-  const [result, why, message] = ack;
-  const stored = message ? paint("dim", `  stored as number ${message.sequence_num}`) : "";
+/** @param ack result, sentence of a refusal, and a value: of a message the stored one */
+export function printAck(who: Look, event: string, [result, why, value]: unknown[]): void {
+  const { sequence_num: number } = (value ?? {}) as Partial<ChatMessage>;
+  const stored = number ? paint("dim", `  stored as number ${number}`) : "";
   const gist = result ? `${paint("green", "true")}${stored}` : `${paint("red", "false")}  ${why}`;
   line(who, paint("dim", "← ack  "), event, gist);
 }
@@ -54,23 +56,27 @@ function dataOf(data: unknown): string {
 const quote = (content: Record<string, unknown>): string => `“${String(content.content)}”`;
 /** The end of an id: its beginning is a time, and alike for all. */
 const short = (id: string): string => `…${id.slice(-4)}`;
-const firstName = (user: { full_name: string } | { name: string }): string =>
-  ("full_name" in user ? user.full_name : user.name).split(" ")[0] ?? "";
-const names = (users: Parameters<typeof firstName>[0][]) => users.map(firstName).join(", ") || "nobody";
+type Named = { full_name: string } | { display_name: string } | { name: string };
+/** Visitors see only the display name of staff. */
+function firstName(user: Named): string {
+  const whole = "full_name" in user ? user.full_name : "display_name" in user ? user.display_name : user.name;
+  return whole.split(" ")[0] ?? "";
+}
+const names = (users: Named[]) => users.map(firstName).join(", ") || "nobody";
 
 const numbered = ({ message, content }: { message: ChatMessage; content: Record<string, unknown> }) =>
   `number ${message.sequence_num}: ${quote(content)}`;
 
 /** The gist of each event, in a few words. */
-const gists: { [E in ServerEventName]: (payload: ServerPayload<E>) => string } = {
+const gists: { [E in ServerEventName]: (payload: SecondPayload<E>) => string } = {
   staff_init: ({ online_users, unclaimed_chats, active_chats }) =>
     `online: ${names(online_users)}; ${unclaimed_chats.length} in the queue; serves ${active_chats.length}`,
   visitor_init: ({ room, staff, messages }) =>
     room
       ? `chat ${short(room.id)}, served by ${staff ? firstName(staff) : "nobody yet"}, ${messages.length} messages`
       : "no open chat",
-  append_unclaimed_chats: ({ user, room, contents }) =>
-    `${firstName(user)} queues, chat ${short(room.id)}: ${contents.map(quote).join(" ")}`,
+  append_unclaimed_chats: ({ user, room, messages }) =>
+    `${firstName(user)} queues, chat ${short(room.id)}: ${messages.map(({ content }) => quote(content)).join(" ")}`,
   visitor_unclaimed_msg: numbered,
   visitor_leave_queue: ({ user }) => `${firstName(user)} waits no longer`,
   staff_claim_chat: ({ room, staff }) => `${firstName(staff)} has chat ${short(room.id)}: out of the queue`,
@@ -85,8 +91,8 @@ const gists: { [E in ServerEventName]: (payload: ServerPayload<E>) => string } =
   visitor_goes_online: ({ user }) => `${firstName(user)} is there`,
   visitor_goes_offline: ({ user }) => `${firstName(user)} has no connection any more`,
   staff_take_over_chat: ({ user, room }) => `${firstName(user)} has taken chat ${short(room)} over`,
-  agent_new_chat: ({ user, visitor, contents }) =>
-    `${firstName(user)} serves ${firstName(visitor)}; ${contents.length} messages so far`,
+  agent_new_chat: ({ user, visitor, messages }) =>
+    `${firstName(user)} serves ${firstName(visitor)}; ${messages.length} messages so far`,
   new_staff_msg_for_supervisor: (payload) => `${firstName(payload.user)}, ${numbered(payload)}`,
   new_visitor_msg_for_supervisor: (payload) => `${firstName(payload.user)}, ${numbered(payload)}`,
   staff_leave_chat_for_supervisor: ({ user }) => `${firstName(user)} has left a chat`,

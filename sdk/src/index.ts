@@ -1,3 +1,4 @@
+export { createSocketTransport } from "./connection/socket-transport.ts";
 export { ChatError } from "./errors.ts";
 export { createStaffClient } from "./staff-client.ts";
 export type * from "./transport.ts";
