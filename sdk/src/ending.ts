@@ -1,4 +1,4 @@
-import type { Link } from "./link.ts";
+import type { Link, SharedInput } from "./link.ts";
 import { pages, pathOf } from "./pages.ts";
 import type { VisitorCore } from "./state/visitor.ts";
 import type { InputStore } from "./store.ts";
@@ -12,7 +12,8 @@ const AGAIN_MS = 2000;
  */
 export function readEndings<C>(
   link: Link,
-  store: Pick<InputStore<never, VisitorCore<C>, never>, "core" | "apply" | "watch">,
+  store: Pick<InputStore<never, VisitorCore<C>, never>, "core" | "watch">,
+  share: (input: SharedInput) => void,
 ) {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let isReading = false;
@@ -28,7 +29,7 @@ export function readEndings<C>(
       for await (const page of pages(link, path)) messages.push(...page);
       const { data } = (await link.request(pathOf("/chats", { status: "closed", limit: 1 }))) as { data: ListedChat[] };
       const [last] = data;
-      store.apply({ kind: "ending", chat, messages, staff: last?.room.id === chat ? last.staff : null });
+      share({ kind: "ending", chat, messages, staff: last?.room.id === chat ? last.staff : null });
     } catch {
       if (store.core().view.connection.state === "online") timer = setTimeout(read, AGAIN_MS);
     }

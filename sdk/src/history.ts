@@ -1,4 +1,4 @@
-import type { Input, Link } from "./link.ts";
+import type { Link, SharedInput } from "./link.ts";
 import { pages, pathOf } from "./pages.ts";
 import type { Held } from "./state/log.ts";
 import type { Message } from "./types.ts";
@@ -8,23 +8,23 @@ import type { ChatMessage } from "./wire.ts";
 const END = 2 ** 31 - 1;
 const PAGE = 50;
 
-/** Puts the page before a chat's oldest message on the screen. */
+/** Puts the page before a chat's oldest message on the screen, in all tabs. */
 export async function older<C>(
   link: Link,
-  apply: (input: Input) => void,
+  share: (input: SharedInput) => void,
   { view, floor }: Held<C>,
   signal?: AbortSignal,
 ): Promise<void> {
   if (view.older === "none" || view.older === "loading") return;
   const { id: chat } = view;
   const before = Math.min(floor, END);
-  apply({ kind: "older", chat, page: "loading" });
+  share({ kind: "older", chat, page: "loading" });
   try {
     const path = pathOf(`/chats/${chat}/messages`, { before, limit: PAGE });
     const { data: messages } = (await link.request(path, { signal })) as { data: ChatMessage[] };
-    apply({ kind: "older", chat, page: { before, messages } });
+    share({ kind: "older", chat, page: { before, messages } });
   } catch (error) {
-    apply({ kind: "older", chat, page: "failed" });
+    share({ kind: "older", chat, page: "failed" });
     throw error;
   }
 }

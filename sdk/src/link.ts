@@ -27,17 +27,17 @@ export type Input =
 export type SharedInput =
   | { kind: "draft"; chat: Id | null; text: string }
   /** `upTo` null: all that is on the screen. */
-  | { kind: "read"; chat: Id | null; upTo: number | null };
+  | { kind: "read"; chat: Id | null; upTo: number | null }
+  /** The end of a closed chat, whose messages may have come while the connection was away. */
+  | { kind: "ending"; chat: Id; messages: unknown; staff: unknown }
+  | { kind: "older"; chat: Id; page: "loading" | "failed" | { before: number; messages: unknown } };
 
 /** Inputs that stay in the tab that made them. */
 export type LocalInput =
   /** The whole state of another tab's store, as that tab's `LinkParts.state` answers it. */
   | { kind: "state"; state: unknown }
   /** Chats that the snapshot had no place for. `isLast`: there are no more of this status. */
-  | { kind: "listed"; status: "unclaimed" | "claimed"; chats: unknown; isLast: boolean }
-  /** The end of a closed chat, whose messages may have come while the connection was away. */
-  | { kind: "ending"; chat: Id; messages: unknown; staff: unknown }
-  | { kind: "older"; chat: Id; page: "loading" | "failed" | { before: number; messages: unknown } };
+  | { kind: "listed"; status: "unclaimed" | "claimed"; chats: unknown; isLast: boolean };
 
 /** Carries what one store needs: its inputs in order, and its calls. */
 export interface Link {

@@ -58,7 +58,7 @@ export function createStaffClient<C extends Json = { content: string }>(
     async loadOlder(id: Id, { signal }: { signal?: AbortSignal } = {}) {
       const held = findChat(store.core(), id);
       if (!held) throw new ChatError("roomClosed", "The chat isn't on the screen");
-      await older(link, store.apply, held, signal);
+      await older(link, share, held, signal);
     },
     async *list({ status, visitor, signal }: Parameters<StaffClient<C>["list"]>[0] = {}) {
       const path = pathOf("/chats", { status: status?.join(), visitor_id: visitor, limit: 100 });

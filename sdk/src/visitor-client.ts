@@ -24,7 +24,7 @@ export function createVisitorClient<C extends Json = { content: string }>(
     store.apply(input);
     link.share(input);
   };
-  readEndings(link, store);
+  readEndings(link, store, share);
   return Object.assign(client, {
     send: (content: C, given?: Parameters<VisitorClient<C>["send"]>[1]) => send(null, content, given),
     sending,
@@ -36,7 +36,7 @@ export function createVisitorClient<C extends Json = { content: string }>(
     async loadOlder({ signal }: { signal?: AbortSignal } = {}) {
       const { held } = store.core();
       if (!held?.view.id) throw new ChatError("roomClosed", "There is no chat");
-      await older(link, store.apply, held, signal);
+      await older(link, share, held, signal);
     },
     async *chats({ signal }: { signal?: AbortSignal } = {}) {
       for await (const page of pages<never>(link, pathOf("/chats", { limit: 100 }), signal)) yield* page.map(listedOf);

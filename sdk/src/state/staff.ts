@@ -61,7 +61,12 @@ function listed<C>(edit: Edit<C>, { status, chats, isLast }: Extract<Input, { ki
 /** The reducer of a staff member's screen. */
 export function staffReducer<C>(read: Read<C>) {
   return (core: StaffCore<C>, input: Input, say: Say<StaffEvents<C>>): StaffCore<C> => {
-    if (input.kind === "state") return freezeAll(input.state as StaffCore<C>);
+    if (input.kind === "state") {
+      const next = freezeAll(input.state as StaffCore<C>);
+      const { connection } = next.view;
+      if (share(core.view.connection, connection) !== core.view.connection) say("connection", connection);
+      return next;
+    }
     if (input.kind === "owner") {
       const { owner, user } = input;
       if (core.owner === owner || !core.owner) return { ...core, owner, user };

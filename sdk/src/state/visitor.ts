@@ -135,8 +135,11 @@ export function visitorReducer<C>(read: Read<C>) {
 
     waiting = waitingAfter(waiting, input, read, (failed, failure) => say("failed", { message: failed, failure }));
     switch (input.kind) {
-      case "state":
-        return freezeAll(input.state as VisitorCore<C>);
+      case "state": {
+        const next = freezeAll(input.state as VisitorCore<C>);
+        if (share(connection, next.view.connection) !== connection) say("connection", next.view.connection);
+        return next;
+      }
       case "owner":
         if (core.owner && core.owner !== input.owner)
           return { ...startVisitor<C>(), owner: input.owner, view: patch(startVisitor<C>().view, { connection }) };

@@ -190,6 +190,8 @@ export function createTabsLink(
     const { ask, signal, settle, by } = call;
     const link = direct;
     const isSend = ask[0] === "send";
+    // A leader may have to get it.
+    const isEarly = () => ask[0] === "share" && mode === "undecided";
     if (isSend && !by) open.add(ask[1].key);
     if (!link) {
       if (isSend && by === undefined) keep({ ...ask[1], owner: owner as string });
@@ -201,10 +203,10 @@ export function createTabsLink(
       const input = inputOf(ask);
       if (input) relay(input);
       perform(link, ask, signal).then(
-        (value) => link === direct && !isSend && settle(null, value),
+        (value) => link === direct && !isSend && !isEarly() && settle(null, value),
         (error) => link === direct && settle(error),
       );
-    }
+    } else if (ask[0] === "share" && !isEarly()) settle(null);
   }
   function keep(entry: OutboxEntry): void {
     kept = storage.put(entry).then(

@@ -16,9 +16,12 @@ declare global {
     /** Each page's answers of `token()`; the last one stays. */
     tokens: (string | null)[];
     failures: string[];
+    /** The states that the event `connection` had. */
+    connections: string[];
   }
 }
-export type TabOptions = Pick<ClientOptions, "tabs" | "ackTimeout"> & { storage?: "memory" };
+/** `draft` is typed, and `first` is sent, as soon as the client is started. */
+export type TabOptions = Pick<ClientOptions, "tabs"> & { storage?: "memory"; draft?: string; first?: string };
 export type Tab = Awaited<ReturnType<typeof openTab>>;
 export type Rig = { site: Site; browser: Browser; world: World; stop(): Promise<void> };
 
@@ -92,9 +95,10 @@ async function openTab({ site, world }: Rig, context: BrowserContext, token: str
 
 async function startClient(page: Page, url: string, token: string, options: TabOptions): Promise<void> {
   await page.evaluate(
-    ([url, token, options]) => {
+    ([url, token, { draft, first, ...options }]) => {
       window.tokens = [token];
       window.failures = [];
+      window.connections = [];
       window.client = window.sdk.createVisitorClient({
         ...options,
         url,
@@ -102,7 +106,10 @@ async function startClient(page: Page, url: string, token: string, options: TabO
         token: async () => (window.tokens.length > 1 ? window.tokens.shift() : window.tokens[0]) ?? null,
       });
       window.client.on("storage", ({ text }) => window.failures.push(text));
+      window.client.on("connection", ({ state }) => window.connections.push(state));
       window.client.start();
+      if (draft) window.client.setDraft(draft);
+      if (first) window.client.send({ content: first });
     },
     [url, token, options] as const,
   );
