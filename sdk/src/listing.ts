@@ -11,9 +11,15 @@ const PAUSE_MS = 2000;
 /** Lists the chats that snapshots have no place for: the next queued ones, and on older servers the other staff's. */
 export function keepListing<C, M>(store: InputStore<StaffState<C>, StaffCore<C>, M>, link: Link, now: () => number) {
   const busy = new Map<string, number>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
 
   async function list(status: "unclaimed" | "claimed", after?: string): Promise<void> {
-    if (now() < (busy.get(status) ?? 0)) return;
+    const until = busy.get(status) ?? 0;
+    if (now() < until) {
+      // After a list that is on its way, `look` comes by itself.
+      if (until < Number.POSITIVE_INFINITY) timer ??= setTimeout(look, until - now());
+      return;
+    }
     busy.set(status, Number.POSITIVE_INFINITY);
     try {
       let room = WINDOW;
@@ -28,15 +34,19 @@ export function keepListing<C, M>(store: InputStore<StaffState<C>, StaffCore<C>,
       }
       store.apply({ kind: "listed", status, chats, isLast: isLast || status === "claimed" });
     } catch {
-      // The next input tries again.
+      // It is tried again after the pause.
     }
     busy.set(status, now() + PAUSE_MS);
+    look();
   }
 
-  store.watch(() => {
+  function look(): void {
+    clearTimeout(timer);
+    timer = undefined;
     const { view, queue, isListing } = store.core();
     if (view.connection.state !== "online") return;
     if (isListing) list("claimed");
     if (queue.length < Math.min(view.queueTotal, WINDOW)) list("unclaimed", queue.at(-1)?.view.id);
-  });
+  }
+  store.watch(look);
 }

@@ -40,6 +40,7 @@ export function createDirectLink(parts: LinkParts, storage: OutboxStorage): Link
     });
 
   async function attempt(event: string, args: readonly unknown[]): Promise<unknown> {
+    let isUnsure = false;
     for (let n = 1; ; n++) {
       if (!session.isOnline()) await pause(patience);
       if (!session.isRunning()) throw new ChatError("closed", "The client has ended");
@@ -56,7 +57,12 @@ export function createDirectLink(parts: LinkParts, storage: OutboxStorage): Link
       );
       if (values?.[0] === true) return value;
       const failure = values ? refusalOf(values[1], values[2]) : new ChatError("timeout", "No answer in time", true);
-      if (!failure.retryable || n === ATTEMPTS) throw failure;
+      isUnsure ||= !values;
+      if (!failure.retryable || n === ATTEMPTS) {
+        // It may have happened nevertheless: only a snapshot says so.
+        if (isUnsure && session.isOnline()) session.refresh();
+        throw failure;
+      }
       if (values) await pause(backoff(n, Number((values[2] as { retry_after_ms?: number })?.retry_after_ms) || 0));
     }
   }

@@ -9,7 +9,7 @@ interface Waiting {
   entry: OutboxEntry;
   /** How often it was sent since it was last refused: above 0 the server may have stored it. */
   sent: number;
-  /** The connection that it was first sent on. */
+  /** The session's epoch when it was first sent. */
   epoch: number;
   saved: Promise<unknown>;
   /** Called with the end of the attempt that may have stored it: null, or why it can't be taken back. */

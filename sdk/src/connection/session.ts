@@ -56,6 +56,7 @@ export function createSession({ options, role, deliver }: LinkParts, transport: 
   /** When the visitor has last left a chat: while they leave, for ever. */
   let leftAt = 0;
   let isDoubtful = false;
+  let leaves = 0;
   const unacked = new Set<(values: unknown[] | null) => void>();
 
   const show = (state: Connection) => deliver({ kind: "connection", connection: state });
@@ -184,6 +185,7 @@ export function createSession({ options, role, deliver }: LinkParts, transport: 
         return await during();
       } finally {
         leftAt = now();
+        leaves++;
         if (isDoubtful) refresh();
         isDoubtful = false;
       }
@@ -193,8 +195,8 @@ export function createSession({ options, role, deliver }: LinkParts, transport: 
     isRunning: () => isRunning,
     isOnline: () => onlineAt !== null,
     room: () => room,
-    /** Another number for each connection. */
-    epoch: () => current,
+    /** Another number after each connection, and after each leave. */
+    epoch: () => current + leaves,
     refresh,
     start() {
       if (isRunning) return;

@@ -13,8 +13,6 @@ export interface Held<C, V extends Chat & Log<C> = Chat & Log<C>> {
   readonly read: number;
   /** The chat is closed, and its last messages are here. */
   readonly hasEnding?: boolean;
-  /** The room's `updated_at`: an event with a smaller one is older than what is shown. */
-  readonly changedAt: number;
 }
 export type Rows<C> = Pick<Held<C>, "rows" | "floor" | "whole">;
 

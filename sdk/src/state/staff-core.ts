@@ -1,5 +1,6 @@
 import type { Chat, Id, ServedChat, StaffState } from "../types.ts";
 import type { People } from "./convert.ts";
+import type { Known } from "./known.ts";
 import type { Held } from "./log.ts";
 import type { Waiting } from "./waiting.ts";
 
@@ -7,6 +8,7 @@ import type { Waiting } from "./waiting.ts";
 export type StaffView<C> = ServedChat<C> & { readonly waitingSince?: number };
 export type StaffHeld<C> = Held<C, StaffView<C>>;
 export type Place = "queue" | "mine" | "watched";
+export const places = ["mine", "queue", "watched"] as const;
 
 export interface StaffCore<C> {
   readonly view: StaffState<C>;
@@ -23,10 +25,7 @@ export interface StaffCore<C> {
   readonly watched: readonly StaffHeld<C>[] | null;
   /** Whether the chats of other staff must be listed over HTTP, because the snapshot has none. */
   readonly isListing: boolean;
-  /** Chats that have left the queue or were closed, with their room's `updated_at`: late events don't bring them back. */
-  readonly past: { readonly [chat: Id]: number };
-  /** Chats that were lost while the ack of their claim was pending. */
-  readonly lost: readonly Id[];
+  readonly known: { readonly [chat: Id]: Known };
 }
 
 export const startStaff = <C>(): StaffCore<C> => ({
@@ -36,7 +35,7 @@ export const startStaff = <C>(): StaffCore<C> => ({
     ...{ claiming: new Set<Id>(), outbox: 0, drafts: new Map<Id, string>() },
   }),
   ...{ owner: "", user: null, isReady: false, waiting: none, people: {}, queue: none, mine: none, watched: null },
-  ...{ isListing: false, past: {}, lost: none },
+  ...{ isListing: false, known: {} },
 });
 const none = Object.freeze([]) as readonly never[];
 
@@ -45,17 +44,10 @@ export const byAge = (a: { view: Chat }, b: { view: Chat }): number =>
   a.view.createdAt - b.view.createdAt || (a.view.id < b.view.id ? -1 : 1);
 
 /** The chat on the screen, whichever list it is in. */
-export const findChat = <C>({ queue, mine, watched }: StaffCore<C>, id: Id): StaffHeld<C> | undefined => {
-  for (const list of [mine, queue, watched ?? []]) {
-    const found = list.find(({ view }) => view.id === id);
+export const findChat = <C>(core: StaffCore<C>, id: Id): StaffHeld<C> | undefined => {
+  for (const place of places) {
+    const found = core[place]?.find(({ view }) => view.id === id);
     if (found) return found;
   }
   return undefined;
 };
-
-/** Only queued chats wait. */
-export function withoutWaiting<C>(held: StaffHeld<C>): StaffHeld<C> {
-  if (!("waitingSince" in held.view)) return held;
-  const { waitingSince: _, ...view } = held.view;
-  return { ...held, view: Object.freeze(view) };
-}

@@ -1,25 +1,21 @@
 import type { Chat, Id, Message, QueuedChat, StaffEvents, StaffState } from "../types.ts";
-import type { ChatMessage, ChatStatus, SeenStaff, Staff } from "../wire.ts";
-import { chatOf, messageOf, type People, profileOf, type Read, type WireChat } from "./convert.ts";
+import type { ChatMessage, Room, SeenStaff, Staff, Visitor } from "../wire.ts";
+import { messageOf, type People, profileOf, type Read, type WireChat } from "./convert.ts";
+import { type Known, learn, type News, unknown } from "./known.ts";
 import { arrivals, insert, type Rows, renew, show } from "./log.ts";
 import type { Say } from "./say.ts";
 import { patch, share } from "./share.ts";
-import {
-  byAge,
-  findChat,
-  type Place,
-  type StaffCore,
-  type StaffHeld,
-  type StaffView,
-  withoutWaiting,
-} from "./staff-core.ts";
+import { byAge, findChat, type Place, places, type StaffCore, type StaffHeld, type StaffView } from "./staff-core.ts";
 
 export type Edit<C> = ReturnType<typeof editStaff<C>>;
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
+/** A chat in a payload. `isListed`: the chats of the queue before it are on the screen, or in the same list. */
+type Source = { room: Room; user: Visitor; visitor_online?: boolean; isListed?: boolean };
 
 /** The most chats that the screen has of the queue, and of other staff. */
 export const WINDOW = 200;
-const MAX_PAST = 1000;
+const MAX_KNOWN = 1000;
+const MAX_ROWS = 100;
 
 /** The steps that change the screen of a staff member, on a copy of it. */
 export function editStaff<C>(core: StaffCore<C>, read: Read<C>, say: Say<StaffEvents<C>>) {
@@ -27,6 +23,7 @@ export function editStaff<C>(core: StaffCore<C>, read: Read<C>, say: Say<StaffEv
   const view: Writable<StaffState<C>> = { ...core.view };
 
   const find = (id: Id) => findChat(next, id);
+  const known = (id: Id): Known => next.known[id] ?? unknown;
   const message = (row: ChatMessage): Message<C> =>
     messageOf(row, read, next.user, next.people, (failed, failure) => say("failed", { message: failed, failure }));
   const draw = (held: StaffHeld<C>, rows: Rows<C> = held, changes: Partial<StaffView<C>> = {}, upTo = held.read) => {
@@ -44,101 +41,134 @@ export function editStaff<C>(core: StaffCore<C>, read: Read<C>, say: Say<StaffEv
     for (const one of staff)
       if (one) next.people = patch(next.people, { [one.id]: share(next.people[one.id], profileOf(one)) } as People);
   };
-
-  const takeFrom = (place: Place, id: Id) => {
-    const list = next[place];
-    if (list?.some((held) => held.view.id === id)) next[place] = list.filter((held) => held.view.id !== id);
+  const note = (id: Id, now: Known) => {
+    if (now === next.known[id]) return;
+    const entries = Object.entries(next.known);
+    // The oldest ones that aren't on the screen are forgotten.
+    const kept = entries.length < 2 * MAX_KNOWN ? next.known : Object.fromEntries(entries.slice(-MAX_KNOWN));
+    next.known = { ...kept, [id]: now };
   };
+
   /** Takes a chat off the screen. */
   const take = (id: Id) => {
-    for (const place of ["queue", "mine", "watched"] as const) takeFrom(place, id);
+    for (const place of places) {
+      const list = next[place];
+      if (list?.some((held) => held.view.id === id)) next[place] = list.filter((held) => held.view.id !== id);
+    }
   };
   /** Puts a chat into its list, or in the place of its former self there. */
   const put = (place: Place, held: StaffHeld<C>) => {
-    const { id } = held.view;
-    const placed = place === "queue" ? held : withoutWaiting(held);
     const list = next[place] ?? [];
-    const at = list.findIndex((other) => other.view.id === id);
+    const at = list.findIndex((other) => other.view.id === held.view.id);
     if (at >= 0) {
-      if (list[at] !== placed) next[place] = list.with(at, placed);
+      if (list[at] !== held) next[place] = list.with(at, held);
       return;
     }
-    take(id);
-    next[place] = [...(next[place] ?? []), placed].sort(byAge);
+    take(held.view.id);
+    next[place] = [...(next[place] ?? []), held].sort(byAge);
   };
-  const placeOf = (id: Id) =>
-    (["queue", "mine", "watched"] as const).find((p) => next[p]?.some((h) => h.view.id === id));
+  const change = (id: Id | null, how: (held: StaffHeld<C>) => StaffHeld<C>) => {
+    for (const place of places) {
+      const held = next[place]?.find(({ view }) => view.id === id);
+      if (held) put(place, how(held));
+    }
+  };
 
-  /** The chat of a payload with these fields: the one on the screen, or a new one. */
-  const held = (
-    { room, user, visitor_online: visitorOnline }: Pick<WireChat, "room" | "user" | "visitor_online">,
-    staff: SeenStaff | null,
-    status: ChatStatus,
-  ): StaffHeld<C> => {
-    const before = find(room.id);
-    const fields = {
-      ...chatOf(room, user, staff, status),
-      visitorOnline: visitorOnline ?? before?.view.visitorOnline ?? true,
-      ...(status === "unclaimed" && { waitingSince: room.created_at - view.clockOffset }),
-    };
-    if (before) return patch(draw(before, before, fields), { changedAt: room.updated_at ?? 0 });
-    const log = { rows: [], floor: Number.POSITIVE_INFINITY, whole: 0, read: 0, changedAt: room.updated_at ?? 0 };
-    return { ...log, view: share(undefined, { ...fields, messages: [], older: "some", unread: 0 }) };
+  /** The list that a chat belongs to, as far as it is known. */
+  const placeOf = (id: Id): Place | null => {
+    const { status, by } = known(id);
+    if (status === "unclaimed") return "queue";
+    if (status === "closed" || !by?.id) return null;
+    return by.id === next.user ? "mine" : next.watched && "watched";
   };
-  /** Announces the messages of the other side that are new. */
-  const announce = (before: StaffHeld<C> | undefined, after: StaffHeld<C>) => {
-    if (before) for (const one of arrivals(before, after)) say("message", { chat: after.view.id, message: one });
-    return after;
+  const start = (room: Room, user: Visitor): StaffHeld<C> => ({
+    ...{ rows: [], floor: Number.POSITIVE_INFINITY, whole: 0, read: 0 },
+    view: Object.freeze({
+      ...{ id: room.id, visitor: share(undefined, user), staff: null, status: "unclaimed", severity: 0 },
+      ...{ tags: Object.freeze([]), createdAt: room.created_at, visitorOnline: true },
+      ...{ messages: Object.freeze([]), older: "some", unread: 0 },
+    }),
+  });
+  /** Shows a chat where it belongs, with what is known of it. A chat from a payload comes on to the screen. */
+  const settle = (id: Id, chat?: Source, rows?: (held: StaffHeld<C>, isNew: boolean) => Rows<C>): void => {
+    const place = placeOf(id);
+    const before = find(id);
+    const isNext = chat?.isListed || next.queue.length >= view.queueTotal - 1;
+    const hasRoom = place !== "queue" || (next.queue.length < WINDOW && isNext);
+    if (!place || !(before || (chat && hasRoom))) {
+      if (!place) take(id);
+      return;
+    }
+    const { status, by, severity, rows: late } = known(id);
+    const held = before ?? start((chat as Source).room, (chat as Source).user);
+    const { waitingSince: _, ...shown } = held.view;
+    const base = status === "unclaimed" || !("waitingSince" in held.view) ? held : { ...held, view: shown };
+    const all = rows ? rows(base, !before) : base;
+    const now = draw(base, late.length ? insert(all, late.map(message)) : all, {
+      ...{ status, staff: by, severity },
+      ...(chat && { visitor: chat.user, tags: chat.room.tags ?? [] }),
+      ...(chat?.visitor_online !== undefined && { visitorOnline: chat.visitor_online }),
+      ...(status === "unclaimed" && { waitingSince: held.view.createdAt - view.clockOffset }),
+    });
+    if (late.length) note(id, patch(known(id), { rows: unknown.rows }));
+    if (before) for (const one of arrivals(before, now)) say("message", { chat: id, message: one });
+    put(place, now);
   };
-  const add = (to: StaffHeld<C>, rows: ChatMessage[]) => announce(to, draw(to, insert(to, rows.map(message))));
+  /** Adds messages to a chat. They wait for the chat when it isn't on the screen. */
+  const add = (id: Id, rows: readonly ChatMessage[]) => {
+    if (find(id)) settle(id, undefined, (held) => insert(held, rows.map(message)));
+    else if (known(id).status !== "closed")
+      note(id, patch(known(id), { rows: [...known(id).rows, ...rows].slice(-MAX_ROWS) }));
+  };
   /** A chat as snapshots and acks have it. */
-  const renewed = (chat: WireChat, staff: SeenStaff | null, status: ChatStatus) => {
-    const before = find(chat.room.id);
+  const renewed = (chat: WireChat & { isListed?: boolean }) => {
     const newest = chat.messages.map(message);
     const total = chat.messages_total ?? newest.at(-1)?.seq ?? 0;
-    const now = held(chat, staff, status);
-    return announce(before, draw(now, renew(before ?? null, newest, total)));
+    settle(chat.room.id, chat, (held, isNew) => renew(isNew ? null : held, newest, total));
   };
 
-  /** A late event about this chat doesn't bring it back. */
-  const bury = (id: Id, changedAt: number) => {
-    const entries = Object.entries(next.past).filter(([other]) => other !== id);
-    next.past = Object.fromEntries([...entries.slice(-MAX_PAST), [id, changedAt]]);
+  /** Takes news about a chat, and shows what follows from them. */
+  const receive = (id: Id, news: News, chat?: Source, who: Staff | null = null) => {
+    const old = known(id);
+    let now = learn(old, news);
+    const leaves = old.status === "unclaimed" && now.status !== "unclaimed";
+    if (leaves) {
+      if (old.isCounted || next.queue.length < view.queueTotal) view.queueTotal--;
+      now = patch(now, { isCounted: false });
+      say("unqueued", { chat: id, why: now.status === "claimed" ? "claimed" : "left", by: who });
+    }
+    note(id, now);
+    settle(id, chat);
+    if (news.room) markFlag(news.room, chat?.user);
   };
-  const isPast = ({ id, updated_at }: { id: Id; updated_at: number | null }) =>
-    (updated_at ?? 0) <= (next.past[id] ?? -1);
-  /** The chat is no queued one any more. */
-  const leaveQueue = (id: Id, changedAt: number, why: "claimed" | "left", by: Staff | null) => {
-    const wasThere = next.queue.some((chat) => chat.view.id === id);
-    if (!wasThere && id in next.past) return;
-    if (wasThere || next.queue.length < view.queueTotal) view.queueTotal--;
-    bury(id, changedAt);
-    say("unqueued", { chat: id, why, by });
+  /** A chat is closed. */
+  const end = (id: Id, by: "me" | "visitor" | "staff") => {
+    const wasClaimed = known(id).status === "claimed";
+    const wasThere = find(id) !== undefined;
+    receive(id, { status: "closed" });
+    if (wasClaimed && wasThere) say("closed", { chat: id, by });
   };
-  /** A claimed chat is closed. */
-  const end = (id: Id, changedAt: number, by: "me" | "visitor" | "staff") => {
-    const wasThere = find(id);
-    bury(id, changedAt);
-    if (view.claiming.has(id)) next.lost = [...next.lost, id];
-    take(id);
-    if (wasThere) say("closed", { chat: id, by });
-  };
-  const flag = (room: WireChat["room"], severity: number, by: Staff | null) => {
-    const chat = find(room.id);
-    const place = placeOf(room.id);
-    if (chat && place) put(place, draw(chat, chat, { severity }));
-    const others = view.flagged.filter(({ id }) => id !== room.id);
-    const known = chat?.view ?? view.flagged.find(({ id }) => id === room.id);
-    const visitor = known?.visitor ?? ({ id: room.visitor_id, name: "" } as Chat["visitor"]);
-    const fields = known ?? chatOf(room, visitor, null, "claimed");
-    const { id, staff, status, tags, createdAt } = fields;
-    const flagged: Chat = Object.freeze({ id, visitor, staff, status, tags, createdAt, severity });
-    view.flagged = Object.freeze((severity > 0 ? [flagged, ...others] : others).slice(0, 15));
-    say("flagged", { chat: room.id, severity, by });
+  /** Keeps the list of flagged chats; `isFirst` brings the chat to the front. */
+  const markFlag = (room: Pick<Room, "id" | "created_at" | "visitor_id">, user?: Visitor, isFirst = false) => {
+    const { id } = room;
+    const { severity, status, by } = known(id);
+    const former = view.flagged.find((one) => one.id === id);
+    if (!severity && !former) return;
+    const others = view.flagged.filter((one) => one !== former);
+    const { visitor, tags, createdAt } = find(id)?.view ??
+      former ?? {
+        visitor: user ?? ({ id: room.visitor_id, name: "" } as Visitor),
+        tags: [],
+        createdAt: room.created_at,
+      };
+    const flagged: Chat = share(former, { id, visitor, staff: by, status, severity, tags, createdAt });
+    const list =
+      isFirst || !former ? [flagged, ...others] : view.flagged.map((one) => (one === former ? flagged : one));
+    view.flagged = share(view.flagged, severity ? list.slice(0, 15) : others);
   };
   return {
-    ...{ next, view, say, find, message, draw, meet, take, put, placeOf, held, add, renewed },
-    ...{ bury, isPast, leaveQueue, end, flag },
+    ...{ next, view, say, find, known, note, message, draw, meet, take, put, change, settle, add, renewed, receive },
+    ...{ end, markFlag },
     asQueued: (chat: StaffHeld<C>) => chat.view as QueuedChat<C>,
   };
 }

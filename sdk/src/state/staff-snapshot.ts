@@ -1,7 +1,8 @@
 import type { Staff, Visitor } from "../wire.ts";
-import { chatOf, type WireChat } from "./convert.ts";
+import { chatOf, profileOf, type WireChat } from "./convert.ts";
+import { somebody, unknown } from "./known.ts";
 import { patch, share } from "./share.ts";
-import { byAge, type StaffHeld, withoutWaiting } from "./staff-core.ts";
+import type { Place } from "./staff-core.ts";
 import type { Edit } from "./staff-edit.ts";
 
 export interface StaffInit {
@@ -13,7 +14,9 @@ export interface StaffInit {
   unclaimed_chats: WireChat[];
   unclaimed_total: number;
   active_chats: WireChat[];
+  active_total?: number;
   monitored_chats?: WireChat[];
+  monitored_total?: number;
   flagged_chats: WireChat[];
 }
 
@@ -22,61 +25,65 @@ const CLOCK_TOLERANCE = 500;
 
 /** The whole screen as the snapshot has it. */
 export function renewStaff<C>(edit: Edit<C>, init: StaffInit & { at: number }): void {
-  const { next, view, meet, renewed } = edit;
+  const { next, view, meet, say } = edit;
   const me = init.user ?? init.online_users.find(({ id }) => id === next.user) ?? view.me;
   view.me = share(view.me, me);
   next.user = me?.id ?? next.user;
   view.isMonitor = me !== null && me.role_id < 3;
+  next.isListing = view.isMonitor && !init.monitored_chats;
+  // A list has no messages: they may be missing between the screen and the messages to come.
+  next.watched = view.isMonitor ? (next.isListing ? [] : (next.watched ?? [])) : null;
   meet(me, ...init.online_users);
   if (init.server_time !== undefined) setClock(edit, init.server_time - init.at);
   view.staffOnline = share(view.staffOnline, init.online_users);
+  view.queueTotal = init.unclaimed_total;
 
   const onlineIds = init.online_visitors && new Set(init.online_visitors.map(({ id }) => id));
-  const open = (chats: WireChat[], of: (chat: WireChat) => Staff | null, status: "unclaimed" | "claimed") =>
-    chats.map((chat) => {
-      const staff = of(chat);
+  const listed = new Set<string>();
+  /** The snapshot counts, whatever was known of a chat before. */
+  const renew = (chats: WireChat[], staffOf: (chat: WireChat) => Staff | null, status: "unclaimed" | "claimed") => {
+    for (const chat of chats) {
+      const staff = staffOf(chat);
       meet(staff);
-      return renewed({ ...chat, ...(onlineIds && { visitor_online: onlineIds.has(chat.user.id) }) }, staff, status);
-    });
-  const mine = open(init.active_chats, () => me, "claimed").map(withoutWaiting);
-  const queue = open(init.unclaimed_chats, () => null, "unclaimed");
-  const served = ({ staff }: WireChat) => staff as Staff;
-  const watched =
-    view.isMonitor && init.monitored_chats ? open(init.monitored_chats, served, "claimed").map(withoutWaiting) : [];
-  const queued = next.queue;
-  const settle = (before: readonly StaffHeld<C>[] | null, now: StaffHeld<C>[]) => same(before ?? [], now.sort(byAge));
-  const isOpen = new Set([...mine, ...queue, ...watched].map((held) => held.view.id));
-  if (next.isReady) {
-    for (const held of queue) if (!edit.find(held.view.id)) edit.say("queued", edit.asQueued(held));
-    for (const { view: chat } of next.mine) if (!isOpen.has(chat.id)) edit.say("closed", { chat: chat.id, by: null });
-  }
-  next.mine = settle(next.mine, mine);
-  next.queue = settle(next.queue, queue);
-  next.watched = view.isMonitor ? settle(next.watched, watched) : null;
-  next.isListing = view.isMonitor && !init.monitored_chats;
-  view.queueTotal = init.unclaimed_total;
-  next.lost = [];
-  const isQueued = new Set(queue.map((held) => held.view.id));
-  if (next.isReady)
-    for (const { view: chat } of queued)
-      if (!isQueued.has(chat.id) && (isOpen.has(chat.id) || queue.length === view.queueTotal))
-        edit.say("unqueued", { chat: chat.id, why: isOpen.has(chat.id) ? "claimed" : "left", by: null });
-  next.past = Object.fromEntries(Object.entries(next.past).filter(([id]) => !isOpen.has(id)));
+      const { room } = chat;
+      listed.add(room.id);
+      const isNew = !edit.find(room.id);
+      const fields = { status, by: staff && profileOf(staff), isCounted: status === "unclaimed" };
+      const flag = { severity: room.severity_level, changedAt: room.updated_at ?? 0 };
+      edit.note(room.id, patch(edit.known(room.id), { ...fields, ...flag }));
+      edit.renewed({ ...chat, isListed: true, ...(onlineIds && { visitor_online: onlineIds.has(chat.user.id) }) });
+      const queued = edit.find(room.id);
+      if (next.isReady && isNew && queued && status === "unclaimed") say("queued", edit.asQueued(queued));
+    }
+  };
+  renew(init.unclaimed_chats, () => null, "unclaimed");
+  renew(init.active_chats, () => me, "claimed");
+  renew(init.monitored_chats ?? [], ({ staff }) => staff as Staff, "claimed");
+
+  /** The chats of a list that aren't in the snapshot have left it. */
+  const drop = (place: Place, isWhole: boolean, isKnown: boolean) => {
+    for (const { view: chat } of next[place] ?? []) {
+      if (listed.has(chat.id)) continue;
+      const status = isKnown ? "closed" : "claimed";
+      if (isWhole) edit.note(chat.id, patch(edit.known(chat.id), { status, by: somebody, isCounted: false }));
+      edit.take(chat.id);
+      if (place === "mine") say("closed", { chat: chat.id, by: null });
+      else if (place === "queue" && isWhole) say("unqueued", { chat: chat.id, why: "left", by: null });
+    }
+  };
+  drop("queue", init.unclaimed_chats.length >= view.queueTotal, false);
+  drop("mine", init.active_chats.length >= (init.active_total ?? 0), !next.isListing);
+  drop("watched", (init.monitored_chats?.length ?? 0) >= (init.monitored_total ?? 0), true);
   view.flagged = share(
     view.flagged,
-    init.flagged_chats
-      .map(({ room, user }) => edit.find(room.id)?.view ?? chatOf(room, user, null, "claimed"))
-      .map(bare),
+    init.flagged_chats.map(({ room, user }) => {
+      const { by, status } = edit.known(room.id);
+      edit.note(room.id, patch(edit.known(room.id) ?? unknown, { severity: room.severity_level }));
+      return chatOf(room, user, by, status);
+    }),
   );
   next.isReady = true;
 }
-
-const bare = ({ id, visitor, staff, status, severity, tags, createdAt }: ReturnType<typeof chatOf>) => ({
-  ...{ id, visitor, staff, status, severity, tags, createdAt },
-});
-/** The former list when it has the very same chats. */
-const same = <T>(before: readonly T[], now: T[]): readonly T[] =>
-  before.length === now.length && now.every((one, n) => one === before[n]) ? before : now;
 
 /** Waiting times are shown in this machine's clock. */
 export function setClock<C>({ next, view }: Edit<C>, offset: number): void {

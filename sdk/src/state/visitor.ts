@@ -61,7 +61,6 @@ export function visitorReducer<C>(read: Read<C>) {
         ...nothing,
         floor: room.id ? Number.POSITIVE_INFINITY : 1,
         read: 0,
-        changedAt: room.updated_at ?? 0,
       };
     };
     const end = (by: "me" | "staff" | null) => {
@@ -111,9 +110,7 @@ export function visitorReducer<C>(read: Read<C>) {
         const before = held as Held<C>;
         add(renew(isKnown ? before : null, newest, payload.messages_total ?? newest.at(-1)?.seq ?? 0), isKnown);
         const fields = { visitor: me, staff: share(before.view.staff, staff), status: staff ? "claimed" : "unclaimed" };
-        held = patch(draw(held as Held<C>, held as Held<C>, fields as Partial<View<C>>), {
-          changedAt: room.updated_at ?? 0,
-        });
+        held = draw(held as Held<C>, held as Held<C>, fields as Partial<View<C>>);
         if (staff && isKnown && wasServedBy !== staff.id) say("served", { chat: room.id, staff });
       } else if (/^(append_unclaimed_chats|visitor_unclaimed_msg|visitor_send)$/.test(name)) {
         if (enter(room)) live(...(payload.messages ?? [payload.message]));

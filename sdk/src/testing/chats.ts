@@ -50,8 +50,10 @@ export function createChats({ now }: Timers, newId: () => string, people: People
     chat.log.push(message);
     return message;
   }
+  /** Two changes of a chat never have the same time, as good as never on a real server. */
+  const later = ({ room }: StoredChat) => Math.max(now(), (room.updated_at ?? 0) + 1);
   function change(chat: StoredChat, fields: Partial<StoredChat>, sender: string | null, text: string): number {
-    Object.assign(chat, fields, { room: { ...chat.room, updated_at: now() } });
+    Object.assign(chat, fields, { room: { ...chat.room, updated_at: later(chat) } });
     return append(chat, 0, sender, { content: text }).sequence_num;
   }
   function store(chat: StoredChat, senderId: string, content: Content, id: string): Changed {
@@ -127,7 +129,7 @@ export function createChats({ now }: Timers, newId: () => string, people: People
     },
     flag(staff, chatId, severity) {
       const chat = find(chatId);
-      chat.room = { ...chat.room, severity_level: severity, updated_at: now() };
+      chat.room = { ...chat.room, severity_level: severity, updated_at: later(chat) };
       chat.flaggedAt = now();
       return { entry: { kind: "flagged", chat: view(chat), number: null, by: staff } };
     },

@@ -1,4 +1,4 @@
-import { createVisitorClient } from "../../../sdk/src/index.ts";
+import { createStaffClient, createVisitorClient } from "../../../sdk/src/index.ts";
 import { createFakeServer, type FakeServer, type FakeServerOptions } from "../../../sdk/src/testing/index.ts";
 import type { StaffClient, VisitorClient } from "../../../sdk/src/types.ts";
 import { type Content, createDevice, type Device } from "./device.ts";
@@ -18,6 +18,8 @@ export interface Cast {
 
 const visitorMachines = { "Vera's laptop": "Vera", "Vera's phone": "Vera", "Vito's laptop": "Vito" };
 
+const staffMachines = { "Alex's desk": "Alex", "Alex's phone": "Alex", "Aki's desk": "Aki", "Sue's desk": "Sue" };
+
 export function createCast(options: FakeServerOptions): Cast {
   const server = createFakeServer(options);
   for (const agent of ["Alex", "Aki", "Gus"]) server.tokens.agent(agent);
@@ -33,7 +35,16 @@ export function createCast(options: FakeServerOptions): Cast {
       },
     }),
   );
-  const staff: StaffDevice[] = [];
+  const staff = Object.entries(staffMachines).map(([name, person]) =>
+    createDevice<StaffClient<Content>>({
+      ...{ server, name, person, role: person === "Sue" ? "supervisor" : "agent" },
+      make(options, failures) {
+        const client = createStaffClient<Content>(options);
+        client.on("failed", ({ message, failure }) => failures.set(message.key, failure));
+        return client;
+      },
+    }),
+  );
   let count = 0;
   return { server, visitors, staff, all: [...visitors, ...staff], newText: ({ name }) => `${++count} of ${name}` };
 }

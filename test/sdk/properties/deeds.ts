@@ -13,7 +13,7 @@ export type Step =
 const visitor = fc.nat({ max: 2 });
 const staff = fc.nat({ max: 3 });
 const chat = fc.nat({ max: 2 });
-const device = fc.nat({ max: 2 });
+const device = fc.nat({ max: 6 });
 const step = <T extends string>(...deeds: [T, ...T[]]) => ({ do: fc.constantFrom(...deeds) });
 
 /** The deeds of people. */
@@ -41,7 +41,7 @@ const pick = <T>(list: readonly T[], index: number): T | undefined => list[index
 /** Does one step, as far as the screens of the moment allow it. */
 export function perform(cast: Cast, step: Step): void {
   if ("visitor" in step) performAsVisitor(cast, step, cast.visitors[step.visitor] as VisitorDevice);
-  else if ("staff" in step) cast.staff.length && performAsStaff(cast, step, cast.staff[step.staff] as StaffDevice);
+  else if ("staff" in step) performAsStaff(cast, step, cast.staff[step.staff] as StaffDevice);
   else if ("device" in step) performOnDevice(cast, step);
   else performAsGhost(cast, step);
 }

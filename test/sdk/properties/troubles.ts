@@ -65,29 +65,31 @@ export const troubles: fc.WeightedArbitrary<Trouble>[] = [
   { weight: 2, arbitrary: fc.record({ do: what("storage"), mode: what("fails", "hangs", "works"), device }) },
 ] as fc.WeightedArbitrary<Trouble>[];
 
-/** These are repaired by nothing but the next snapshot, as docs/PROTOCOL.md says. */
-const repairedEvents = [
+/** The events of chats: they are repaired, and may come in any order, and twice. */
+const chatEvents = [
   ...["append_unclaimed_chats", "visitor_unclaimed_msg", "visitor_leave_queue", "staff_claim_chat", "staff_join_room"],
   ...["visitor_send", "staff_send", "staff_leave", "visitor_leave", "staff_being_taken_over_chat"],
   ...["staff_take_over_chat", "agent_new_chat", "new_staff_msg_for_supervisor", "new_visitor_msg_for_supervisor"],
   ...["staff_leave_chat_for_supervisor", "visitor_leave_chat_for_supervisor"],
-  ...["chat_has_changed_priority_for_supervisor", "staff_goes_online", "staff_goes_offline"],
+  "chat_has_changed_priority_for_supervisor",
 ];
+/** Repaired by their last value. The signals of visitors are not repaired: nothing is done to them. */
+const rosterEvents = ["staff_goes_online", "staff_goes_offline"];
 
 export function trouble({ server, all }: Cast, one: Trouble): void {
   const user = "who" in one && one.who ? { user: one.who } : {};
   switch (one.do) {
     case "lose":
-      server.lose(one.what, { ...user, ...(one.what === "event" && { name: repairedEvents }) });
+      server.lose(one.what, { ...user, ...(one.what === "event" && { name: [...chatEvents, ...rosterEvents] }) });
       break;
     case "delay":
-      server.delay(one.what, one.ms, user);
+      server.delay(one.what, one.ms, { ...user, ...(one.what === "event" && { name: chatEvents }) });
       break;
     case "repeat":
-      server.repeat(one.what, { ...user, afterMs: one.ms });
+      server.repeat(one.what, { ...user, afterMs: one.ms, ...(one.what === "event" && { name: chatEvents }) });
       break;
     case "reorder":
-      server.reorder(one.count, user);
+      server.reorder(one.count, { ...user, name: chatEvents });
       break;
     case "refuse":
       server.refuse(one.what, one.code, user);

@@ -76,10 +76,12 @@ export function visitorProblems(server: Truth, person: string, state: VisitorSta
 }
 
 /** How the screen of a staff member differs from the server. */
-export function staffProblems(server: Truth, person: string, state: StaffState<Content>): string[] {
+export function staffProblems(server: Truth, person: string, state: StaffState<Content>, protocol = 2): string[] {
   const me = server.user(person);
   const isMonitor = "role_id" in me && me.role_id <= 2;
   const all = server.chats();
+  // Agents receive no flags of others. Older servers don't say who is online of a listed chat, and when a flag was set.
+  const knowsFlags = isMonitor && protocol === 2;
   const queue = all.filter(({ status }) => status === "unclaimed");
   const claimed = all.filter(({ status }) => status === "claimed");
   const mine = claimed.filter(({ staff }) => staff?.id === me.id);
@@ -104,13 +106,13 @@ export function staffProblems(server: Truth, person: string, state: StaffState<C
     problems.push(...same("the status", chat.status, real.status).map(about));
     problems.push(...same("the staff", chat.staff?.id ?? null, real.staff?.id ?? null).map(about));
     problems.push(...same("the visitor", chat.visitor.id, real.visitor.id).map(about));
-    problems.push(...same("online", chat.visitorOnline, server.isOnline(real.visitor.id)).map(about));
-    if (isMonitor) problems.push(...same("the severity", chat.severity, real.room.severity_level).map(about));
+    if (protocol === 2)
+      problems.push(...same("online", chat.visitorOnline, server.isOnline(real.visitor.id)).map(about));
+    if (knowsFlags) problems.push(...same("the severity", chat.severity, real.room.severity_level).map(about));
   }
   const staffOnline = server.staff().filter(({ id }) => server.isOnline(id));
   problems.push(...same("the staff online", sorted(state.staffOnline), sorted(staffOnline)));
-  // Agents receive no flags of others.
-  if (isMonitor) problems.push(...same("flagged", ids(state.flagged), ids(server.flagged())));
+  if (knowsFlags) problems.push(...same("flagged", sorted(state.flagged), sorted(server.flagged())));
   return problems;
 }
 
