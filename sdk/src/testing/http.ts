@@ -27,8 +27,10 @@ export function createHttp({ people, chats, tokens, protocol }: Parts) {
   function listChats(person: Person, query: URLSearchParams): Answer {
     const limit = limitOf(query);
     const [status, visitor, after] = [query.get("status"), query.get("visitor_id"), query.get("after_id")];
-    if (status !== null && !STATUSES.test(status)) throw invalid("status");
-    for (const id of [visitor, after]) if (id !== null && !ID.test(id)) throw invalid("id");
+    if (status !== null && !STATUSES.test(status))
+      throw invalid("status", "a comma list of unclaimed, claimed, closed");
+    if (visitor !== null && !ID.test(visitor)) throw invalid("visitor_id", "an id");
+    if (after !== null && !ID.test(after)) throw invalid("after_id", "an id");
     const isOldest = protocol === 2 && query.get("order") === "oldest";
     const found = chats
       .all()
@@ -82,17 +84,17 @@ export function createHttp({ people, chats, tokens, protocol }: Parts) {
 }
 
 const list = (data: unknown[], next: string | null): Answer => ({ status: 200, body: { data, links: { next } } });
-const invalid = (field: string) => new FakeRefusal("invalidRequest", { why: field });
+const invalid = (field: string, what: string) => new FakeRefusal("invalidRequest", { why: `${field} must be ${what}` });
 
 function limitOf(query: URLSearchParams): number {
   const limit = Number(query.get("limit") ?? 15);
-  if (!Number.isInteger(limit) || limit < 1 || limit > 100) throw invalid("limit");
+  if (!Number.isInteger(limit) || limit < 1 || limit > 100) throw invalid("limit", "an integer from 1 to 100");
   return limit;
 }
 function numberOf(query: URLSearchParams, name: string): number | null {
   const text = query.get(name);
   if (text === null) return null;
-  if (!/^\d{1,10}$/.test(text)) throw invalid(name);
+  if (!/^\d{1,10}$/.test(text)) throw invalid(name, "a sequence number");
   return Number(text);
 }
 

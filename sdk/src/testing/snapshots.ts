@@ -30,7 +30,7 @@ export function createSnapshots({ people, chats, protocol, isOnline, now, limits
   const head = (chat: StoredChat) => ({ user: userOf(chat), room: chat.room });
   const online = (chat: StoredChat) => isLean && { visitor_online: isOnline(chat.visitorId) };
   const withMessages = (chat: StoredChat, messages: readonly ChatMessage[]) => ({
-    ...{ ...head(chat), messages, messages_total: lastNumber(chat), ...online(chat) },
+    ...{ ...head(chat), messages, messages_total: lastNumber(chat) },
   });
 
   /** A chat in the form of `active_chats`. */
@@ -38,10 +38,10 @@ export function createSnapshots({ people, chats, protocol, isOnline, now, limits
   const queued = (chat: StoredChat) => {
     const messages = chat.log.filter(({ type_id }) => type_id === 1).slice(isLean ? -1 : -100);
     const contents = messages.map(({ content }) => content);
-    return { ...withMessages(chat, messages), ...(!isLean && { contents }) };
+    return { ...withMessages(chat, messages), ...online(chat), ...(!isLean && { contents }) };
   };
   const watched = (chat: StoredChat) => ({
-    ...{ ...withMessages(chat, chat.log.slice(-1)), staff: chats.view(chat).staff },
+    ...{ ...withMessages(chat, chat.log.slice(-1)), ...online(chat), staff: chats.view(chat).staff },
   });
 
   const flagged = () => {
@@ -60,13 +60,13 @@ export function createSnapshots({ people, chats, protocol, isOnline, now, limits
     return {
       ...(isLean && { protocol: 2, server_time: now(), user, settings: {} }),
       online_users: staffOnline,
-      ...(!isLean && { online_users_total: staffOnline.length }),
+      online_users_total: staffOnline.length,
       ...(!isLean && { online_visitors: visitorsOnline }),
       online_visitors_total: visitorsOnline.length,
       unclaimed_chats: queue.slice(0, isLean ? limits.chats : queue.length).map(queued),
       unclaimed_total: queue.length,
-      flagged_chats: flagged().map(head),
-      active_chats: mine.map(served),
+      flagged_chats: flagged().map((chat) => ({ ...head(chat), ...online(chat) })),
+      active_chats: mine.map((chat) => ({ ...served(chat), ...online(chat) })),
       active_total: mine.length,
       ...(isLean &&
         isMonitor(user) && {
@@ -83,7 +83,7 @@ export function createSnapshots({ people, chats, protocol, isOnline, now, limits
       ...(isLean && { protocol: 2, server_time: now() }),
       ...formOf({ user, room: chat?.room ?? null, staff }, protocol, true),
       messages: chat?.log.slice(-limits.visitorMessages) ?? [],
-      ...(chat && { messages_total: lastNumber(chat) }),
+      ...((chat || isLean) && { messages_total: chat ? lastNumber(chat) : 0 }),
     };
   }
 

@@ -31,8 +31,35 @@ const programs: Record<string, Program["steps"]> = {
     { do: "ghostClaims", chat: 0 },
     { do: "wait", ms: 0 },
   ],
+  "A chat that the visitor left isn't opened on the screen by the late answer to its first message": [
+    { do: "send", visitor: 2, ifClosed: "open" },
+    { do: "lose", what: "ack", who: null },
+    { do: "visitorLeaves", visitor: 2 },
+    { do: "wait", ms: 0 },
+  ],
+  "Staff see a message that came before the event of its chat": [
+    { do: "reorder", count: 2, who: "Aki" },
+    { do: "send", visitor: 0, ifClosed: "open" },
+    { do: "send", visitor: 0, ifClosed: "open" },
+    { do: "wait", ms: 0 },
+  ],
+};
+
+/** The same on a server that doesn't know protocol 2. */
+const olderServer: Record<string, Program["steps"]> = {
+  "A monitor who comes back within two seconds lists the claimed chats again": [
+    { do: "send", visitor: 0, ifClosed: "open" },
+    { do: "wait", ms: 0 },
+    { do: "ghostClaims", chat: 0 },
+    { do: "wait", ms: 0 },
+    { do: "disconnectAll" },
+  ],
 };
 
 test.each(Object.entries(programs))("%s", async (_title, steps) => {
   expect(await run({ seed: 0, protocol: 2, steps })).toEqual([]);
+});
+
+test.each(Object.entries(olderServer))("%s", async (_title, steps) => {
+  expect(await run({ seed: 0, protocol: 1, steps })).toEqual([]);
 });

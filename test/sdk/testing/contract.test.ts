@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.stop());
 
-describe.each([1] as const)("protocol %i: the fake server does what a real one does", (protocol) => {
+describe.each([1, 2] as const)("protocol %i: the fake server does what a real one does", (protocol) => {
   test.each(scenarios)("$title", async ({ play }) => {
     const [fake, pod] = [await fakeStage(protocol, GRACE_MS), await podStage(world, protocol, GRACE_MS)];
     await play(fake);

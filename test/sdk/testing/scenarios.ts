@@ -162,6 +162,22 @@ export const scenarios: Scenario[] = [
     },
   },
   {
+    title: "calls of people about themselves, and of what isn't there",
+    async play(stage) {
+      const agent = await stage.enter("agent");
+      const visitor = await stage.enter("visitor");
+      for (const player of [agent, visitor]) {
+        if (stage.protocol === 2) await player.get("/me");
+        await player.get("/nothing");
+        await player.get("/chats?limit=0");
+        await player.get("/chats?status=nonsense");
+        await player.get("/chats?after_id=nonsense");
+        await player.get(`/chats/${newMessageId().replaceAll("-", "")}/messages?before=nonsense`);
+        await player.get(`/chats/${newMessageId().replaceAll("-", "")}/messages`);
+      }
+    },
+  },
+  {
     title: "pages of messages and of chats",
     async play(stage) {
       const agent = await stage.enter("agent");
