@@ -101,7 +101,7 @@ export async function buildApp(base: Base): Promise<Parts> {
       ...{ bus, admission, ports, accounts, attendance, delivery, readSnapshot },
     }),
     await addRoutes(servers, {
-      ...{ config, store, tokens, bus, show, attendance, sockets, metrics, log },
+      ...{ config, store, tokens, bus, show, attendance, announce, sockets, metrics, log },
       ...{ isDraining: admission.isClosed, onLeaveFault: fault("leave") },
     }),
     listening,

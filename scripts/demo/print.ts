@@ -79,6 +79,7 @@ const gists: { [E in ServerEventName]: (payload: SecondPayload<E>) => string } =
     `${firstName(user)} queues, chat ${short(room.id)}: ${messages.map(({ content }) => quote(content)).join(" ")}`,
   visitor_unclaimed_msg: numbered,
   visitor_leave_queue: ({ user }) => `${firstName(user)} waits no longer`,
+  visitor_identified: ({ user, room }) => `the visitor of chat ${short(room.id)} is ${firstName(user)}`,
   staff_claim_chat: ({ room, staff }) => `${firstName(staff)} has chat ${short(room.id)}: out of the queue`,
   staff_join_room: ({ user }) => `${firstName(user)} is here`,
   visitor_send: numbered,

@@ -6,14 +6,21 @@ import { visitorRoom } from "./rooms.ts";
 import type { ShowToVisitor } from "./visitors-view.ts";
 
 /** The receivers of an event, the visitor apart from the staff: the visitor may not see all that staff see. */
-type Plan = { staff: readonly StaffGroup[]; isForVisitor: boolean; except: readonly StaffGroup[] };
+type Plan = {
+  staff: readonly StaffGroup[];
+  /** The same while nobody serves the chat. */
+  queued: readonly StaffGroup[];
+  isForVisitor: boolean;
+  except: readonly StaffGroup[];
+};
+type Receivers = { to: readonly Group[]; except?: readonly StaffGroup[]; queued?: readonly StaffGroup[] };
 
 const isStaffGroup = (group: Group): group is StaffGroup => group !== "visitor";
 const plans = new Map<ChatEvent, Plan>(
-  Object.entries<{ to: readonly Group[]; except?: readonly StaffGroup[] }>(receivers).map(([event, { to, except }]) => [
-    event as ChatEvent,
-    { staff: to.filter(isStaffGroup), isForVisitor: to.includes("visitor"), except: except ?? [] },
-  ]),
+  Object.entries<Receivers>(receivers).map(([event, { to, except = [], queued }]) => {
+    const staff = to.filter(isStaffGroup);
+    return [event as ChatEvent, { staff, queued: queued ?? staff, isForVisitor: to.includes("visitor"), except }];
+  }),
 );
 
 /**
@@ -25,7 +32,7 @@ export function announcementsOf(entry: Entry, show: ShowToVisitor): Announcement
   const announcements: Announcement[] = [];
   for (const { event, payload } of eventsOf(entry.kind, entry)) {
     const plan = plans.get(event) as Plan;
-    const rooms = roomsOf(plan.staff, members);
+    const rooms = roomsOf(members.staffId === null ? plan.queued : plan.staff, members);
     const except = roomsOf(plan.except, members);
     if (!plan.isForVisitor) {
       announcements.push({ event, payload, rooms, except });

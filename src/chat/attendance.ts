@@ -15,6 +15,8 @@ export type Attendance = {
   lose(user: UserRef, connectionId: string, how: { isChoice: boolean }): Promise<void>;
   /** Makes a disabled user leave at once, whatever connections they have. */
   dismiss(user: UserRef): Promise<void>;
+  /** Starts a grace period for a visitor who got a chat by being identified, unless presence knows them. */
+  expect(visitor: UserRef): Promise<void>;
   /**
    * Starts a grace period for every member of an open chat that presence doesn't know. All processes may have been down,
    * or Redis may have lost its data. Without this, the chat of a user who never returns would stay open.
@@ -29,6 +31,9 @@ export type Attendance = {
 type Options = { reconnectGraceMs: number; onFault: (error: unknown) => void };
 
 export const refOf = ({ kind, user, organisationId }: Caller): UserRef => ({ kind, id: user.id, organisationId });
+
+/** A client that was given new tokens connects anew. It needs this time even if lost connections have none. */
+const CONNECT_WITHIN_MS = 10_000;
 
 /** So many visitors' open chats are read by one statement. */
 const MAX_READ = 1_000;
@@ -112,6 +117,7 @@ export function createAttendance(
       await presence.leave(user, "all", 0);
       await sweep("disabled", user);
     },
+    expect: (visitor) => presence.expect([visitor], Math.max(reconnectGraceMs, CONNECT_WITHIN_MS)),
     async reconcile() {
       // Presence before members: a user who leaves between the two reads is no member any more.
       const organisations = new Set((await ports.chats.participants()).map(({ organisationId }) => organisationId));

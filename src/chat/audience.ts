@@ -6,7 +6,8 @@ import { allStaffRoom, isMonitor, monitorsRoom, organisationRoom, staffRoom, vis
 /** Groups of users, seen from one chat. `previous` is the staff member that a monitor has just replaced. */
 export type StaffGroup = "serving" | "previous" | "allStaff" | "monitors";
 export type Group = "visitor" | StaffGroup;
-type Receivers = { to: readonly Group[]; except?: readonly StaffGroup[] };
+/** `queued` are the receivers instead of `to` while nobody serves the chat. */
+type Receivers = { to: readonly Group[]; except?: readonly StaffGroup[]; queued?: readonly StaffGroup[] };
 
 /**
  * The audience table, part one: which groups receive an event. The connection that acted never receives it. A user in one
@@ -30,6 +31,7 @@ export const receivers = {
   staff_leave_chat_for_supervisor: { to: ["monitors"], except: ["serving"] },
   visitor_leave: { to: ["serving", "visitor"] },
   visitor_leave_chat_for_supervisor: { to: ["monitors"], except: ["serving"] },
+  visitor_identified: { to: ["serving", "monitors"], queued: ["allStaff"] },
   chat_has_changed_priority_for_supervisor: { to: ["monitors"] },
 } as const satisfies Partial<Record<ServerEventName, Receivers>>;
 

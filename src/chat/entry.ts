@@ -18,6 +18,8 @@ type Entries = {
   takenOver: Any & { kind: "takenOver"; from: Staff };
   staffLeft: Any & { kind: "staffLeft" };
   visitorLeft: Any & { kind: "visitorLeft" };
+  /** The chat was that of the anonymous visitor `formerId` before. */
+  visitorIdentified: Any & { kind: "visitorIdentified"; formerId: string };
   /** `by` has set the flag, or with severity 0 removed it. */
   flagged: Any & { kind: "flagged"; by: Staff };
 };

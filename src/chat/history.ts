@@ -38,6 +38,8 @@ export async function readEntries({ chats, people }: Ports, log: LogName, histor
         return { ...base, kind, messages: await chats.messagesBefore(chat.room.id, stored.number) };
       case "takenOver":
         return { ...base, kind, from: staffOf((stored.data as DataOf<"takenOver">).from) };
+      case "visitorIdentified":
+        return { ...base, kind, formerId: (stored.data as DataOf<"visitorIdentified">).former };
       case "flagged":
         return { ...base, kind, by: staffOf(stored.actorId) };
       default:

@@ -35,6 +35,7 @@ const internal = <K extends EntryKind, D extends TSchema>(kind: Omit<Kind<K, D, 
 
 const Nothing = Type.Object({});
 const From = Type.Object({ from: Type.String({ pattern: ID_PATTERN }) });
+const Former = Type.Object({ former: Type.String({ pattern: ID_PATTERN }) });
 const Severity = Type.Object({ severity_level: Type.Integer() });
 const bySystem = () => "system" as const;
 /** The serving staff member. The statements never leave a claimed chat, or one that staff have left, without. */
@@ -112,6 +113,14 @@ export const kinds = {
       const payload = { user: chat.visitor, room: chat.room };
       if (!chat.staff) return [say("visitor_leave_queue", payload)];
       return [say("visitor_leave", payload), say("visitor_leave_chat_for_supervisor", payload)];
+    },
+  }),
+  visitorIdentified: conversation<"visitorIdentified", typeof Former>({
+    data: Former,
+    author: bySystem,
+    sentence: "visitor identified",
+    events({ chat, formerId }) {
+      return [say("visitor_identified", { user: chat.visitor, room: chat.room, former_user_id: formerId })];
     },
   }),
   flagged: internal<"flagged", typeof Severity>({

@@ -40,6 +40,27 @@ export async function leaveChatAsVisitor(
 ): Promise<void> {
   const chat = await chats.leaveAsVisitor(caller.user.id, { cause, ...limitsOf(caller), ...(chatId && { chatId }) });
   if (chat) announce({ kind: "visitorLeft", chat, number: chat.lastNumber, cause }, caller.connectionId);
+  // The chat that the client means is an identified visitor's since a moment: the client comes back as that visitor.
+  else if (chatId === undefined && (await chats.isMerged(caller.user.id))) throw new Refusal("unavailable");
+}
+
+/**
+ * Gives the open chat of an anonymous visitor to an identified one. Answers whether there was such a chat.
+ * @param formerId the anonymous visitor
+ */
+export async function joinChat(
+  { chats, announce }: Pick<ChatPorts, "chats" | "announce">,
+  people: { organisationId: string; formerId: string; visitorId: string },
+): Promise<boolean> {
+  const joined = await chats.join(people);
+  if (!joined) return false;
+  const { chat, isLeft } = joined;
+  const number = isLeft ? chat.lastNumber - 1 : chat.lastNumber;
+  const status = chat.staff ? "claimed" : "unclaimed";
+  const open = { ...chat, status, lastNumber: number } as const;
+  announce({ kind: "visitorIdentified", chat: open, number, cause: "person", formerId: people.formerId }, null);
+  if (isLeft) announce({ kind: "visitorLeft", chat, number: chat.lastNumber, cause: "person" }, null);
+  return true;
 }
 
 /** Flags a chat of the organisation, open or closed; severity 0 takes the flag away. */

@@ -30,6 +30,8 @@ export async function sendVisitorMessage(
       ports.announce(entryOf(opened.chat, opened.message), caller.connectionId);
       return opened.message;
     }
+    // Their chat was joined to an identified visitor. The client comes back as that one, and sends the message again.
+    if (await ports.chats.isMerged(caller.user.id)) throw new Refusal("unavailable");
     // Another connection of this visitor has opened a chat in between: the message goes there.
   }
 }

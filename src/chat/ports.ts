@@ -67,6 +67,9 @@ export type Decided<T> =
   | { outcome: "again" }
   | { outcome: "refused"; why: RefusalCode };
 
+/** The chat after the last of its new entries, which has the number `lastNumber`. */
+export type Joined = { chat: Chat; isLeft: boolean };
+
 /** How long a statement is tried while somebody else keeps the chat locked; 15 s where nothing else is said. */
 export type Limits = { giveUpMs?: number };
 
@@ -77,7 +80,10 @@ export type Limits = { giveUpMs?: number };
  */
 export interface ChatStore {
   append(message: NewMessage): Promise<Appended>;
-  /** Opens a chat with its first message; null when the visitor has an open chat already. */
+  /**
+   * Opens a chat with its first message; null when the visitor has an open chat already, or their chat was joined to
+   * another visitor.
+   */
   open(message: NewMessage): Promise<{ chat: Chat; message: ChatMessage } | null>;
   claim(by: Transition): Promise<Decided<ChatWithMessages>>;
   /** Takes over from a staff member of a strictly lower role. `from` is the one who served. */
@@ -88,6 +94,14 @@ export interface ChatStore {
    * it was still queued.
    */
   leaveAsVisitor(visitorId: string, departure?: Departure & Limits & { chatId?: string }): Promise<Chat | null>;
+  /**
+   * Gives the open chat of an anonymous visitor to an identified one. From then on the anonymous visitor can open no chat.
+   * Null without such a chat. The identified visitor may have an open chat already: then a second entry closes the joined
+   * one as left (`isLeft`).
+   */
+  join(people: { organisationId: string; formerId: string; visitorId: string }): Promise<Joined | null>;
+  /** Whether the visitor's chat was joined to another visitor. */
+  isMerged(visitorId: string): Promise<boolean>;
   /** `by` is the staff member as they are now, `number` the entry's in the internal log. */
   flag(by: Transition & { severityLevel: number }): Promise<Decided<{ chat: Chat; by: Staff; number: number }>>;
 

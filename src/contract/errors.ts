@@ -53,6 +53,8 @@ export const refusals = {
   wrongLogin: { status: 401, sentence: "The email or the password is wrong." },
   wrongPassword: { status: 403, sentence: "The old password is wrong." },
   noPassword: { status: 403, sentence: "This account has no password." },
+  invalidIdentity: { status: 401, sentence: "The identity token is refused: {why}." },
+  tooManySecrets: { status: 409, sentence: "Two identity secrets are valid already: end one of them first." },
   foreignOrigin: { status: 403, sentence: "This web site may not connect: its origin isn't listed in CORS_ORIGINS." },
   tooManyConnections: { status: 429, sentence: "You have too many connections: close some of them." },
   notFound: { status: 404, sentence: "There is no such thing here." },

@@ -1,6 +1,6 @@
 import Type from "typebox";
 import { inRoom, ofMessage, ofVisitor, QueuedChat, type ServerEvent } from "./event-parts.ts";
-import { Staff } from "./models.ts";
+import { ID_EXAMPLE, ID_PATTERN, Staff } from "./models.ts";
 
 /** Chats in the queue. */
 export const queueEvents = {
@@ -18,6 +18,19 @@ export const queueEvents = {
     to: "all staff, the visitor",
     summary: "The visitor of a queued chat has left: it leaves the queue.",
     payload: Type.Object({ ...ofVisitor, ...inRoom }),
+  },
+  visitor_identified: {
+    to: "of a queued chat: all staff; of a claimed chat: the serving staff, the monitors",
+    summary: "The visitor of an open chat is known by name now: the chat is another visitor's, with another id.",
+    payload: Type.Object({
+      ...ofVisitor,
+      ...inRoom,
+      former_user_id: Type.String({
+        pattern: ID_PATTERN,
+        description: "the anonymous visitor whose chat it was",
+        examples: [ID_EXAMPLE],
+      }),
+    }),
   },
   staff_claim_chat: {
     to: "all staff",

@@ -3,7 +3,7 @@ import type { Staff } from "../contract/models.ts";
 import type { Clients } from "../platform/net/client-address.ts";
 
 type Changed = {
-  /** The id of the changed account. */
+  /** The id of the changed account or secret. */
   target: string;
   organisation: string;
   /** The names of the changed fields. Values of names and passwords must not be logged. */
@@ -11,8 +11,10 @@ type Changed = {
   /** The old and the new value of fields that decide about rights. */
   role?: { from?: number; to: number };
   disabled?: boolean;
+  /** The anonymous visitor whose open chat became the target's. */
+  former?: string;
 };
-/** Logs one line about a created or changed account: who did it, to which account, what, and from which address. */
+/** Logs one line about a created or changed account or secret: who did it, to which one, what, and from which address. */
 export type Audit = (request: FastifyRequest, what: keyof typeof sentences, changed: Changed) => void;
 
 const sentences = {
@@ -20,6 +22,9 @@ const sentences = {
   staffChanged: "staff account changed",
   visitorCreated: "visitor account created",
   visitorChanged: "visitor account changed",
+  visitorIdentified: "visitor identified by the organisation's site",
+  secretCreated: "identity secret created",
+  secretEnded: "identity secret ended",
 };
 
 export function createAudit(clients: Pick<Clients, "addressOf">): Audit {

@@ -6,6 +6,7 @@ import { completeOpenApi } from "./openapi.ts";
 import type { HttpServer } from "./server.ts";
 
 const tags = [
+  { name: "Identity secrets", description: "The keys by which an organisation's own site signs who its visitors are." },
   { name: "Access tokens", description: "Log in to get a token for the socket, and for all calls that need one." },
   { name: "Chats", description: "Messages beyond the socket's snapshots." },
   { name: "Own account", description: "The caller's names and password." },

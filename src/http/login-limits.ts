@@ -26,6 +26,11 @@ export type LoginLimits = {
    * @throws Refusal tooManyLogins, independent of the password; busy, when its turn doesn't come in time
    */
   attempt<T>(account: string, address: string, login: () => Promise<T | null>): Promise<T | null>;
+  /**
+   * The same for an identity token. Only its address counts, apart from the failed logins there: a web site with wrong
+   * tokens must not lock out the staff behind the same address.
+   */
+  identify<T>(address: string, identify: () => Promise<T | null>): Promise<T | null>;
 };
 
 /**
@@ -44,7 +49,7 @@ export function createLoginLimits(redis: Bus["redis"] | undefined): LoginLimits 
 
   /** Enters in order of arrival, when there is room. Returns the function that ends the attempt. */
   async function enter(
-    what: "email" | "address",
+    what: "email" | "address" | "identity",
     key: string,
     limit: Limit,
   ): Promise<(outcome: Outcome) => Promise<void>> {
@@ -65,6 +70,17 @@ export function createLoginLimits(redis: Bus["redis"] | undefined): LoginLimits 
   }
 
   return {
+    async identify(address, identify) {
+      const leave = await enter("identity", address, PER_ADDRESS);
+      let outcome: Outcome = "uncounted";
+      try {
+        const result = await identify();
+        if (result === null) outcome = "failed";
+        return result;
+      } finally {
+        await leave(outcome);
+      }
+    },
     async attempt(account, address, login) {
       const here = `${account}@${address}`;
       const [isKnown, leaveAddress] = await Promise.all([known.has(here), enter("address", address, PER_ADDRESS)]);

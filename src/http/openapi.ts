@@ -23,11 +23,7 @@ const refused: Record<number, { name: string; description: string; example: Refu
     description: "The token is missing or not valid, or the email or password is wrong.",
     example: "invalidToken",
   },
-  403: {
-    name: "Forbidden",
-    description: "The caller's role, account or kind of token doesn't allow this.",
-    example: "notAllowed",
-  },
+  403: { name: "Forbidden", description: "The caller's role doesn't allow this.", example: "notAllowed" },
   404: {
     name: "NotFound",
     description: "It doesn't exist, or belongs to another organisation or visitor.",

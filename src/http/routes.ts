@@ -1,5 +1,7 @@
 import type { FastifyBaseLogger } from "fastify";
 import type { Attendance } from "../chat/attendance.ts";
+import { joinChat } from "../chat/lifecycle.ts";
+import type { ChatPorts } from "../chat/ports.ts";
 import type { ShowToVisitor } from "../chat/visitors-view.ts";
 import type { Config } from "../config/config.ts";
 import type { Staff } from "../contract/models.ts";
@@ -13,6 +15,8 @@ import type { Store } from "../store/store.ts";
 import { createAudit } from "./audit.ts";
 import { chatRoutes } from "./chats.ts";
 import { registerDocuments } from "./documents.ts";
+import { identifyRoute } from "./identify.ts";
+import { identitySecretRoutes } from "./identity-secrets.ts";
 import { createLoginLimits } from "./login-limits.ts";
 import { loginRoutes } from "./logins.ts";
 import { meRoutes } from "./me.ts";
@@ -30,7 +34,8 @@ type Options = {
   tokens: Tokens;
   bus: Bus | undefined;
   show: ShowToVisitor;
-  attendance: Pick<Attendance, "dismiss">;
+  attendance: Pick<Attendance, "dismiss" | "expect">;
+  announce: ChatPorts["announce"];
   sockets: { disconnectUser(user: UserRef): void; reconnectUser(user: UserRef): void };
   isDraining: () => boolean;
   metrics: Metrics;
@@ -41,11 +46,13 @@ type Options = {
 
 /** Adds all routes to the HTTP servers. None can be added after the start. */
 export async function addRoutes({ http, inside, clients }: HttpServers, options: Options): Promise<Part> {
-  const { config, store, tokens, bus, show, attendance, sockets, isDraining, metrics, log, onLeaveFault } = options;
+  const { config, store, tokens, bus, show, attendance, announce, sockets, isDraining, metrics, log, onLeaveFault } =
+    options;
   const { accounts, lists } = store;
   const refuseOtherMethods = watchMethods(http);
   await registerDocuments(http);
-  const tryPassword = createTryPassword({ limits: createLoginLimits(bus?.redis), metrics, clients });
+  const limits = createLoginLimits(bus?.redis);
+  const tryPassword = createTryPassword({ limits, metrics, clients });
   loginRoutes(http, { config, accounts, tokens, tryPassword });
   tokenRoutes(http, { tokens });
   const audit = createAudit(clients);
@@ -54,6 +61,20 @@ export async function addRoutes({ http, inside, clients }: HttpServers, options:
     ...{ accounts, tokens, tryPassword, audit },
     onNewPassword: (account) => sockets.reconnectUser(refOfAccount(account)),
   });
+  identifyRoute(http, {
+    ...{ accounts, identities: store.identities, tokens, limits, clients, metrics, audit },
+    async join(former, identified) {
+      // The chat must not stay open for ever if its visitor never connects.
+      await attendance.expect(refOfAccount(identified));
+      const { organisationId } = identified;
+      const people = { organisationId, formerId: former.user.id, visitorId: identified.user.id };
+      const isJoined = await joinChat({ chats: store.chats, announce }, people);
+      // The former one has to come back as the identified visitor, and that visitor's other devices need the chat.
+      for (const one of isJoined ? [former, identified] : []) sockets.reconnectUser(refOfAccount(one));
+      return isJoined;
+    },
+  });
+  identitySecretRoutes(http, { identities: store.identities, tokens, audit });
   userRoutes(http, {
     ...{ accounts, tokens, audit },
     async onDisabled(staff) {

@@ -108,7 +108,11 @@ export async function createHttpServer({ config, clients, mayAsk, logger, metric
   });
 
   await http.register(cors, {
-    ...{ origin: corsOrigin(config.corsOrigins), methods: ["GET", "HEAD", "POST", "PATCH"], maxAge: CORS_MAX_AGE_S },
+    ...{
+      origin: corsOrigin(config.corsOrigins),
+      methods: ["GET", "HEAD", "POST", "PATCH", "DELETE"],
+      maxAge: CORS_MAX_AGE_S,
+    },
   });
   if (config.rateLimit.perSecond > 0) {
     await http.register(rateLimit, {

@@ -18,16 +18,15 @@ import { toId, toStaff, toTimeOrNull, toVisitor, type UserRow, type VisitorRow }
 /** So many accounts are read by one statement at most. */
 const MAX_READ = 1_000;
 
+export const visitorAccount = (row: VisitorRow): VisitorAccount => ({
+  ...{ kind: "visitor", user: toVisitor(row), organisationId: toId(row.organisation_id) },
+  tokensValidFrom: toTimeOrNull(row.tokens_valid_from) ?? 0,
+});
+
 export function createAccounts({ prisma, run }: Pick<Database, "prisma" | "run">, newId: () => string): Accounts {
   const staffAccount = (row: UserRow): StaffAccount => ({
     kind: "staff",
     user: toStaff(row),
-    organisationId: toId(row.organisation_id),
-    tokensValidFrom: toTimeOrNull(row.tokens_valid_from) ?? 0,
-  });
-  const visitorAccount = (row: VisitorRow): VisitorAccount => ({
-    kind: "visitor",
-    user: toVisitor(row),
     organisationId: toId(row.organisation_id),
     tokensValidFrom: toTimeOrNull(row.tokens_valid_from) ?? 0,
   });

@@ -2,6 +2,7 @@ import { randomFillSync } from "node:crypto";
 import { v7 } from "uuid";
 import type { ChatStore } from "../chat/ports.ts";
 import type { Accounts } from "../identity/accounts.ts";
+import type { Identities } from "../identity/identities.ts";
 import { ReadOnlyDatabase } from "../platform/postgres/faults.ts";
 import { one } from "../platform/postgres/statements.ts";
 import type { Heartbeats } from "../presence/heartbeats.ts";
@@ -9,6 +10,7 @@ import { createAccounts } from "./accounts.ts";
 import { type AppendObserver, createAppend } from "./append-messages.ts";
 import { createHeartbeats } from "./heartbeats.ts";
 import { createHistory } from "./history.ts";
+import { createIdentities } from "./identities.ts";
 import { createLists, type Lists } from "./lists.ts";
 import type { Database } from "./prisma.ts";
 import { createSnapshots } from "./snapshots.ts";
@@ -19,6 +21,7 @@ import { createTransitions } from "./transitions.ts";
 export type Store = {
   chats: ChatStore;
   accounts: Accounts;
+  identities: Identities;
   lists: Lists;
   statistics: Statistics;
   heartbeats: Heartbeats;
@@ -52,6 +55,7 @@ export function createStore(database: Database, observeBatch: AppendObserver = (
       ...createHistory(database),
     },
     accounts: createAccounts(database, newId),
+    identities: createIdentities(database, newId),
     lists: createLists(database),
     statistics: createStatistics(database),
     heartbeats: createHeartbeats(database),

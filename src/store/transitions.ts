@@ -3,11 +3,15 @@ import type { ChatStore, Decided, NewMessage, Transition } from "../chat/ports.t
 import { type RefusalCode, refusals } from "../contract/errors.ts";
 import { isUniqueViolation } from "../platform/postgres/faults.ts";
 import { whileLocked } from "../platform/postgres/locks.ts";
+import { one } from "../platform/postgres/statements.ts";
 import { messagesBefore } from "./history.ts";
 import type { Database } from "./prisma.ts";
 import { type ChatJoined, toChat, toMessage, toStaff } from "./rows.ts";
 
-type Transitions = Pick<ChatStore, "open" | "claim" | "takeOver" | "leaveAsStaff" | "leaveAsVisitor" | "flag">;
+type Transitions = Pick<
+  ChatStore,
+  "open" | "claim" | "takeOver" | "leaveAsStaff" | "leaveAsVisitor" | "join" | "isMerged" | "flag"
+>;
 
 /**
  * Every change of a chat's state is one conditional statement. It also appends the entry of the change. It commits by
@@ -67,6 +71,20 @@ export function createTransitions({ run }: Pick<Database, "run">, newId: () => s
       );
       return row ? toChat(row) : null;
     },
+    async join({ organisationId, formerId, visitorId }) {
+      const given = { organisationId, formerId, visitorId };
+      for (;;) {
+        const ids = { entryId: newId(), leaveId: newId() };
+        try {
+          const [row] = await whileLocked((lockTimeout) => run("join-chat", { lockTimeout, ...ids, ...given }));
+          return row ? { chat: toChat(row), isLeft: row.isLeft } : null;
+        } catch (error) {
+          // The identified visitor has opened a chat at the same moment: the next try finds it.
+          if (!isUniqueViolation(error)) throw error;
+        }
+      }
+    },
+    isMerged: async (visitorId) => one(await run("is-merged", { visitorId })).isMerged,
     async flag({ severityLevel, ...by }) {
       const values = { severityLevel, ...given(by) };
       const [row] = await whileLocked((lockTimeout) => run("flag-chat", { lockTimeout, ...values }));

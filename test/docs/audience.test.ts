@@ -14,6 +14,10 @@ const words: Record<Group, string> = {
 };
 const inWords = (groups: readonly Group[] = []) => groups.map((group) => words[group]).join(", ") || "–";
 
+/** With the receivers while nobody serves the chat, where these are others. */
+const byState = (to: readonly Group[], queued?: readonly Group[]) =>
+  queued ? `of a queued chat: ${inWords(queued)}; of a claimed chat: ${inWords(to)}` : inWords(to);
+
 /** Signals and snapshots are no entries of a chat. */
 const staffSignal = ["all staff", "the staff member in the event"];
 const { unclaimed, claimed } = followers.conversation;
@@ -33,10 +37,9 @@ const others = {
 
 const expected: Record<string, string[]> = {
   ...Object.fromEntries(
-    Object.entries<{ to: readonly Group[]; except?: readonly Group[] }>(receivers).map(([event, { to, except }]) => [
-      event,
-      [inWords(to), inWords(except)],
-    ]),
+    Object.entries<{ to: readonly Group[]; except?: readonly Group[]; queued?: readonly Group[] }>(receivers).map(
+      ([event, { to, except, queued }]) => [event, [byState(to, queued), inWords(except)]],
+    ),
   ),
   ...others,
 };

@@ -13,6 +13,8 @@ import * as models from "../../src/contract/models.ts";
 import { secondSnapshots } from "../../src/contract/second-snapshots.ts";
 import { chatRoutes } from "../../src/http/chats.ts";
 import { registerDocuments } from "../../src/http/documents.ts";
+import { identifyRoute } from "../../src/http/identify.ts";
+import { identitySecretRoutes } from "../../src/http/identity-secrets.ts";
 import { loginRoutes } from "../../src/http/logins.ts";
 import { meRoutes } from "../../src/http/me.ts";
 import { metricsRoute, probeRoutes } from "../../src/http/probes.ts";
@@ -162,6 +164,8 @@ async function httpRoutes(): Promise<string[]> {
   tokenRoutes(http, nothingElse);
   meRoutes(http, nothingElse);
   visitorRoutes(http, nothingElse);
+  identifyRoute(http, nothingElse);
+  identitySecretRoutes(http, nothingElse);
   userRoutes(http, nothingElse);
   chatRoutes(http, nothingElse);
   probeRoutes(http, nothingElse);

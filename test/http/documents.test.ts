@@ -84,6 +84,20 @@ describe("GET /openapi.json", () => {
     "POST /login": { id: "logInStaff", answers: [200, 401, 429, 503, ...withBody] },
     "POST /visitor/login": { id: "logInVisitor", answers: [200, 401, 404, 429, 503, ...withBody] },
     "POST /anonymous/login": { id: "createAnonymousVisitor", answers: [200, 404, 429, 503, ...withBody] },
+    "POST /visitor/identify": {
+      id: "identifyVisitor",
+      answers: [200, 401, 403, 404, 429, 503, ...withBody],
+      token: true,
+    },
+    "POST /organisation/identity-secrets": {
+      ...{ id: "createIdentitySecret", answers: [201, 401, 403, 409, 429, 503, ...always], token: true },
+    },
+    "GET /organisation/identity-secrets": {
+      ...{ id: "listIdentitySecrets", answers: [200, 401, 403, 429, 503, ...always], token: true },
+    },
+    "DELETE /organisation/identity-secrets/{id}": {
+      ...{ id: "endIdentitySecret", answers: [200, 401, 403, 404, 429, 503, ...always], token: true },
+    },
     "POST /token": { id: "renewToken", answers: [200, 401, 403, 429, 503, ...always], token: true },
     "GET /me": { id: "getMe", answers: [200, 401, 429, 503, ...always], token: true },
     "PATCH /me": { id: "changeMe", answers: [200, 401, 403, 429, 503, ...withBody], token: true },

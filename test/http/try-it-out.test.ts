@@ -57,6 +57,13 @@ test("each example in the document succeeds, with and without the optional param
     ...{ renewToken: [200], getMe: [200], changeMe: [200] },
     ...{ logInStaff: [200], logInVisitor: [200], createAnonymousVisitor: [200], registerVisitor: [201] },
     ...{ createStaff: [201], changeStaff: [200, 200], listStaff: [200, 200], listChats: [200, 200] },
+    // A signature is valid for some minutes, and the caller here is staff.
+    ...{
+      identifyVisitor: [403],
+      createIdentitySecret: [201],
+      listIdentitySecrets: [200],
+      endIdentitySecret: [404, 404],
+    },
     // Chats get ids when visitors write, and the demo data has none yet.
     listMessages: [404, 404],
     ...{ isAlive: [200], isReady: [200], getMetrics: [200] },

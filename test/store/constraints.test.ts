@@ -50,6 +50,8 @@ test.each([
 
 /** The schema of the previous version. */
 const BEFORE = `
+  DROP TABLE visitor_identities, identity_secrets;
+  ALTER TABLE visitors DROP COLUMN merged_into;
   ALTER TABLE users DROP CONSTRAINT users_role;
   ALTER TABLE chats DROP CONSTRAINT chats_claimed_by_staff, DROP CONSTRAINT chats_organisation_id_visitor_id_fkey,
     DROP CONSTRAINT chats_organisation_id_staff_id_fkey,
@@ -66,7 +68,7 @@ const BEFORE = `
 test("a database with chats gets the constraints, and each is valid", async () => {
   const earlier = await createDatabase();
   await runSql(earlier.url, `${BEFORE};${PEOPLE}`);
-  expect(await migrate(earlier.url)).toHaveLength(8);
+  expect(await migrate(earlier.url)).toHaveLength(9);
   const constraints = await runSql(
     earlier.url,
     `SELECT conname AS name, convalidated AS is_valid FROM pg_constraint

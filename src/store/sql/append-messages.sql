@@ -36,9 +36,9 @@ locked AS MATERIALIZED (
   ) found
 ),
 known AS MATERIALIZED (
-  SELECT chat, visitor, staff, (chat).id, (chat).organisation_id, (chat).staff_id, (chat).last_sequence_num,
+  SELECT chat, visitor, staff, (chat).id, (chat).organisation_id, (chat).visitor_id, (chat).staff_id, (chat).last_sequence_num,
          hash_record_extended(
-           ROW((chat).id, (chat).staff_id, (chat).severity_level, (chat).tags, (chat).updated_at, (visitor).name,
+           ROW((chat).id, (chat).staff_id, (chat).severity_level, (chat).tags, (chat).updated_at, (visitor).id, (visitor).name,
              (visitor).email, (visitor).disabled, (visitor).updated_at, (staff).full_name, (staff).display_name,
              (staff).email, (staff).role_id, (staff).disabled, (staff).updated_at), 0
          )::text AS version
@@ -48,6 +48,8 @@ known AS MATERIALIZED (
 ),
 judged AS MATERIALIZED (
   SELECT target.*, chat.version, chat.staff_id, is_accepted,
+         -- The chat of an anonymous visitor may have been joined to an identified one meanwhile.
+         CASE WHEN target.chat_id IS NULL THEN chat.visitor_id ELSE target.sender_id END AS author_id,
          chat.last_sequence_num + count(*) FILTER (WHERE is_accepted) OVER (PARTITION BY chat.id ORDER BY ord) AS num,
          clock_timestamp()::timestamptz(3) AS at
   FROM target
@@ -63,7 +65,7 @@ counted AS (
 ),
 added AS (
   INSERT INTO chat_messages (chat_id, sequence_num, id, type_id, sender_id, by_staff, content, created_at, cause, served_by)
-  SELECT target_id, num, id, 1, sender_id, chat_id IS NOT NULL, content, at, 'person', staff_id FROM judged WHERE is_accepted
+  SELECT target_id, num, id, 1, author_id, chat_id IS NOT NULL, content, at, 'person', staff_id FROM judged WHERE is_accepted
 ),
 stored AS (
   SELECT json_agg(ord::int) AS places, json_agg(num::int) AS numbers,

@@ -5,17 +5,16 @@
 -- The chats of an organisation take at most :bytes as JSON on the wire. First come the chats, until the next one doesn't
 -- fit. Their last entries get the rest, in the same order. An entry of more than 4,000 bytes is left out. So is each one
 -- behind the end of the rest. A chat takes 415 bytes around its texts, its staff member 224, an entry 240 around its
--- content. PostgreSQL knows the size of a content on disk without reading it: a large one isn't read. A row that is passed
--- on as a whole would be read whole.
+-- content. PostgreSQL knows the size of a content on disk without reading it: a large one isn't read.
 WITH asked AS MATERIALIZED (
   SELECT :organisationIds::uuid[] AS ids, :status::chat_status AS status, :most::int AS most, :bytes::bigint AS bytes
 ),
 listed AS MATERIALIZED (
-  SELECT organisation.n, chat.*, visitor, staff, last.number, last.bytes AS entry_bytes,
-    415 + octet_length(to_json((visitor).name)::text) + coalesce(octet_length(to_json((visitor).email)::text), 0)
-      + octet_length(to_json((chat).tags)::text)
-      + coalesce(224 + octet_length(to_json((staff).full_name)::text) + octet_length(to_json((staff).email)::text)
-          + coalesce(octet_length(to_json((staff).display_name)::text), 0), 0) AS frame_bytes
+  SELECT organisation.n, chat.*, visitors AS visitor, users AS staff, last.entry, last.bytes AS entry_bytes,
+    415 + octet_length(to_json(visitors.name)::text) + coalesce(octet_length(to_json(visitors.email)::text), 0)
+      + octet_length(to_json((chat.chat).tags)::text)
+      + coalesce(224 + octet_length(to_json(users.full_name)::text) + octet_length(to_json(users.email)::text)
+          + coalesce(octet_length(to_json(users.display_name)::text), 0), 0) AS frame_bytes
   FROM asked
   CROSS JOIN unnest(asked.ids) WITH ORDINALITY AS organisation(id, n)
   CROSS JOIN LATERAL (
@@ -23,10 +22,10 @@ listed AS MATERIALIZED (
     WHERE organisation_id = organisation.id AND chats.status <> 'closed' AND chats.status = asked.status
     ORDER BY chats.id LIMIT asked.most
   ) chat
-  CROSS JOIN LATERAL (SELECT visitors AS visitor FROM visitors WHERE id = chat.visitor_id OFFSET 0) visited
-  LEFT JOIN LATERAL (SELECT users AS staff FROM users WHERE id = chat.staff_id OFFSET 0) serving ON true
+  JOIN visitors ON visitors.id = chat.visitor_id
+  LEFT JOIN users ON users.id = chat.staff_id
   LEFT JOIN LATERAL (
-    SELECT sequence_num AS number,
+    SELECT chat_messages AS entry,
       CASE WHEN pg_column_size(content) <= 4000 THEN 240 + octet_length(content::text) END AS bytes
     FROM chat_messages WHERE chat_id = chat.id ORDER BY sequence_num DESC LIMIT 1
   ) last ON true
@@ -41,12 +40,9 @@ kept AS MATERIALIZED (
       OVER (PARTITION BY n ORDER BY id) AS all_bytes
   FROM fitting CROSS JOIN asked WHERE frames <= asked.bytes
 )
-SELECT organisation.n::int AS "n!", counted.staff_ids AS "staffIds", counted.counts,
-  to_json(kept.chat) AS chat, to_json(kept.visitor) AS visitor, to_json(kept.staff) AS staff,
-  (
-    SELECT to_json(chat_messages) FROM chat_messages
-    WHERE chat_id = kept.id AND sequence_num = kept.number AND entry_bytes <= 4240 AND all_bytes <= asked.bytes
-  ) AS entry
+SELECT organisation.n::int AS "n!", counted.staff_ids AS "staffIds", counted.counts, to_json(kept.chat) AS chat, to_json(kept.visitor) AS visitor,
+  to_json(kept.staff) AS staff,
+  CASE WHEN entry_bytes <= 4240 AND all_bytes <= asked.bytes THEN to_json(kept.entry) END AS entry
 FROM asked
 CROSS JOIN unnest(asked.ids) WITH ORDINALITY AS organisation(id, n)
 LEFT JOIN LATERAL (

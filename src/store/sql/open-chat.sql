@@ -1,8 +1,18 @@
--- Opens a chat with its first message. No row when the visitor has an open chat already.
+-- Opens a chat with its first message. No row when the visitor has an open chat already. No row either when their chat was
+-- joined to an identified visitor. The lock on the visitor's row waits for such a join.
 WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', :lockTimeout, true) AS lock_timeout),
+sender AS MATERIALIZED (
+  SELECT visitor.* FROM patience
+  CROSS JOIN LATERAL (
+    SELECT id, organisation_id FROM visitors
+    WHERE id = :visitorId::uuid AND organisation_id = :organisationId::uuid AND merged_into IS NULL
+      AND lock_timeout IS NOT NULL
+    FOR SHARE
+  ) visitor
+),
 changed AS (
   INSERT INTO chats (id, organisation_id, visitor_id, last_sequence_num)
-  SELECT :chatId::uuid, :organisationId::uuid, :visitorId::uuid, 1 FROM patience WHERE lock_timeout IS NOT NULL
+  SELECT :chatId::uuid, organisation_id, id, 1 FROM sender
   ON CONFLICT (visitor_id) WHERE status <> 'closed' DO NOTHING
   RETURNING chats AS chat, id, visitor_id
 ),

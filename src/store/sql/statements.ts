@@ -138,6 +138,20 @@ export type Statements = {
     parameters: { organisationIds: readonly (string | null)[] };
     row: { chat: Json<db.Chat>; visitor: Json<db.Visitor>; staff: Json<db.User> | null };
   };
+  "identify-visitor": {
+    parameters: {
+      organisationId: string;
+      externalId: string;
+      name: string | null;
+      emailKey: string | null;
+      emailKeys: readonly (string | null)[];
+      email: string | null;
+      id: string;
+      fallbackName: string;
+      attributes: string | null;
+    };
+    row: { visitor: Json<db.Visitor>; isNew: boolean };
+  };
   "internal-entries": {
     parameters: { chatIds: readonly (string | null)[]; after: readonly (number | null)[] };
     row: {
@@ -149,7 +163,19 @@ export type Statements = {
   };
   "is-answered-before": { parameters: { chatId: string; number: number }; row: { answered: boolean } };
   "is-any-process-cut-off": { parameters: { graceMs: number }; row: { isAnyCutOff: boolean } };
+  "is-merged": { parameters: { visitorId: string }; row: { isMerged: boolean } };
   "is-read-only": { parameters: Record<string, never>; row: { isReadOnly: boolean } };
+  "join-chat": {
+    parameters: {
+      lockTimeout: string;
+      formerId: string;
+      organisationId: string;
+      visitorId: string;
+      entryId: string;
+      leaveId: string;
+    };
+    row: { chat: Json<db.Chat>; visitor: Json<db.Visitor>; staff: Json<db.User> | null; isLeft: boolean };
+  };
   "leave-chat-as-staff": {
     parameters: {
       lockTimeout: string;
@@ -221,9 +247,9 @@ export type Statements = {
   "open-chat": {
     parameters: {
       lockTimeout: string;
-      chatId: string;
-      organisationId: string;
       visitorId: string;
+      organisationId: string;
+      chatId: string;
       messageId: string;
       content: string;
     };
