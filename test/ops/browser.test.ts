@@ -87,6 +87,10 @@ test.each([
     await agent.ok("staff_msg", { room: room.id, content: { content: "Yes, please" } });
     await tab.getByText("Staff: Yes, please").waitFor(WAIT);
     await expect.poll(() => upgrades.length > 0, WAIT).toBe(way.transports === "");
+    // The tab's token has expired: its refresh token brings the same visitor back.
+    await tab.evaluate((token) => sessionStorage.setItem("token", token), EXPIRED);
+    await tab.reload();
+    await tab.getByText("Staff: Yes, please").waitFor(WAIT);
     // One visitor, also where the first token was refused.
     expect(logins).toBe(1);
     agent.forget();
