@@ -1,5 +1,5 @@
 import * as fc from "fast-check";
-import type { Cast, StaffDevice, VisitorDevice } from "./cast.ts";
+import type { Cast, Machines, StaffDevice, VisitorDevice } from "./cast.ts";
 
 /** One step of a program. Its text is what a counterexample shows. */
 export type Step =
@@ -39,11 +39,11 @@ const quiet = (promise: PromiseLike<unknown>) =>
 const pick = <T>(list: readonly T[], index: number): T | undefined => list[index % Math.max(list.length, 1)];
 
 /** Does one step, as far as the screens of the moment allow it. */
-export function perform(cast: Cast, step: Step): void {
+export function perform(cast: Machines & { server?: Cast["server"] }, step: Step): void {
   if ("visitor" in step) performAsVisitor(cast, step, cast.visitors[step.visitor] as VisitorDevice);
   else if ("staff" in step) performAsStaff(cast, step, cast.staff[step.staff] as StaffDevice);
   else if ("device" in step) performOnDevice(cast, step);
-  else performAsGhost(cast, step);
+  else if (cast.server) performAsGhost({ ...cast, server: cast.server }, step);
 }
 
 /** Staff who have no client in the test, and so see the truth. */
@@ -67,7 +67,7 @@ function performAsGhost({ server, newText }: Cast, { do: deed, chat: index }: { 
   else if (higher) server.as(higher).takeOver(chat.id);
 }
 
-function performAsVisitor(cast: Cast, step: Extract<Step, { visitor: number }>, device: VisitorDevice): void {
+function performAsVisitor(cast: Machines, step: Extract<Step, { visitor: number }>, device: VisitorDevice): void {
   const { client } = device;
   if (step.do === "send") {
     const text = cast.newText(device);
@@ -76,7 +76,7 @@ function performAsVisitor(cast: Cast, step: Extract<Step, { visitor: number }>, 
   else quiet(client.loadOlder());
 }
 
-function performAsStaff(cast: Cast, step: Extract<Step, { staff: number }>, device: StaffDevice): void {
+function performAsStaff(cast: Machines, step: Extract<Step, { staff: number }>, device: StaffDevice): void {
   const { client } = device;
   const { queue, mine, watched } = client.getSnapshot();
   const others = Array.isArray(watched) ? watched : [];
@@ -94,7 +94,7 @@ function performAsStaff(cast: Cast, step: Extract<Step, { staff: number }>, devi
   }
 }
 
-function performOnDevice(cast: Cast, step: Extract<Step, { device: number }>): void {
+function performOnDevice(cast: Machines, step: Extract<Step, { device: number }>): void {
   const device = cast.all[step.device] as VisitorDevice | StaffDevice;
   const last = device.sent.at(-1);
   if (step.do === "crash") device.crash();

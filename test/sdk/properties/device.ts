@@ -1,6 +1,5 @@
-import type { FakeServer } from "../../../sdk/src/testing/index.ts";
 import type { Transport, TransportConnection, TransportEvents } from "../../../sdk/src/transport.ts";
-import type { ClientOptions, Failure, Sending } from "../../../sdk/src/types.ts";
+import type { ClientOptions, Failure, Sending, TokenSource } from "../../../sdk/src/types.ts";
 import { createDeviceStorage, type DeviceStorage } from "./device-storage.ts";
 import { createDeviceTokens, type DeviceTokens } from "./device-tokens.ts";
 
@@ -43,19 +42,18 @@ export interface Device<C extends AnyClient> {
 }
 
 type Make<C> = (options: ClientOptions, failures: Map<string, Failure>) => C;
-type Parts<C> = {
-  server: FakeServer;
-  name: string;
-  person: string;
-  role: "visitor" | "agent" | "supervisor";
-  make: Make<C>;
+/** The way of a device to its server, and its person's tokens. */
+export type Access = {
+  url: string;
+  transport(options: ClientOptions): Transport;
+  token: TokenSource;
+  expired(): string;
 };
+type Parts<C> = { access: Access; name: string; person: string; make: Make<C> };
 
-export function createDevice<C extends AnyClient>({ server, name, person, role, make }: Parts<C>): Device<C> {
+export function createDevice<C extends AnyClient>({ access, name, person, make }: Parts<C>): Device<C> {
   const storage = createDeviceStorage();
-  const tokens = createDeviceTokens(server.tokens[role](person), () =>
-    server.tokens.issue(person, { lifeMs: -60_000 }),
-  );
+  const tokens = createDeviceTokens(access.token, access.expired);
   const failures = new Map<string, Failure>();
   const sent: Sent[] = [];
   let kill = () => {};
@@ -70,8 +68,8 @@ export function createDevice<C extends AnyClient>({ server, name, person, role, 
       lost: () => isDead || on.lost(),
       ended: () => isDead || on.ended(),
     });
-    const transport = (): Transport => {
-      const real = server.transport();
+    const transport = (options: ClientOptions): Transport => {
+      const real = access.transport(options);
       return {
         connect(token, on) {
           const connection = real.connect(token, alive(on));
@@ -83,7 +81,7 @@ export function createDevice<C extends AnyClient>({ server, name, person, role, 
     };
     const client = make(
       {
-        url: "https://fake.example",
+        url: access.url,
         token: tokens.source,
         storage: storage.open(() => isDead),
         transport,
