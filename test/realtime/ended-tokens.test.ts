@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connect, enter, type TestClient } from "../support/client.ts";
 import { request } from "../support/http.ts";
 import { freshTokenOf } from "../support/people.ts";
+import { handshakePath } from "../support/raw.ts";
 import { runSql } from "../support/servers.ts";
 import { enterAll, settle, startWorld, tokenOf, type World } from "../support/world.ts";
 
@@ -95,4 +96,22 @@ test("no connection that comes in next to the change stays", async () => {
   expect((await changing).status).toBe(200);
   expect(clients.length).toBeGreaterThan(0);
   await expect.poll(() => clients.filter(({ socket }) => socket.connected).length, { timeout: 5_000 }).toBe(0);
+});
+
+test("a client that enters after the change, with a handshake from before it, gets no snapshot", async () => {
+  const { agent } = await world.organisation();
+  const token = tokenOf(agent);
+  const address = `${world.url(0)}${handshakePath("polling")}`;
+  const { sid } = JSON.parse((await (await fetch(address, { headers: { authorization: token } })).text()).slice(1));
+  const body = { password: "another-1" };
+  expect((await request(world.url(1), `PATCH /users/${agent.id}`, { token, body })).status).toBe(200);
+  await fetch(`${address}&sid=${sid}`, { method: "POST", body: "40" });
+  let received = "";
+  for (let isOpen = true; isOpen; ) {
+    const answer = await fetch(`${address}&sid=${sid}`);
+    isOpen = answer.ok;
+    received += await answer.text();
+  }
+  expect(received).toContain('40{"sid"');
+  expect(received).not.toContain("staff_init");
 });
