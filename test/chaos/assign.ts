@@ -1,9 +1,15 @@
 /**
- * Assigns an event to as many flags as possible, each event to at most one flag. Among the events that fit, a flag prefers
- * the first. A flag keeps its place when a later flag in the list needs its event: it then gets another event that fits.
+ * Assigns events to flags, to as many as possible, each event to at most one flag. A flag prefers the first event that fits.
+ * A flag that has an event keeps one: it may get another event, so that one more flag has an event.
+ * @param flagOf the flags of events that are assigned already; the function adds to it
  */
-export function assign<F, E>(flags: F[], events: E[], fits: (event: E, flag: F) => boolean): Map<F, E> {
-  const flagOf = new Map<E, F>();
+export function assign<F, E>(
+  flags: F[],
+  events: E[],
+  fits: (event: E, flag: F) => boolean,
+  flagOf: Map<E, F> = new Map(),
+): Map<E, F> {
+  const assigned = new Set(flagOf.values());
 
   function place(flag: F, tried: Set<E>): boolean {
     for (const event of events) {
@@ -17,6 +23,6 @@ export function assign<F, E>(flags: F[], events: E[], fits: (event: E, flag: F) 
     return false;
   }
 
-  for (const flag of flags) place(flag, new Set());
-  return new Map([...flagOf].map(([event, flag]) => [flag, event]));
+  for (const flag of flags) if (!assigned.has(flag)) place(flag, new Set());
+  return flagOf;
 }

@@ -130,6 +130,24 @@ const excuses: [why: string, doctor: Doctor][] = [
     secondTab(added(18_000, flagEvent("admin#3", "supervisor", 0))),
   ],
   [
+    "a flag that came from the database with a later severity, before its client set it again for want of an ack",
+    flaggedAgain(
+      12,
+      changed({ kind: "answered", ask: "again" }, { ok: null, why: "socket has been disconnected" }),
+      changed({ kind: "internal", number: 4 }, { number: 6 }),
+      added(17_100, asked("between", "agent#1", "change_chat_priority", { chat: "chat", severity: 20 })),
+      added(17_101, flag(4, "agent", 20)),
+      added(17_102, answered("between", true, null)),
+      added(17_500, flagEvent("admin#1", "supervisor", 20), flagEvent("admin#1", "agent", 20)),
+      added(17_500, flagEvent("supervisor#1", "agent", 20)),
+      added(18_000, asked("once more", "supervisor#1", "change_chat_priority", { chat: "chat", severity: 12 })),
+      added(18_001, flag(5, "supervisor", 12)),
+      added(18_002, answered("once more", true, null)),
+      added(18_010, flagEvent("admin#1", "supervisor", 12)),
+      changed({ kind: "chat" }, { lastInternal: 6 }),
+    ),
+  ],
+  [
     "a flag that was stored again because its first ack was lost",
     both(
       changed({ kind: "answered", ask: "agent#1/flag3" }, { ok: null, why: "socket has been disconnected" }),

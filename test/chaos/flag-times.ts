@@ -15,29 +15,27 @@ const hasSeverity = ({ t, severity = 0 }: Event, flag: Flag) => flag.severity ==
 
 /**
  * When a connection received each of these flags of a chat. An event belongs to a flag of its severity. An event from the
- * database has the severity that the chat had when it was read: perhaps of a later entry. So the events that are left belong to
- * the flags that are left, as far as they fit. A flag that the first snapshot shows takes no event from the others.
+ * database has the severity that the chat had when it was read: perhaps of a later entry. Flags that are left without an event
+ * get one that fits, if every other flag keeps one. A flag that the first snapshot shows takes no event from the others.
  */
 export function timesOf({ received, to }: Connection, { chat, flags }: Chat, due: Due[]): Map<Due, number> {
+  const isInTime = ({ t }: Event, { until }: Due) => t <= until;
   const isOwn = (event: Event, { flag }: Due) => isFrom(event, flag) && hasSeverity(event, flag);
   const fits = (event: Event, { flag }: Due) =>
     isFrom(event, flag) && flags.slice(flag.number - 1).some((one) => hasSeverity(event, one));
-  const isInTime = ({ t }: Event, { until }: Due) => t <= until;
 
   // A connection that ended before may miss a flag: the flags that it may not miss come first.
   const mayMiss = ({ until }: Due) => to <= until;
-  let open = due.filter(({ isShown }) => !isShown).sort((a, b) => Number(mayMiss(a)) - Number(mayMiss(b)));
-  let left = received.filter(({ event, chat: id }) => event === FLAG_EVENT && id === chat);
-  const times = new Map<Due, number>();
-  const take = (belongs: (event: Event, one: Due) => boolean) => {
-    const found = assign(open, left, belongs);
-    for (const [one, { t }] of found) times.set(one, t);
-    const used = new Set(found.values());
-    open = open.filter((one) => !found.has(one));
-    left = left.filter((event) => !used.has(event));
-  };
-  take((event, one) => isInTime(event, one) && isOwn(event, one));
-  take((event, one) => isInTime(event, one) && fits(event, one));
-  take(fits);
-  return times;
+  const wanted = due.filter(({ isShown }) => !isShown).sort((a, b) => Number(mayMiss(a)) - Number(mayMiss(b)));
+  const events = received.filter(({ event, chat: id }) => event === FLAG_EVENT && id === chat);
+  const dueOf = assign(wanted, events, (event, one) => isInTime(event, one) && isOwn(event, one));
+  assign(wanted, events, (event, one) => isInTime(event, one) && fits(event, one), dueOf);
+  // The others came too late, or never.
+  const left = events.filter((event) => !dueOf.has(event));
+  const late = assign(
+    wanted.filter((one) => !new Set(dueOf.values()).has(one)),
+    left,
+    fits,
+  );
+  return new Map([...dueOf, ...late].map(([{ t }, one]) => [one, t]));
 }
