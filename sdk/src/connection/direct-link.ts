@@ -44,6 +44,7 @@ export function createDirectLink(parts: LinkParts, storage: OutboxStorage): Link
     for (let n = 1; ; n++) {
       if (!session.isOnline()) await pause(patience);
       if (!session.isRunning()) throw new ChatError("closed", "The client has ended");
+      if (!session.isOnline()) throw new ChatError("timeout", "There is no connection", true);
       let value: unknown;
       const values = await new Promise<Values>((resolve) =>
         session.emit(event, args, (acked) => {
