@@ -32,6 +32,8 @@ export function keepListing<C, M>(store: InputStore<StaffState<C>, StaffCore<C>,
         isLast = page.length < 100;
         if (room <= 0) break;
       }
+      // The total is known only when the screen has a place for all of them.
+      isLast &&= store.core().queue.length + chats.length <= WINDOW;
       store.apply({ kind: "listed", status, chats, isLast: isLast || status === "claimed" });
     } catch {
       // It is tried again after the pause.

@@ -77,8 +77,8 @@ function unreadOf<C>(rows: readonly Message<C>[], read: number): number {
   let unread = 0;
   for (let at = rows.length - 1; at >= 0; at--) {
     const { by, type, seq } = rows[at] as Message<C>;
-    if (by === "me" || (seq as number) <= read) break;
-    if (type === "text") unread++;
+    if ((seq as number) <= read || (by === "me" && type === "text")) break;
+    if (by !== "me" && type === "text") unread++;
   }
   return unread;
 }
