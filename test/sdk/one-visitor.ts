@@ -77,6 +77,8 @@ export function start(options: Partial<ClientOptions> = {}) {
   }).start();
   onTestFinished(async () => {
     await client.stop();
+    // The test's own token() may end later than its signal.
+    await settle(50);
     expect(vi.getTimerCount()).toBe(0);
     vi.useRealTimers();
   });

@@ -18,8 +18,9 @@ function tokenDesk(answer: (cause: string, signal: AbortSignal) => Promise<strin
   };
   return { desk, token };
 }
+/** Ends some time after it was aborted. */
 const hangUntilAborted = (signal: AbortSignal) =>
-  new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  new Promise<never>((_, reject) => signal.addEventListener("abort", () => setTimeout(reject, 30, signal.reason)));
 
 describe("tokens", () => {
   test.each([0, 3 * 3_600_000, -3 * 3_600_000])(
@@ -74,10 +75,22 @@ describe("tokens", () => {
     expect(desk.most).toBe(1);
   });
 
+  test("the next call of token() waits for the end of the one that stop() has cancelled", async () => {
+    const { desk, token } = tokenDesk((_, signal) => hangUntilAborted(signal));
+    const { client } = start({ token });
+    await settle();
+    await client.stop();
+    client.start();
+    await settle(10);
+    expect(desk.causes).toEqual(["start"]);
+    await settle(50);
+    expect(desk).toMatchObject({ causes: ["start", "start"], most: 1 });
+  });
+
   test("a token() that hangs doesn't hold up stop(), and is asked again after its time limit", async () => {
     const { desk, token } = tokenDesk((_, signal) => hangUntilAborted(signal));
     const { client, connection } = start({ token });
-    await settle(31_000);
+    await settle(30_000);
     expect(connection()).toMatchObject({ state: "offline", why: "expired" });
     await settle(31_000);
     expect(desk.causes.length).toBeGreaterThan(1);
