@@ -5,6 +5,7 @@ import { secondForms, visitorEvents } from "../../src/contract/second-form.ts";
 import { newId } from "../../src/store/store.ts";
 import { type ConnectOptions, enter, type TestClient } from "../support/client.ts";
 import { request } from "../support/http.ts";
+import { identify, newSecret, signIdentity } from "../support/identities.ts";
 import { runSql } from "../support/servers.ts";
 import { type Organisation, settle, startWorld, tokenOf, topologies, type World } from "../support/world.ts";
 
@@ -77,6 +78,8 @@ describe.each(topologies)("on %s", (topology) => {
         ...{ event, payload: expectedForm(payload as Payload, name !== "visitor") },
       }));
       expect(second.received, name).toEqual(expected);
+      // Contents keep the order of their keys as well.
+      expect(JSON.stringify(second.received)).toBe(JSON.stringify(expected));
       return [name, first.names()];
     });
     return Object.fromEntries(names);
@@ -95,7 +98,11 @@ describe.each(topologies)("on %s", (topology) => {
     const { visitor, agent, supervisor } = people;
     const rooms = [await open()];
     await flagged(rooms[0] as string);
-    await visitor.hand.ok("visitor_msg_unclaimed", { n: 2 });
+    await visitor.hand.ok("visitor_msg_unclaimed", {
+      z: 1e300,
+      a: { y: -0.5, b: "\u2028\u0000 😀" },
+      n: [2, null, 1e-7],
+    });
     await agent.hand.ok("staff_join", { room: rooms[0] });
     await agent.hand.ok("staff_msg", { room: rooms[0], content: { role_id: 1, severity_level: 2, contents: [3] } });
     await visitor.hand.ok("visitor_msg", { n: 5, text: "x".repeat(60_000) });
@@ -114,6 +121,11 @@ describe.each(topologies)("on %s", (topology) => {
     await agent.second.next("staff_goes_online");
     other.close();
     await agent.second.next("staff_goes_offline");
+    const anonymous = tokenOf(await organisation.visitor("anonymous"));
+    await (await enter(world.url(1), anonymous)).ok("visitor_first_msg", { n: 1 });
+    const { secret } = await newSecret(world, organisation);
+    await identify(world, organisation, signIdentity(secret, { external_id: "7" }), { token: anonymous, pod: 0 });
+    await agent.second.next("visitor_identified");
     await open();
     for (const one of Object.values(visitor)) one.socket.disconnect();
     await agent.second.next("visitor_goes_offline");
