@@ -1,9 +1,11 @@
 // A new password, or `disabled`, ends all tokens from before, however it is changed and whatever runs next to it.
 import { generateKeyPairSync } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
 import { createDecoder, createSigner } from "fast-jwt";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { expectRefusal, fields, request } from "../support/http.ts";
-import { type Login, logIn, newPerson } from "../support/people.ts";
+import { freshTokenOf, type Login, logIn, newPerson } from "../support/people.ts";
 import { JWT_SECRET, runAdmin } from "../support/process.ts";
 import { runSql } from "../support/servers.ts";
 import { type Organisation, startWorld, tokenOf, type World } from "../support/world.ts";
@@ -121,6 +123,20 @@ describe("next to a change", () => {
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([401]));
   });
 
+  test("that is committed seconds after it was made, tokens issued meanwhile end too", async () => {
+    const person = await newPerson(world, organisation, "staff");
+    const login = (await logIn(world, person)).body;
+    const connection = new pg.Client({ connectionString: world.databaseUrl });
+    await connection.connect();
+    await connection.query("BEGIN");
+    await connection.query(`UPDATE users SET password_hash = 'none' WHERE id = '${person.id}'`);
+    await delay(1_500);
+    const tokens = [(await logIn(world, person)).body, (await renew(login.access_token, 1)).body];
+    await connection.query("COMMIT");
+    await connection.end();
+    await expectEnded([login, ...tokens].map(({ access_token }) => access_token));
+  });
+
   test("a second change in the same second ends the tokens issued since the first", async () => {
     const person = await newPerson(world, organisation, "staff");
     const end = () => sql(`UPDATE users SET tokens_valid_from = now() WHERE id = '${person.id}'`);
@@ -130,6 +146,16 @@ describe("next to a change", () => {
     await end();
     await expectEnded([access_token]);
   });
+});
+
+test("a token of a process whose clock is an hour ahead ends as well", async () => {
+  const person = await newPerson(world, organisation, "staff");
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 3_600_000 });
+  const token = await freshTokenOf(world, person).finally(() => vi.useRealTimers());
+  expect(decode(token).iat).toBeGreaterThan(Date.now() / 1000 + 3_000);
+  expect(await statuses(token)).toEqual([200, 200]);
+  await change(person.id, { password: "another-1" });
+  await expectEnded([token]);
 });
 
 test("where the database's clock was an hour ahead at the change, tokens issued since then are accepted at once", async () => {
