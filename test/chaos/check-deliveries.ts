@@ -58,7 +58,7 @@ export function checkDeliveries(history: History): Result {
       for (const audience of audiencesOf(row, chat, staff)) {
         for (const [user, event] of audience) {
           for (const connection of connectionsOf.get(user) ?? []) {
-            if (connection.to <= row.t || acting.has(connection.id)) continue;
+            if (connection.isLibrary || connection.to <= row.t || acting.has(connection.id)) continue;
             if (connection.openedAt <= row.t || isInScope(connection, chat, row, audience))
               look(connection, { row, chat, event }, sending);
           }

@@ -99,7 +99,7 @@ function checkReceivers(triesOf: Map<string, Attempt[]>, history: History) {
   for (const chat of chats.values()) {
     if (chat.flags.length === 0) continue;
     for (const { user } of staffOf(chat.organisation).monitors) {
-      for (const connection of connectionsOf.get(user) ?? []) look(connection, chat);
+      for (const connection of connectionsOf.get(user) ?? []) if (!connection.isLibrary) look(connection, chat);
     }
   }
   return { lost, "deliveries of flags": deliveries, "worst heal of flags, ms": Math.round(worstHealMs) };

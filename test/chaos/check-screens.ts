@@ -44,7 +44,9 @@ export function checkScreens(history: History): Result {
     return since < t && deadline(since, SETTLED_MS, faults) < t;
   };
 
-  for (const connection of connections.values()) {
+  // The library's screens are judged as a whole (check-library.ts).
+  const judged = [...connections.values()].filter(({ isLibrary }) => !isLibrary);
+  for (const connection of judged) {
     for (const { t, online } of connection.snapshots) {
       // A pod without Redis knows only its own connections.
       const isBlind = faults.some(
@@ -56,7 +58,7 @@ export function checkScreens(history: History): Result {
     }
   }
   for (const { t } of of(history.entries, "quiet")) {
-    for (const connection of connections.values()) {
+    for (const connection of judged) {
       if (connection.user.role === 0 || connection.openedAt + SETTLED_MS > t || connection.to <= t) continue;
       const others = (staffOf.get(connection.user.organisation) ?? []).filter(
         ({ user, role }) => role > 0 && user !== connection.user.user,

@@ -3,6 +3,7 @@ import { checkAudience } from "./check-audience.ts";
 import { checkDeliveries } from "./check-deliveries.ts";
 import { checkEntries } from "./check-entries.ts";
 import { checkFlags } from "./check-flags.ts";
+import { checkLibrary } from "./check-library.ts";
 import { checkOwners } from "./check-owners.ts";
 import { checkPresence } from "./check-presence.ts";
 import { checkProcesses } from "./check-processes.ts";
@@ -18,6 +19,7 @@ const checks: [PromiseName, (history: History) => Result][] = [
   ["P1", checkEntries],
   ["P2", checkDeliveries],
   ["P2", checkFlags],
+  ["P2", checkLibrary],
   ["P3", checkOwners],
   ["P4", checkPresence],
   ["P4", checkScreens],

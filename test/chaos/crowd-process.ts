@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { logIn } from "./accounts.ts";
 import type { CrowdOrder } from "./crowd.ts";
 import { type Ledger, openLedger } from "./ledger.ts";
-import { openPerson, type Person } from "./person.ts";
+import { openRawPerson, type Person } from "./person.ts";
 import { createRandom } from "./random.ts";
 import { watchOurselves } from "./watch.ts";
 
@@ -37,18 +37,24 @@ async function come({
   const random = createRandom(seed);
   ledger = openLedger(file);
   watchOurselves(ledger);
-  const network = { ledger, pick: () => random.pick(urls), nameOf: (url: string) => names.get(url) ?? "?" };
+  const network = {
+    ledger,
+    pick: () => random.pick(urls),
+    nameOf: (url: string) => names.get(url) ?? "?",
+    screens: new Set<() => void>(),
+  };
   let next = 0;
   const bringThem = async () => {
     while (next < connections) {
       const name = `crowd ${seed.slice(2, 6)}.${++next}`;
       const account = await logIn(network.pick(), random.pick(organisations), name, network.ledger);
       if (!account) continue;
-      const person = openPerson({
+      const person = openRawPerson({
         account,
         random: random.fork(name),
         devices: 1,
         isPatient: true,
+        isStaff: false,
         network,
         graceMs,
         onEvent: () => {},

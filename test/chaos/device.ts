@@ -10,16 +10,14 @@ export type Answer = { ok: boolean | null; why: string | null; message?: ChatMes
 /** The subject of an attempt, for the ledger. */
 export type About = { id?: string; chat?: string; content?: string; severity?: number };
 
-/** A tab or an app: one real socket.io-client, which connects again by itself, to another pod if need be. */
-export type Device = {
+/** A tab or an app, which connects again by itself, to another pod if need be. */
+export type Tab = {
   /** It has its snapshot. */
   isOpen(): boolean;
   /** It will never connect again. */
   hasEnded(): boolean;
   /** Resolves when it has its snapshot, or will never have one. */
   opened(): Promise<void>;
-  /** Sends something once. */
-  ask(event: string, args: unknown[], about: About): Promise<Answer>;
   /** Loses the connection as a closed tab or a lost network does, and connects again after a while. */
   reload(afterMs: number): void;
   /** Loses the connection, and connects again only by `comeBack`. */
@@ -31,11 +29,19 @@ export type Device = {
   stopReading(ms: number): void;
 };
 
+/** One real socket.io-client. */
+export type Device = Tab & {
+  /** Sends something once. */
+  ask(event: string, args: unknown[], about: About): Promise<Answer>;
+};
+
 export type Network = {
   /** Where to connect next, as a load balancer would choose. */
   pick(): string;
   nameOf(url: string): string;
   ledger: Ledger;
+  /** Each notes what a person sees now, who uses the client library. */
+  screens: Set<() => void>;
 };
 
 export type DeviceOptions = {

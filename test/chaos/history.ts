@@ -6,6 +6,7 @@ export type Connection = {
   client: string;
   user: User;
   pod: string;
+  isLibrary: boolean;
   from: number;
   /** When it had its first snapshot; without one it was never served. */
   openedAt: number;
@@ -95,6 +96,7 @@ function readConnections(entries: Entry[], users: Map<string, User>, end: number
       const user = users.get(entry.user) as User;
       connections.set(entry.connection, {
         ...{ id: entry.connection, client: entry.client, user, pod: entry.pod, from: entry.t },
+        isLibrary: entry.isLibrary === true,
         ...{ openedAt: Number.POSITIVE_INFINITY, to: end, why: "choice", returns: false },
         ...{ snapshots: [], received: [], pauses: [] },
       });

@@ -10,6 +10,9 @@ export type Seen = [number: number, id: string, content: string];
 /** `as` is its place in the snapshot: a visitor's open chat, a chat that the staff member serves, or one of the queue. */
 export type SnapshotChat = { chat: string; as: "open" | "active" | "queued"; messages: Seen[] } & Flagging;
 
+/** A chat on the screen of a person who uses the client library. A visitor's closed chat stays on the screen. */
+export type ScreenChat = { chat: string; as: "open" | "closed" | "queued" | "active" | "watched"; messages: Seen[] };
+
 /** The flag and the number of tags of a chat as a client saw them, where there are any. */
 export type Flagging = { severity?: number; tags?: number };
 
@@ -53,7 +56,15 @@ type Kinds = {
   settings: Settings;
   user: User;
   fault: Fault;
-  connected: { connection: string; client: string; user: string; pod: string; transports: string };
+  /** `isLibrary`: the client is the client library, whose screens are judged in place of its events. */
+  connected: {
+    connection: string;
+    client: string;
+    user: string;
+    pod: string;
+    transports: string;
+    isLibrary?: boolean;
+  };
   /** `returns`: whether the client will connect again by itself. */
   disconnected: { connection: string; why: Ending; reason: string; returns: boolean };
   /** A client that had lost its connection won't connect again: its user has closed it meanwhile. */
@@ -88,6 +99,8 @@ type Kinds = {
     flagged: [chat: string, severity: number][];
     online: string[] | null;
   };
+  /** The screen of a person who uses the client library. `unsent` messages are neither stored nor failed. */
+  screen: { connection: string; chats: ScreenChat[]; unsent: number; queueTotal: number };
   /** Nothing has been going on for a while: what staff believe is compared with the truth. */
   quiet: Record<never, never>;
   "pod started": { pod: string; pid: number };

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { refusals } from "../../src/contract/errors.ts";
 import type { ChatMessage } from "../../src/contract/models.ts";
-import { type About, type Answer, type Device, type DeviceOptions, openDevice } from "./device.ts";
+import { type About, type Answer, type DeviceOptions, openDevice, type Tab } from "./device.ts";
+import { openLibraryPerson } from "./library-person.ts";
 import type { Random } from "./random.ts";
 
 export type Account = { id: string; name: string; token: string };
@@ -9,7 +10,7 @@ export type Account = { id: string; name: string; token: string };
 /** A user with one or more devices, who sends as docs/PROTOCOL.md says: the same id until there is an answer. */
 export type Person = {
   account: Account;
-  devices: Device[];
+  devices: Tab[];
   random: Random;
   /** How much waits for an answer. */
   pending(): number;
@@ -28,12 +29,17 @@ export type PersonOptions = Omit<DeviceOptions, "client" | "user" | "token" | "t
   random: Random;
   devices: number;
   graceMs: number;
+  isStaff: boolean;
 };
 
 /** After these refusals a client tries again. */
 const passing: string[] = [refusals.unavailable, refusals.internal, refusals.tooFast].map(({ sentence }) => sentence);
 
-export function openPerson({ account, random, devices: count, graceMs, ...shared }: PersonOptions): Person {
+/** Half of the people use the client library. The others are raw clients of Socket.IO. */
+export const openPerson = (options: PersonOptions): Person =>
+  options.random.fork("library").chance(0.5) ? openLibraryPerson(options) : openRawPerson(options);
+
+export function openRawPerson({ account, random, devices: count, graceMs, ...shared }: PersonOptions): Person {
   const devices = Array.from({ length: count }, (_, n) =>
     openDevice({
       ...{ ...shared, client: `${account.name}/${n + 1}`, user: account.id, token: account.token },

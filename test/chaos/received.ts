@@ -10,8 +10,9 @@ type AnyPayload = {
   messages?: ChatMessage[];
 };
 
-function flaggingOf({ severity_level: severity, tags }: Room): Flagging {
-  return { ...(severity !== 0 && { severity }), ...(tags.length > 0 && { tags: tags.length }) };
+/** The second form has no flag and no tags for visitors. */
+function flaggingOf({ severity_level: severity, tags }: Partial<Room>): Flagging {
+  return { ...(severity && { severity }), ...(tags && tags.length > 0 && { tags: tags.length }) };
 }
 const seen = ({ sequence_num, id, content }: ChatMessage): Seen => [sequence_num, id, JSON.stringify(content)];
 const idsOf = (list: { id: string }[]) => list.map(({ id }) => id);
@@ -45,13 +46,16 @@ function noteVisitorInit(connection: string, { room, messages }: ServerPayload<"
 }
 
 function noteStaffInit(connection: string, init: ServerPayload<"staff_init">): Note {
-  const { online_users, online_visitors, unclaimed_chats, active_chats, flagged_chats } = init;
+  const { online_users, online_visitors, unclaimed_chats, active_chats, flagged_chats } = init as typeof init & {
+    /** The second form has their number only. */
+    online_visitors?: { id: string }[];
+  };
   const chatsOf = (as: SnapshotChat["as"], list: { room: Room; messages: ChatMessage[] }[]) =>
     list.map(({ room, messages }) => ({ chat: room.id, as, messages: messages.map(seen), ...flaggingOf(room) }));
   return {
     ...{ kind: "snapshot", connection },
     chats: [...chatsOf("queued", unclaimed_chats), ...chatsOf("active", active_chats)],
     flagged: flagged_chats.map(({ room }) => [room.id, room.severity_level]),
-    online: [...idsOf(online_users), ...idsOf(online_visitors)],
+    online: online_visitors ? [...idsOf(online_users), ...idsOf(online_visitors)] : null,
   };
 }

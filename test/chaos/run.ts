@@ -70,7 +70,8 @@ async function play(
   const stopWatching = watchOurselves(ledger);
   const watched = { ...ledger, note: progress.note };
   const dice = random.fork("load balancer");
-  const network = { ledger: watched, pick: () => dice.pick(cluster.urls()), nameOf: cluster.nameOf };
+  const screens = new Set<() => void>();
+  const network = { ledger: watched, pick: () => dice.pick(cluster.urls()), nameOf: cluster.nameOf, screens };
   const organisations = await createOrganisations(cluster.postgres.url, { count, agents, ledger });
   const crowd = startCrowd({ cluster, folder, organisations, random, connections: options.connections, graceMs });
   try {
@@ -78,6 +79,7 @@ async function play(
     const population = populate({ organisations, network, random, graceMs, visitors, rate });
     const quiet = async () => {
       await population.probe();
+      for (const noteScreen of screens) noteScreen();
       ledger.note({ kind: "quiet" });
       await noteCounters(cluster, ledger);
     };

@@ -119,7 +119,7 @@ export function work(options: StaffOptions): Person {
     }
   }
 
-  const staff = openPerson({ account, random, devices: options.devices, network, graceMs, onEvent });
+  const staff = openPerson({ account, random, devices: options.devices, network, graceMs, onEvent, isStaff: true });
   writers.add({
     canWrite: () => serving.size > 0 && staff.isOpen() && staff.pending() < 6,
     write: () => void write(),

@@ -28,7 +28,7 @@ export async function visit({ account, random, network, graceMs, writers, isOver
     if (event === "staff_leave" || event === "visitor_leave" || event === "visitor_leave_queue") hasChat = false;
   };
   const devices = random.chance(0.2) ? 2 : 1;
-  const visitor = openPerson({ account, random, devices, network, graceMs, onEvent });
+  const visitor = openPerson({ account, random, devices, network, graceMs, onEvent, isStaff: false });
   let left = 0;
 
   async function write(): Promise<void> {
