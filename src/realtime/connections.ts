@@ -60,6 +60,8 @@ export function createConnections(io: Server, options: Options): Part {
   const refreshAll = createRefresh(connections, onFault);
   bus?.onRestored(async () => {
     await attendance.touch().catch(fault("presence"));
+    // Redis doesn't know users who came and left meanwhile: their chats shouldn't wait for the next comparison.
+    void attendance.reconcile().catch(fault("presence"));
     await delivery.checkChats({ atOnce: true }).catch(fault("delivery"));
     await refreshAll();
   });

@@ -85,6 +85,20 @@ test("while Redis is frozen sends are acked, connects work, and each pod stays r
   expect(visitor.names()).not.toContain("staff_leave");
 });
 
+test("the chat of a visitor who came and left while Redis was away is closed soon after it is back", async () => {
+  world = await startWorld("two pods", { RECONNECT_GRACE_MS: "1000" });
+  const organisation = await world.organisation();
+  const agent = await enter(world.url(1), tokenOf(organisation.agent));
+  await world.redis?.stop();
+  const visitor = await enter(world.url(0), tokenOf(await organisation.visitor()));
+  await visitor.ok("visitor_first_msg", { n: 1 });
+  visitor.socket.disconnect();
+  await agent.next("append_unclaimed_chats");
+  await world.redis?.startAgain();
+  // The other processes have 6 s to register their users. The comparison of every 15 s would come later.
+  await expect.poll(() => agent.names(), { timeout: 13_000 }).toContain("visitor_leave_queue");
+});
+
 test("a client that connects in the moment when Redis is back is served like every other client", async () => {
   world = await startWorld("no pod");
   const slow = await wayTo(world.databaseUrl, { ms: 100, ifSaid: /./ });
