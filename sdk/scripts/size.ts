@@ -4,7 +4,7 @@
 import { join } from "node:path";
 import { bundle, gzipSize } from "../../scripts/bundle.ts";
 
-/** The bytes that each part should have, the most that it may have until then, and the code that uses it. */
+/** For each part: its goal in bytes, the most bytes that it may have until then, and its code. */
 export const parts = {
   "both roles": { goal: 8192, most: 19_000, code: 'export * from "./src/index.ts";' },
   "the visitor alone": { goal: 5120, most: 14_300, code: 'export { createVisitorClient } from "./src/index.ts";' },
