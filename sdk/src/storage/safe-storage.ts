@@ -61,7 +61,7 @@ export function safeStorage(
         if (stored) for (const entry of known.values()) if (entry.owner === owner) known.delete(entry.key);
         for (const entry of stored ?? []) {
           if (isEntry(entry)) {
-            if (entry.owner === owner && !known.has(entry.key)) known.set(entry.key, entry);
+            if (!known.has(entry.key)) known.set(entry.key, entry);
           } else {
             if (hasReadAll) report(failure("Some stored messages can't be read."));
             hasReadAll = false;

@@ -60,13 +60,9 @@ export function createFollower({ tab, calls, makeAll, stored, apply, post, steal
       clearInterval(timer);
       timer = setInterval(beat, BEAT_MS);
     },
-    /** Answers whether the state in this tab is one to go on from. */
-    stop(): boolean {
+    stop(): void {
       clearInterval(timer);
       joins++;
-      const wasSynced = isSynced;
-      isSynced = false;
-      return wasSynced;
     },
     receive(one: OfLeader): void {
       if (one.kind !== "pong" || one.isWell || !isVisible()) silentBeats = 0;

@@ -26,8 +26,6 @@ export function createTabsLink(
   const { calls, add, makeAll } = createCalls(tab, make);
   /** The messages without an end that are in the state. */
   const open = new Set<string>();
-  /** The tabs that wait for a state. */
-  const joiners = new Set<number>();
   let mode: "undecided" | "alone" | "lead" | "follow" = "undecided";
   /** The tab's own connection. */
   let direct: Link | null = null;
@@ -37,17 +35,11 @@ export function createTabsLink(
   let leader = "";
   let count = 0;
   let terms = 0;
-  /** Whether this leader's state is one to go on from. */
-  let isReady = false;
   let isOnline = false;
   let kept: Promise<unknown> | undefined;
 
   const post = (one: Post) => group?.post(one);
   const pong = () => post({ kind: "pong", leader, count, isWell: isOnline || isVisible() });
-  const postStates = () => {
-    for (const one of joiners) post({ kind: "state", leader, count, tab: one, state: parts.state() });
-    joiners.clear();
-  };
   const relay = (input: Input, id?: string) => {
     if (mode === "lead") post({ kind: "input", leader, count: ++count, input, id });
   };
@@ -93,9 +85,6 @@ export function createTabsLink(
     if (state === "ended" && mode !== "undecided") leave();
     relay(input);
     apply(input);
-    if (isReady || mode !== "lead" || (input.kind !== "event" && state !== "offline")) return;
-    isReady = true;
-    postStates();
   }
 
   /** Holds the token back while another tab has the connection. */
@@ -119,7 +108,7 @@ export function createTabsLink(
     await storage.load(whose);
     if (owner !== whose) return;
     const lead = () => {
-      isReady = follower.stop() || isReady;
+      follower.stop();
       mode = "lead";
       leader = `${tab}/${++terms}`;
       count = 0;
@@ -135,7 +124,6 @@ export function createTabsLink(
       // Its messages had no owner yet.
       if (mode === "undecided") for (const call of calls.values()) delete call.by;
       mode = "follow";
-      isReady = false;
       deliver({ kind: "owner", owner: whose, user });
       follower.start();
     };
@@ -149,9 +137,7 @@ export function createTabsLink(
   function leave(done?: Promise<unknown>): void {
     follower.stop();
     mode = "undecided";
-    isReady = false;
     owner = null;
-    joiners.clear();
     group?.leave(done);
     group = undefined;
   }
@@ -165,9 +151,8 @@ export function createTabsLink(
     if (one.kind === "answer") calls.get(one.id)?.settle(one.failure && new ChatError(...one.failure), one.value);
     else if (mode === "lead") {
       if (one.kind === "ask") answer(one.id, one.ask);
-      else if (one.kind === "join") joiners.add(one.tab);
-      if (isReady) postStates();
-      if (one.kind === "join" || one.kind === "ping") pong();
+      else if (one.kind === "ping") pong();
+      else if (one.kind === "join") post({ kind: "state", leader, count, tab: one.tab, state: parts.state() });
     } else if (mode === "follow" && "leader" in one) {
       follower.receive(one);
     }

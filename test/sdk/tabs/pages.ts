@@ -1,6 +1,6 @@
 // Pages of a real browser with a visitor's client each, and a process of the service.
 import { join } from "node:path";
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { Browser, BrowserContext, CDPSession, Page } from "playwright-core";
 import { expect, onTestFinished } from "vitest";
 import { bundle } from "../../../scripts/bundle.ts";
 import type * as Sdk from "../../../sdk/src/index.ts";
@@ -20,8 +20,15 @@ declare global {
     connections: string[];
   }
 }
-/** `draft` is typed, and `first` is sent, as soon as the client is started. */
-export type TabOptions = Pick<ClientOptions, "tabs"> & { storage?: "memory"; draft?: string; first?: string };
+export type TabOptions = Pick<ClientOptions, "tabs"> & {
+  storage?: "memory";
+  /** Typed as soon as the client is started. */
+  draft?: string;
+  /** Sent as soon as the client is started. */
+  first?: string;
+  /** The answers of `token()`, instead of a token of the visitor. */
+  tokens?: (string | null)[];
+};
 export type Tab = Awaited<ReturnType<typeof openTab>>;
 export type Rig = { site: Site; browser: Browser; world: World; stop(): Promise<void> };
 
@@ -85,6 +92,23 @@ async function openTab({ site, world }: Rig, context: BrowserContext, token: str
       page.evaluate((all) => {
         for (const content of all) window.client.send({ content });
       }, texts),
+    /** Resolves when each message is at the server or in the storage: then the tab may end. */
+    isSafe: () =>
+      page.evaluate(async () => {
+        for (;;) {
+          const keys = await new Promise<unknown[]>((resolve) => {
+            const opening = indexedDB.open("support-chat-client", 1);
+            opening.onsuccess = () => {
+              const [store = ""] = opening.result.objectStoreNames;
+              const all = opening.result.transaction(store).objectStore(store).getAllKeys();
+              all.onsuccess = () => resolve(all.result);
+              opening.result.close();
+            };
+          });
+          const { messages = [] } = window.client.getSnapshot().chat ?? {};
+          if (messages.every(({ state, key }) => state === "stored" || keys.includes(key))) return;
+        }
+      }),
     /** The messages on the screen. */
     texts: async () =>
       ((await state()).chat?.messages ?? []).map(
@@ -95,8 +119,8 @@ async function openTab({ site, world }: Rig, context: BrowserContext, token: str
 
 async function startClient(page: Page, url: string, token: string, options: TabOptions): Promise<void> {
   await page.evaluate(
-    ([url, token, { draft, first, ...options }]) => {
-      window.tokens = [token];
+    ([url, token, { draft, first, tokens, ...options }]) => {
+      window.tokens = tokens ?? [token];
       window.failures = [];
       window.connections = [];
       window.client = window.sdk.createVisitorClient({
@@ -118,13 +142,36 @@ async function startClient(page: Page, url: string, token: string, options: TabO
 /** The texts that the server has, in their order. */
 export async function stored({ world }: Rig, visitor: Visitor): Promise<string[]> {
   const headers = { Authorization: tokenOf(visitor) };
-  const get = async (path: string) =>
-    (await (await fetch(world.url(0) + path, { headers })).json()) as { data: never[] };
+  const get = async (path: string) => (await (await fetch(world.url(0) + path, { headers })).json()) as Listed;
   const { data: chats } = await get("/chats");
   const texts: string[] = [];
   for (const { room } of chats as { room: { id: string } }[]) {
-    const { data } = await get(`/chats/${room.id}/messages?limit=100`);
-    texts.push(...(data as { content: { content: string } }[]).map(({ content }) => content.content));
+    for (let path: string | null = `/chats/${room.id}/messages?limit=100`; path; ) {
+      const page: Listed = await get(path);
+      texts.push(...(page.data as { content: { content: string } }[]).map(({ content }) => content.content));
+      path = page.links.next;
+    }
   }
   return texts;
+}
+type Listed = { data: unknown[]; links: { next: string | null } };
+
+const devtools = (tab: Tab): Promise<CDPSession> => tab.page.context().newCDPSession(tab.page);
+
+export async function crash(tab: Tab): Promise<void> {
+  const session = await devtools(tab);
+  session.send("Page.crash").catch(() => {});
+  await tab.page.waitForEvent("crash");
+}
+
+/** Pages in the background can't be had in a headless browser: the debugger stops the page instead. */
+export async function freeze(tab: Tab, event = "freeze"): Promise<() => Promise<void>> {
+  await tab.page.evaluate((name) => document.dispatchEvent(new Event(name)), event);
+  const session = await devtools(tab);
+  await session.send("Debugger.enable");
+  await session.send("Debugger.pause");
+  return async () => {
+    await session.send("Debugger.disable");
+    await tab.page.evaluate(() => document.dispatchEvent(new Event("resume")));
+  };
 }

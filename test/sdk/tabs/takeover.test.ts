@@ -1,7 +1,8 @@
 // The leading tab ends in each way that a tab can end: another one takes over, and nothing is lost or sent twice.
-import type { CDPSession } from "playwright-core";
+import { createSigner } from "fast-jwt";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { enterTabs, type Rig, startRig, stored, type Tab } from "./pages.ts";
+import { JWT_SECRET } from "../../support/process.ts";
+import { crash, enterTabs, freeze, type Rig, startRig, stored, type Tab } from "./pages.ts";
 
 let rig: Rig;
 beforeAll(async () => {
@@ -10,31 +11,12 @@ beforeAll(async () => {
 afterAll(() => rig?.stop());
 
 const texts = (name: string, count: number) => Array.from({ length: count }, (_, n) => `${name} ${n}`);
-const devtools = (tab: Tab): Promise<CDPSession> => tab.page.context().newCDPSession(tab.page);
 
 /** The milliseconds until one of the tabs has a connection of its own. */
 async function timeUntilConnected(...tabs: Tab[]): Promise<number> {
   const began = performance.now();
   await expect.poll(() => tabs.some((tab) => tab.connections() > 0), { interval: 20 }).toBe(true);
   return performance.now() - began;
-}
-
-async function crash(tab: Tab): Promise<void> {
-  const session = await devtools(tab);
-  session.send("Page.crash").catch(() => {});
-  await tab.page.waitForEvent("crash");
-}
-
-/** Pages in the background can't be had in a headless browser: the debugger stops the page instead. */
-async function freeze(tab: Tab, event = "freeze"): Promise<() => Promise<void>> {
-  await tab.page.evaluate((name) => document.dispatchEvent(new Event(name)), event);
-  const session = await devtools(tab);
-  await session.send("Debugger.enable");
-  await session.send("Debugger.pause");
-  return async () => {
-    await session.send("Debugger.disable");
-    await tab.page.evaluate(() => document.dispatchEvent(new Event("resume")));
-  };
 }
 
 test.each([
@@ -49,6 +31,7 @@ test.each([
   await Promise.all([second.post(...texts("second", 9)), third.post(...texts("third", 9)), end(first)]);
   expect(await timeUntilConnected(second, third)).toBeLessThan(2_000);
   await second.send("after");
+  await expect.poll(async () => (await third.state()).outbox).toBe(0);
   const all = await stored(rig, visitor);
   expect([...all].sort()).toEqual(["before", "after", ...texts("second", 9), ...texts("third", 9)].sort());
   for (const name of ["second", "third"]) expect(all.filter((text) => text.startsWith(name))).toEqual(texts(name, 9));
@@ -63,6 +46,7 @@ test("a leader that crashes with its own messages: the next one sends them", asy
   const { first, second, visitor, context } = await enterTabs(rig, 2);
   await first.send("before");
   await first.post(...texts("first", 3));
+  await first.isSafe();
   await crash(first);
   await expect.poll(() => stored(rig, visitor)).toEqual(["before", ...texts("first", 3)]);
   await expect.poll(second.texts).toEqual(["before", ...texts("first", 3)]);
@@ -120,15 +104,16 @@ test("a page that comes back from the browser's cache of pages follows the tab t
 });
 
 test("a leader whose user signs out doesn't sign out the tab of somebody who hasn't", async () => {
-  const { first, second } = await enterTabs(rig, 2);
-  await first.page.evaluate(async () => {
-    await window.client.stop();
-    window.tokens = [null];
-    window.client.start();
-  });
+  const { open, visitor } = await enterTabs(rig, 0);
+  const brief = createSigner({ key: JWT_SECRET, algorithm: "HS256", expiresIn: "5s" });
+  // Its renewal, after 4 s, is answered by null.
+  const first = await open(visitor, { tokens: [brief({ sub: visitor.id, type: "visitor" }), null] });
+  const second = await open();
   await expect.poll(first.connection).toBe("ended");
+  expect(await timeUntilConnected(second)).toBeLessThan(2_000);
   await second.send("still here");
   expect(await second.connection()).toBe("online");
+  expect((await first.state()).connection).toEqual({ state: "ended", why: "unauthorized" });
 });
 
 test("a client that stops and starts again follows", async () => {
