@@ -67,7 +67,8 @@ export function observeEntries({ statistics, metrics, log, sessionOf, onFault }:
     const sentence = isOpening ? "chat opened" : sentenceOf(entry.kind);
     if (sentence === undefined) return;
     const { room, visitor, staff, organisationId } = entry.chat;
-    const user = isOpening || entry.kind === "visitorLeft" ? visitor.id : staff?.id;
+    const isByVisitor = isOpening || entry.kind === "visitorLeft" || entry.kind === "visitorIdentified";
+    const user = isByVisitor ? visitor.id : staff?.id;
     const session = by === null ? undefined : sessionOf(by);
     const who = { connection: by, session, user, organisation: organisationId, chat: room.id };
     const { cause } = entry;

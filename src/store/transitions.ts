@@ -22,6 +22,29 @@ export function createTransitions({ run }: Pick<Database, "run">, newId: () => s
     ...{ staffId, chatId, organisationId, cause },
   });
 
+  /**
+   * Reads the visitor of a chat where the statement couldn't. While it waited for the lock, the chat was joined to a visitor
+   * newer than its snapshot.
+   */
+  async function withVisitor<Row extends { chat: ChatJoined["chat"]; visitor: ChatJoined["visitor"] | null }>(
+    row: Row,
+  ) {
+    const { visitor = null } = row.visitor ? row : one(await run("visitors-by-ids", { ids: [row.chat.visitor_id] }));
+    if (!visitor) throw new Error(`The chat ${row.chat.id} has no visitor`);
+    return { ...row, visitor };
+  }
+
+  async function decided<Row extends Judged, T>(
+    row: Row | undefined,
+    toResult: (row: Row & ChatJoined) => T | Promise<T>,
+  ): Promise<Decided<T>> {
+    if (!row) return { outcome: "refused", why: "roomClosed" };
+    if (isDone(row)) return { outcome: "done", result: await toResult(await withVisitor(row)) };
+    if (row.why === "again") return { outcome: "again" };
+    if (!isRefusal(row.why)) throw new Error(`a statement refused a transition for no known reason: ${row.why}`);
+    return { outcome: "refused", why: row.why };
+  }
+
   return {
     async open({ id, organisationId, senderId, content }: NewMessage) {
       const opened = { chatId: newId(), organisationId, visitorId: senderId };
@@ -89,10 +112,8 @@ export function createTransitions({ run }: Pick<Database, "run">, newId: () => s
       const values = { severityLevel, ...given(by) };
       const [row] = await whileLocked((lockTimeout) => run("flag-chat", { lockTimeout, ...values }));
       if (!row) return { outcome: "refused", why: "roomClosed" };
-      return {
-        outcome: "done",
-        result: { chat: toChat(row), by: toStaff(row.by), number: row.chat.last_internal_num },
-      };
+      const result = { chat: toChat(await withVisitor(row)), by: toStaff(row.by), number: row.chat.last_internal_num };
+      return { outcome: "done", result };
     },
   };
 }
@@ -100,16 +121,5 @@ export function createTransitions({ run }: Pick<Database, "run">, newId: () => s
 /** The row that every transition of a chat by its id returns. No row: there is no such chat in the organisation. */
 type Judged = { why: string | null } & { [Part in keyof ChatJoined]: ChatJoined[Part] | null };
 
-async function decided<Row extends Judged, T>(
-  row: Row | undefined,
-  toResult: (row: Row & ChatJoined) => T | Promise<T>,
-): Promise<Decided<T>> {
-  if (!row) return { outcome: "refused", why: "roomClosed" };
-  if (isDone(row)) return { outcome: "done", result: await toResult(row) };
-  if (row.why === "again") return { outcome: "again" };
-  if (!isRefusal(row.why)) throw new Error(`a statement refused a transition for no known reason: ${row.why}`);
-  return { outcome: "refused", why: row.why };
-}
-
-const isDone = <Row extends Judged>(row: Row): row is Row & ChatJoined => row.chat !== null && row.visitor !== null;
+const isDone = <Row extends Judged>(row: Row): row is Row & Pick<ChatJoined, "chat"> => row.chat !== null;
 const isRefusal = (why: string | null): why is RefusalCode => why !== null && Object.hasOwn(refusals, why);

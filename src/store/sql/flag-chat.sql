@@ -20,8 +20,8 @@ added AS (
   SELECT id, last_internal_num, 'flagged', :cause, :staffId, json_build_object('severity_level', :severityLevel), internal_at
   FROM changed
 )
-SELECT to_json(changed.chat) AS "chat!", to_json(visitor) AS "visitor!", to_json(staff) AS staff, to_json(actor) AS "by!"
+SELECT to_json(changed.chat) AS "chat!", to_json(visitor) AS visitor, to_json(staff) AS staff, to_json(actor) AS "by!"
 FROM changed
-JOIN visitors visitor ON visitor.id = changed.visitor_id
+LEFT JOIN visitors visitor ON visitor.id = changed.visitor_id
 JOIN users actor ON actor.id = :staffId
 LEFT JOIN users staff ON staff.id = changed.staff_id

@@ -25,9 +25,10 @@ other AS MATERIALIZED (
 ),
 changed AS (
   UPDATE chats SET visitor_id = :visitorId, updated_at = now(),
-    status = CASE WHEN is_left THEN 'closed' ELSE locked.status END,
-    closed_by = CASE WHEN is_left THEN :visitorId ELSE locked.closed_by END,
-    closed_at = CASE WHEN is_left THEN now() ELSE locked.closed_at END,
+    -- Not the status of `locked`: PostgreSQL checks the constraints with an older row first, when a rival has changed it.
+    status = CASE WHEN is_left THEN 'closed' ELSE chats.status END,
+    closed_by = CASE WHEN is_left THEN :visitorId ELSE chats.closed_by END,
+    closed_at = CASE WHEN is_left THEN now() ELSE chats.closed_at END,
     last_sequence_num = chats.last_sequence_num + CASE WHEN is_left THEN 2 ELSE 1 END
   FROM locked CROSS JOIN (SELECT EXISTS (SELECT FROM other) AS is_left) judged
   WHERE chats.id = locked.id

@@ -132,7 +132,7 @@ export type Statements = {
       staffId: string;
       cause: string;
     };
-    row: { chat: Json<db.Chat>; visitor: Json<db.Visitor>; staff: Json<db.User> | null; by: Json<db.User> };
+    row: { chat: Json<db.Chat>; visitor: Json<db.Visitor> | null; staff: Json<db.User> | null; by: Json<db.User> };
   };
   "flagged-chats": {
     parameters: { organisationIds: readonly (string | null)[] };
