@@ -32,17 +32,6 @@ const newKey = (): string => {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 };
 
-/** Settles with a promise, or rejects with the signal's reason. */
-export function withSignal<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T> {
-  if (!signal) return promise;
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener("abort", abort);
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
-}
-
 /** The parts that visitors' and staff's clients share. */
 export function createClient<S extends { connection: Connection }, C, K extends Core<S, C>, M>(
   options: ClientOptions,
@@ -122,19 +111,29 @@ export function createClient<S extends { connection: Connection }, C, K extends 
     return sending(key);
   }
 
-  const until = (isTrue: () => boolean): Promise<void> =>
-    new Promise((resolve) => {
-      if (isTrue()) return resolve();
-      const end = store.watch(() => {
-        if (!isTrue()) return;
+  /** Resolves when it is true. Rejects when the client has ended, or with the signal's reason. */
+  const until = (isTrue: () => boolean, signal?: AbortSignal): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const end = () => {
+        unwatch();
+        signal?.removeEventListener("abort", abort);
+      };
+      const abort = () => {
         end();
-        resolve();
-      });
+        reject(signal?.reason);
+      };
+      const look = () => {
+        const { connection } = store.getSnapshot();
+        if (isTrue()) resolve();
+        else if (connection.state !== "ended") return;
+        else reject(new ChatError(connection.why, `The client has ended: ${connection.why}`));
+        end();
+      };
+      const unwatch = store.watch(look);
+      signal?.addEventListener("abort", abort);
+      if (signal?.aborted) abort();
+      else look();
     });
-  const endedWhy = (): string | null => {
-    const { connection } = store.getSnapshot();
-    return connection.state === "ended" ? connection.why : null;
-  };
 
   const client = {
     getSnapshot: store.getSnapshot,
@@ -151,19 +150,11 @@ export function createClient<S extends { connection: Connection }, C, K extends 
       store.close();
     },
     async ready({ signal }: { signal?: AbortSignal } = {}): Promise<S> {
-      await withSignal(
-        until(() => store.core().isReady || endedWhy() !== null),
-        signal,
-      );
-      const why = endedWhy();
-      if (why !== null) throw new ChatError(why, `The client has ended: ${why}`);
+      await until(() => store.core().isReady && store.getSnapshot().connection.state !== "ended", signal);
       return store.getSnapshot();
     },
     flush: ({ signal }: { signal?: AbortSignal } = {}): Promise<void> =>
-      withSignal(
-        until(() => store.core().waiting.every(({ entry }) => entry.failure)),
-        signal,
-      ),
+      until(() => store.core().waiting.every(({ entry }) => entry.failure), signal),
     [Symbol.asyncDispose]: () => client.stop(),
   } as Client<S, M>;
   options.signal?.addEventListener("abort", () => void client.stop());

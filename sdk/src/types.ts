@@ -160,7 +160,7 @@ export interface Client<S, M> extends Store<S>, Events<M>, AsyncDisposable {
   stop(): Promise<void>;
   /** Resolves to the state as soon as the first snapshot is in it. Rejects with a `ChatError` when the client has ended. */
   ready(options?: { signal?: AbortSignal }): Promise<S>;
-  /** Resolves when the outbox is empty or has only failed messages. */
+  /** Resolves when the outbox is empty or has only failed messages. Rejects with a `ChatError` when the client ends first. */
   flush(options?: { signal?: AbortSignal }): Promise<void>;
 }
 

@@ -96,3 +96,21 @@ test("stop ends the connection without a leave, and leaves no timer", async () =
   expect(vi.getTimerCount()).toBe(0);
   expect(client.getSnapshot().connection).toEqual({ state: "ended", why: "closed" });
 });
+
+test("ready() and flush() end with their signal and with the client, and don't wait for what can't come", async () => {
+  const { client } = await online();
+  await expect(client.flush()).resolves.toBeUndefined();
+  client.send({ content: "hello" });
+  const controller = new AbortController();
+  const [aborted, ended] = [client.flush({ signal: controller.signal }), client.flush()];
+  ended.catch(() => {});
+  controller.abort(new Error("enough"));
+  await expect(aborted).rejects.toThrow("enough");
+  await expect(client.flush({ signal: controller.signal })).rejects.toThrow("enough");
+  await client.stop();
+  await expect(ended).rejects.toMatchObject({ code: "closed" });
+  await expect(client.ready()).rejects.toMatchObject({ code: "closed" });
+  const again = client.start().ready({ signal: controller.signal });
+  await expect(again).rejects.toThrow("enough");
+  await client.stop();
+});
