@@ -115,7 +115,8 @@ export function createOutbox({ options, role, deliver }: LinkParts, session: () 
   function refused(one: Waiting, lane: Lane, text: unknown, details: unknown): void {
     const failure = text === undefined ? new ChatError("internal", "", true) : refusalOf(text, details);
     if (failure.retryable) {
-      if (!/^(?:internal|unavailable)$/.test(failure.code)) one.sent = 0;
+      // Only a first attempt can't have been stored: an earlier one without an answer may have been.
+      if (one.sent === 1 && !/^(?:internal|unavailable)$/.test(failure.code)) one.sent = 0;
       show(one, "queued");
       const least = Number((details as { retry_after_ms?: number } | null)?.retry_after_ms) || 0;
       lane.timer = setTimeout(

@@ -37,6 +37,16 @@ const programs: Record<string, Program["steps"]> = {
     { do: "visitorLeaves", visitor: 2 },
     { do: "wait", ms: 0 },
   ],
+  "A message whose ack was lost isn't taken back when only its second attempt was refused": [
+    { do: "send", visitor: 2, ifClosed: "open" },
+    { do: "lose", what: "ack", who: null },
+    { do: "wait", ms: 0 },
+    { do: "refuse", what: "command", code: "tooFast", who: null },
+    { do: "wait", ms: 6_000 },
+    { do: "refuse", what: "command", code: "tooFast", who: null },
+    { do: "discard", device: 2 },
+    { do: "wait", ms: 0 },
+  ],
   "Staff see a message that came before the event of its chat": [
     { do: "reorder", count: 2, who: "Aki" },
     { do: "send", visitor: 0, ifClosed: "open" },

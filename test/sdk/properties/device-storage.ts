@@ -7,6 +7,8 @@ export interface DeviceStorage {
   /** For one process. A dead process reads and writes nothing any more. */
   open(isDead: () => boolean): OutboxStorage;
   mode: StorageMode;
+  /** Whether it has failed in the present process, which then doesn't use it any more. */
+  hasFailed: boolean;
   has(key: string): boolean;
   size(): number;
 }
@@ -16,12 +18,15 @@ export function createDeviceStorage(): DeviceStorage {
   const never = new Promise<never>(() => {});
   const storage: DeviceStorage = {
     mode: "works",
+    hasFailed: false,
     has: (key) => entries.has(key),
     size: () => entries.size,
     open(isDead) {
+      storage.hasFailed = false;
       const run = async <T>(work: () => T): Promise<T> => {
         // A real storage takes its time.
         for (let turn = 0; turn < 3; turn++) await Promise.resolve();
+        if (!isDead() && storage.mode !== "works") storage.hasFailed = true;
         if (isDead() || storage.mode === "hangs") return never;
         if (storage.mode === "fails") throw new Error("The storage fails");
         return work();

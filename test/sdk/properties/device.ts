@@ -14,6 +14,8 @@ export interface Sent {
   /** The process died before the storage had it: it may be lost. */
   mayBeLost: boolean;
   isDiscarded: boolean;
+  /** A process couldn't read it from the storage: a later one sends it, after newer messages. */
+  isLate: boolean;
   /** Undefined after a crash. */
   sending?: Sending<Content> | undefined;
 }
@@ -39,6 +41,8 @@ export interface Device<C extends AnyClient> {
   note(text: string, chatId: string | null, sending: Sending<Content>): void;
   /** Ends the process in the middle of everything, and starts another one. */
   crash(): void;
+  /** Starts another process when this one couldn't use the storage. */
+  recover(): void;
 }
 
 type Make<C> = (options: ClientOptions, failures: Map<string, Failure>) => C;
@@ -105,11 +109,16 @@ export function createDevice<C extends AnyClient>({ access, name, person, make }
   const device: Device<C> = {
     ...{ name, person, storage, tokens, sent, failures, client: boot(), isRunning: false },
     note(text, chatId, sending) {
-      sent.push({ text, key: sending.key, chatId, mayBeLost: false, isDiscarded: false, sending });
+      sent.push({ text, key: sending.key, chatId, mayBeLost: false, isDiscarded: false, isLate: false, sending });
       sending.then(
         () => {},
         () => {},
       );
+    },
+    recover() {
+      if (!storage.hasFailed) return;
+      for (const one of sent) one.isLate ||= storage.has(one.key);
+      device.crash();
     },
     crash() {
       kill();

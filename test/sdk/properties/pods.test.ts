@@ -107,6 +107,14 @@ test(`The screens are the state of two pods in the end, whatever the network doe
   await pause(1_600);
   for (const device of machines.all) if (!device.isRunning) device.client.start();
 
+  const areQuiet = () =>
+    machines.all.every(({ client, failures }) => {
+      const { connection, outbox } = client.getSnapshot();
+      return connection.state === "online" && outbox <= failures.size;
+    });
+  await expect.poll(areQuiet, { timeout: 60_000 }).toBe(true);
+  for (const device of machines.all) device.recover();
+
   const read = () => podTruth(world.url(0), tokenOf(admin), people);
   const problems = async () => {
     const truth = await read();

@@ -63,6 +63,12 @@ async function quiesce({ server, all }: Cast): Promise<void> {
   }
   await vi.advanceTimersByTimeAsync(8_000);
   server.back();
+  await untilQuiet(server, all);
+  for (const device of all) device.recover();
+  await untilQuiet(server, all);
+}
+
+async function untilQuiet(server: Cast["server"], all: Cast["all"]): Promise<void> {
   for (let turn = 0; turn < 20; turn++) {
     await vi.advanceTimersByTimeAsync(15_000);
     server.repair();

@@ -123,14 +123,14 @@ export function sendingProblems(server: Truth, device: Device<never>): string[] 
   const placeOf = new Map(stored.map((message, place) => [message.content.content, place]));
   let last: { place: number; text: string } = { place: -1, text: "" };
   const lastOf = new Map<string | null, { place: number; text: string }>();
-  for (const { text, key, chatId, mayBeLost, isDiscarded } of device.sent) {
+  for (const { text, key, chatId, mayBeLost, isDiscarded, isLate } of device.sent) {
     const count = stored.filter(({ content }) => content.content === text).length;
     if (count > 0 && isDiscarded) problems.push(`${text} was taken back, and is stored`);
     if (count > 1) problems.push(`${text} is stored ${count} times`);
     if (count === 0 && !mayBeLost && !isDiscarded && !device.failures.has(key))
       problems.push(`${text} is lost, and the user doesn't know`);
     const place = placeOf.get(text);
-    if (place === undefined) continue;
+    if (place === undefined || isLate) continue;
     last = lastOf.get(chatId) ?? { place: -1, text: "" };
     if (place < last.place) problems.push(`${text} was sent after ${last.text}, and is stored before it`);
     lastOf.set(chatId, { place, text });
