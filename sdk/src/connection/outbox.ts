@@ -106,7 +106,8 @@ export function createOutbox({ options, role, deliver }: LinkParts, session: () 
         // An answer of the first time may be about a chat that is closed now: a snapshot says which chat is open.
         if (one.epoch !== session().epoch() && role === "visitor" && value.chat_id !== session().room())
           session().refresh();
-      } else if (result === false || result === true) refused(one, lane, result ? undefined : text, value);
+        // Nonsense in the place of an answer is no answer: the message is sent again after a pause.
+      } else if (values) refused(one, lane, result === false ? text : undefined, value);
       else show(one, "queued");
       pump();
     });
