@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import type { ClientOptions } from "../../sdk/src/types.ts";
 import { createCast, settle, text } from "./cast.ts";
 import { createDisk } from "./one-visitor.ts";
@@ -150,3 +150,41 @@ test.each([3, -3])(
     expect(causes.length).toBeLessThan(9);
   },
 );
+
+describe("a connection that was away", () => {
+  afterEach(() => {
+    vi.unstubAllGlobals();
+    vi.restoreAllMocks();
+  });
+  const cases = [1, 10, 60, 600].flatMap((seconds) => [0, 1].map((lost) => [seconds, lost] as const));
+  test.each(cases)(
+    "for %i s: the screens are right 2 s after the network is back, also when %i attempt fails first",
+    async (seconds, lost) => {
+      const page = new EventTarget();
+      vi.stubGlobal("addEventListener", page.addEventListener.bind(page));
+      vi.stubGlobal("document", Object.assign(new EventTarget(), { visibilityState: "visible" }));
+      const cast = createCast({ graceMs: 3_600_000, latencyMs: 50 });
+      const [vera, alex] = [cast.visitor(), cast.agent()];
+      await settle(10_000);
+      vera.send(text("a"));
+      await settle(1000);
+      const { id } = cast.server.chats()[0] as { id: string };
+      alex.claim(id);
+      await settle(10_000);
+      cast.server.away();
+      await settle(seconds * 500);
+      vera.send(text("b"));
+      await settle(seconds * 500);
+      cast.server.back();
+      cast.server.as("Alex").write(id, text("c"));
+      if (lost > 0) cast.server.lose("connect", { times: 2 * lost });
+      vi.spyOn(Math, "random").mockReturnValue(0.99);
+      page.dispatchEvent(new Event("online"));
+      await settle(2000);
+      for (const messages of [vera.getSnapshot().chat?.messages, alex.getSnapshot().mine[0]?.messages])
+        expect(shown(messages)).toEqual(stored(cast));
+      expect(stored(cast).sort()).toEqual(["a", "b", "c"]);
+      expect(vera.getSnapshot().outbox).toBe(0);
+    },
+  );
+});

@@ -206,7 +206,11 @@ export function createSession({ options, role, deliver }: LinkParts, transport: 
       credentials.start();
       endWake = onWake(() => {
         if (onlineAt !== null) connection?.check?.();
-        else if (isWaiting || now() - beganAt > 1000) connect();
+        else {
+          // A network that is just back may fail once more: the next attempt comes soon.
+          attempts = -1;
+          if (isWaiting || now() - beganAt > 1000) connect();
+        }
       });
       connect();
     },
