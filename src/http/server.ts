@@ -90,6 +90,13 @@ export async function createHttpServer({ config, clients, mayAsk, logger, metric
 
   // `fetch` sends strings as text/plain, which Fastify would refuse because of the type alone.
   http.removeContentTypeParser("text/plain");
+  // Many clients send the type with every request, also to calls without a body.
+  const parseJson = http.getDefaultJsonParser("error", "error");
+  http.removeContentTypeParser("application/json");
+  http.addContentTypeParser("application/json", { parseAs: "string" }, (request, body, done) => {
+    if (body === "" && !request.routeOptions.schema?.body) done(null, undefined);
+    else parseJson(request, body as string, done);
+  });
 
   http.setErrorHandler(refuse);
   http.setNotFoundHandler(() => {

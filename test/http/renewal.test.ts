@@ -59,6 +59,15 @@ const isAccepted = async (token: string) =>
 /** Waits until that time is over, in s since 1970. */
 const past = (time: number) => delay(1000 * time - Date.now() + 20);
 
+test("a renewal needs no body, also where the client sends a body's type", async () => {
+  const { access_token: token } = await anonymous();
+  const headers = { "Content-Type": "application/json" };
+  const renewed = await request<Login>(world.url(0), "POST /token", { token, headers });
+  expect(renewed).toMatchObject({ status: 200, body: { access_token: expect.any(String) } });
+  const login = await request(world.url(0), "POST /login", { headers });
+  expectRefusal(login, 400, /^Invalid request: /);
+});
+
 describe("a visitor's login", () => {
   test.concurrent("is renewed by its access token: same person, same login, later expiry", async ({ expect }) => {
     const login = await anonymous();
