@@ -32,6 +32,25 @@ describe("a server that answers nonsense", () => {
     },
   );
 
+  test.each([["nonsense"], [42], [null], [{}], [true], [true, null, {}], [true, null, [7]]])(
+    "in place of a claim's ack (%j): the agent's screen shows the chat as theirs in the end",
+    async (...value) => {
+      const cast = createCast();
+      const [vera, alex] = [cast.visitor(), cast.agent()];
+      await settle();
+      await vera.send(text("a"));
+      const { id } = cast.server.chats()[0] as { id: string };
+      const ack = cast.server.garble("ack", value, { user: "Alex" });
+      alex.claim(id).catch(() => {});
+      await settle(30_000);
+      expect(ack.met).toBe(1);
+      expect(cast.server.chat(id).status).toBe("claimed");
+      expect(alex.getSnapshot()).toMatchObject({ mine: [{ id, status: "claimed" }], queue: [], queueTotal: 0 });
+      expect(alex.getSnapshot().claiming.size).toBe(0);
+      expect(shown(alex.getSnapshot().mine[0]?.messages)).toEqual(["a"]);
+    },
+  );
+
   test.each(nonsense)("in place of an event (%j): the next snapshot makes the screens right", async (value) => {
     const cast = createCast();
     const [vera, alex] = [cast.visitor(), cast.agent()];

@@ -49,18 +49,18 @@ export function createDirectLink(parts: LinkParts, storage: OutboxStorage): Link
       const values = await new Promise<Values>((resolve) =>
         session.emit(event, args, (acked) => {
           // In the same turn as the ack, so that the store sees acks and events in their order.
-          if (acked?.[0] === true) {
-            value = acked[2];
-            deliver({ kind: "ack", event, args, value, at: session.now() });
-          }
-          resolve(acked);
+          value = acked?.[2];
+          const isNonsense =
+            acked?.[0] === true && deliver({ kind: "ack", event, args, value, at: session.now() }) === false;
+          resolve(isNonsense ? [] : acked);
         }),
       );
       if (values?.[0] === true) return value;
       const failure = values ? refusalOf(values[1], values[2]) : new ChatError("timeout", "No answer in time", true);
-      isUnsure ||= !values;
+      // After nonsense as after silence, it may have happened.
+      isUnsure ||= values?.[0] !== false;
       if (!failure.retryable || n === ATTEMPTS) {
-        // It may have happened nevertheless: only a snapshot says so.
+        // Only a snapshot says whether it did.
         if (isUnsure && session.isOnline()) session.refresh();
         throw failure;
       }
