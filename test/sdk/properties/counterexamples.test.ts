@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { type Program, run } from "./program.ts";
 
-/** Programs that once ended with a wrong screen. */
+/** Programs that ended with a wrong screen, once or with a fault put into the library. */
 const programs: Record<string, Program["steps"]> = {
   "A chat that another device opens while the visitor leaves stays open on the screen": [
     { do: "delay", what: "ack", ms: 1, who: null },
@@ -45,6 +45,36 @@ const programs: Record<string, Program["steps"]> = {
     { do: "wait", ms: 6_000 },
     { do: "refuse", what: "command", code: "tooFast", who: null },
     { do: "discard", device: 2 },
+    { do: "wait", ms: 0 },
+  ],
+  "A chat of another device whose first message comes after the visitor's leave is not shown as open": [
+    { do: "delay", what: "event", ms: 400, who: "Vera" },
+    { do: "send", visitor: 1, ifClosed: "open" },
+    { do: "wait", ms: 0 },
+    { do: "visitorLeaves", visitor: 0 },
+    { do: "wait", ms: 1 },
+  ],
+  "A monitor sees who took a chat over, also when the event of the claim comes later": [
+    { do: "send", visitor: 0, ifClosed: "open" },
+    { do: "wait", ms: 0 },
+    { do: "reorder", count: 3, who: "Sue" },
+    { do: "ghostClaims", chat: 0 },
+    { do: "ghostTakesOver", chat: 0 },
+    { do: "wait", ms: 0 },
+  ],
+  "A visitor who missed more messages than a snapshot has sees no gap": [
+    { do: "send", visitor: 0, ifClosed: "open" },
+    { do: "wait", ms: 0 },
+    { do: "ghostClaims", chat: 0 },
+    { do: "wait", ms: 0 },
+    { do: "away", ms: 1 },
+    { do: "ghostTalks", chat: 0 },
+  ],
+  "A message that was sent without an answer survives the end of the process": [
+    { do: "send", visitor: 2, ifClosed: "open" },
+    { do: "lose", what: "command", who: null },
+    { do: "wait", ms: 0 },
+    { do: "crash", device: 2 },
     { do: "wait", ms: 0 },
   ],
   "Staff see a message that came before the event of its chat": [

@@ -5,9 +5,9 @@ import type { Cast, Machines, StaffDevice, VisitorDevice } from "./cast.ts";
 export type Step =
   | { do: "send"; visitor: number; ifClosed: "open" | "fail" }
   | { do: "discard" | "retry" | "crash" | "stop" | "start"; device: number }
-  | { do: "visitorLeaves" | "visitorOlder"; visitor: number }
+  | { do: "visitorLeaves" | "visitorOlder" | "visitorTalks"; visitor: number }
   | { do: "claim" | "write" | "close" | "takeOver" | "staffOlder"; staff: number; chat: number }
-  | { do: "ghostClaims" | "ghostWrites" | "ghostCloses" | "ghostTakesOver"; chat: number }
+  | { do: "ghostClaims" | "ghostWrites" | "ghostTalks" | "ghostCloses" | "ghostTakesOver"; chat: number }
   | { do: "flag"; staff: number; chat: number; level: number };
 
 const visitor = fc.nat({ max: 2 });
@@ -22,11 +22,17 @@ export const deeds: fc.WeightedArbitrary<Step>[] = [
     weight: 8,
     arbitrary: fc.record({ ...step("send"), visitor, ifClosed: fc.constantFrom("open", "open", "open", "fail") }),
   },
-  { weight: 2, arbitrary: fc.record({ ...step("visitorLeaves", "visitorOlder"), visitor }) },
+  { weight: 2, arbitrary: fc.record({ ...step("visitorLeaves", "visitorOlder", "visitorTalks"), visitor }) },
   { weight: 5, arbitrary: fc.record({ ...step("claim"), staff, chat }) },
   { weight: 7, arbitrary: fc.record({ ...step("write"), staff, chat }) },
   { weight: 4, arbitrary: fc.record({ ...step("close", "takeOver", "staffOlder"), staff, chat }) },
-  { weight: 8, arbitrary: fc.record({ ...step("ghostClaims", "ghostWrites", "ghostCloses", "ghostTakesOver"), chat }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      ...step("ghostClaims", "ghostWrites", "ghostTalks", "ghostCloses", "ghostTakesOver"),
+      chat,
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ ...step("flag"), staff, chat, level: fc.nat({ max: 2 }) }) },
   { weight: 3, arbitrary: fc.record({ ...step("discard", "retry", "crash", "stop", "start"), device }) },
 ] as fc.WeightedArbitrary<Step>[];
@@ -62,7 +68,10 @@ function performAsGhost({ server, newText }: Cast, { do: deed, chat: index }: { 
   if (!chat) return;
   const name = chat.staff?.full_name as string;
   const higher = ghosts[ghosts.indexOf(name) + 1];
-  if (deed === "ghostWrites") server.as(name).write(chat.id, { content: newText({ name }) });
+  // More messages than a snapshot has.
+  const count = deed === "ghostTalks" ? 6 : 1;
+  if (deed === "ghostTalks" || deed === "ghostWrites")
+    for (let n = 0; n < count; n++) server.as(name).write(chat.id, { content: newText({ name }) });
   else if (deed === "ghostCloses") server.as(name).leave(chat.id);
   else if (higher) server.as(higher).takeOver(chat.id);
 }
@@ -72,6 +81,8 @@ function performAsVisitor(cast: Machines, step: Extract<Step, { visitor: number 
   if (step.do === "send") {
     const text = cast.newText(device);
     device.note(text, null, client.send({ content: text }, { ifClosed: step.ifClosed }));
+  } else if (step.do === "visitorTalks") {
+    for (let n = 0; n < 6; n++) performAsVisitor(cast, { do: "send", visitor: step.visitor, ifClosed: "open" }, device);
   } else if (step.do === "visitorLeaves") quiet(client.leave());
   else quiet(client.loadOlder());
 }

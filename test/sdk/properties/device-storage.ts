@@ -10,16 +10,20 @@ export interface DeviceStorage {
   /** Whether it has failed in the present process, which then doesn't use it any more. */
   hasFailed: boolean;
   has(key: string): boolean;
+  /** Whether it has ever had this entry. */
+  hadOnce(key: string): boolean;
   size(): number;
 }
 
 export function createDeviceStorage(): DeviceStorage {
   const entries = new Map<string, OutboxEntry>();
+  const keys = new Set<string>();
   const never = new Promise<never>(() => {});
   const storage: DeviceStorage = {
     mode: "works",
     hasFailed: false,
     has: (key) => entries.has(key),
+    hadOnce: (key) => keys.has(key),
     size: () => entries.size,
     open(isDead) {
       storage.hasFailed = false;
@@ -33,7 +37,11 @@ export function createDeviceStorage(): DeviceStorage {
       };
       return {
         load: (owner) => run(() => [...entries.values()].filter((entry) => entry.owner === owner)),
-        put: (entry) => run(() => void entries.set(entry.key, structuredClone(entry))),
+        put: (entry) =>
+          run(() => {
+            keys.add(entry.key);
+            entries.set(entry.key, structuredClone(entry));
+          }),
         remove: (key) => run(() => void entries.delete(key)),
       };
     },

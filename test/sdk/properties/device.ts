@@ -2,6 +2,7 @@ import type { Transport, TransportConnection, TransportEvents } from "../../../s
 import type { ClientOptions, Failure, Sending, TokenSource } from "../../../sdk/src/types.ts";
 import { createDeviceStorage, type DeviceStorage } from "./device-storage.ts";
 import { createDeviceTokens, type DeviceTokens } from "./device-tokens.ts";
+import { wrongScreens } from "./wrong-screens.ts";
 
 export type Content = { content: string };
 
@@ -23,6 +24,7 @@ export interface Sent {
 /** The parts of both clients that a device needs. */
 interface AnyClient {
   start(): unknown;
+  subscribe(onChange: () => void): () => void;
   stop(): Promise<void>;
   getSnapshot(): { connection: { state: string }; outbox: number };
 }
@@ -37,6 +39,8 @@ export interface Device<C extends AnyClient> {
   readonly sent: Sent[];
   /** The failures that the user was shown, by key. */
   readonly failures: Map<string, Failure>;
+  /** Screens that no user should see at any time, and messages that were sent before the storage had them. */
+  readonly wrongs: Set<string>;
   isRunning: boolean;
   note(text: string, chatId: string | null, sending: Sending<Content>): void;
   /** Ends the process in the middle of everything, and starts another one. */
@@ -60,6 +64,7 @@ export function createDevice<C extends AnyClient>({ access, name, person, make }
   const tokens = createDeviceTokens(access.token, access.expired);
   const failures = new Map<string, Failure>();
   const sent: Sent[] = [];
+  const wrongs = new Set<string>();
   let kill = () => {};
 
   function boot(): C {
@@ -78,7 +83,14 @@ export function createDevice<C extends AnyClient>({ access, name, person, make }
         connect(token, on) {
           const connection = real.connect(token, alive(on));
           connections.add(connection);
-          return connection;
+          return {
+            ...connection,
+            emit(event, args, ack) {
+              const { id } = (args[1] ?? args[0] ?? {}) as { id?: string };
+              if (id && !storage.hasFailed && !storage.hadOnce(id)) wrongs.add(`${id} is sent before it is kept`);
+              connection.emit(event, args, ack);
+            },
+          };
         },
         request: (path, call) => (isDead ? new Promise(() => {}) : real.request(path, call)),
       };
@@ -93,9 +105,12 @@ export function createDevice<C extends AnyClient>({ access, name, person, make }
       },
       failures,
     );
+    client.subscribe(() => {
+      for (const problem of wrongScreens(client.getSnapshot())) wrongs.add(problem);
+    });
     kill = () => {
       for (const one of sent) {
-        one.mayBeLost ||= !storage.has(one.key);
+        one.mayBeLost ||= !storage.hadOnce(one.key);
         one.sending = undefined;
       }
       isDead = true;
@@ -107,7 +122,7 @@ export function createDevice<C extends AnyClient>({ access, name, person, make }
   }
 
   const device: Device<C> = {
-    ...{ name, person, storage, tokens, sent, failures, client: boot(), isRunning: false },
+    ...{ name, person, storage, tokens, sent, failures, wrongs, client: boot(), isRunning: false },
     note(text, chatId, sending) {
       sent.push({ text, key: sending.key, chatId, mayBeLost: false, isDiscarded: false, isLate: false, sending });
       sending.then(

@@ -118,7 +118,7 @@ export function staffProblems(server: Truth, person: string, state: StaffState<C
 
 /** Lost, doubled or reordered messages of a device. */
 export function sendingProblems(server: Truth, device: Device<never>): string[] {
-  const problems: string[] = [];
+  const problems: string[] = [...device.wrongs];
   const stored = server.chats().flatMap(({ messages }) => messages);
   const placeOf = new Map(stored.map((message, place) => [message.content.content, place]));
   let last: { place: number; text: string } = { place: -1, text: "" };
