@@ -8,6 +8,7 @@ import { connectPostgres } from "../../src/store/prisma.ts";
 import { type Ack, connect, enter, type TestClient } from "../support/client.ts";
 import { expectRefusal, type Page, request } from "../support/http.ts";
 import { identify, newSecret, signIdentity } from "../support/identities.ts";
+import { freshTokenOf } from "../support/people.ts";
 import { runSql } from "../support/servers.ts";
 import {
   type Cast,
@@ -67,16 +68,16 @@ describe.each(topologies)("on %s", (topology) => {
   test("a queued chat becomes the identified visitor's: staff receive it, and the history is theirs alone", async () => {
     const room = await begin();
     const ended = new Promise<Error>((resolve) => anonymous.socket.io.once("reconnect_error", resolve));
-    const known = await come("7", tokenOf(visitor));
+    const token = tokenOf(visitor);
+    const known = await come("7", token);
     expect(known).toMatchObject({ joined: true, user: { name: "Vera Shop", is_anonymous: false } });
 
     // The anonymous visitor is nobody any more.
     expect(await ended).toMatchObject({ description: 401 });
     anonymous.close();
-    expectRefusal(await messagesOf(room, tokenOf(visitor)), 401);
-    // Even if their token were good: the chat isn't theirs.
-    const scope = { organisationId: organisation.id, visitorId: visitor.id };
-    expect(await world.store.lists.messages(scope, room, { take: 1 })).toBeNull();
+    expectRefusal(await messagesOf(room, token), 401);
+    // With a token that was signed later the chat isn't theirs.
+    expectRefusal(await messagesOf(room, await freshTokenOf(world, visitor, "visitor")), 404);
     expect(await contentsOf(room, known.access_token)).toEqual([{ n: 1 }, { content: "identify" }]);
     expect((await chatsOf(known.access_token)).map((chat) => [chat.room.id, chat.user.id, chat.status])).toEqual([
       [room, known.user.id, "unclaimed"],
