@@ -149,10 +149,14 @@ export function createOutbox({ options, role, deliver }: LinkParts, session: () 
         }
       const stored = user ? await storage.load(user) : [];
       if (owner !== user) return;
-      const loaded = stored
-        .filter(({ key, owner: whose }) => whose === user && !find(key))
-        .map((entry) => ({ entry, sent: entry.failure ? 0 : 1, epoch: 0, saved: Promise.resolve(), takers: [] }));
-      all = [...loaded, ...all];
+      const found = stored
+        .filter(({ owner: whose }) => whose === user)
+        .map(
+          (entry): Waiting =>
+            find(entry.key) ?? { entry, sent: entry.failure ? 0 : 1, epoch: 0, saved: Promise.resolve(), takers: [] },
+        );
+      // The storage has the order, also of messages that another tab has given to this one meanwhile.
+      all = [...new Set([...found, ...all])];
       isLoaded = true;
       for (const one of all.filter(isMine)) show(one, one.entry.failure ? "failed" : "queued");
       pump();
