@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import type { ClientOptions } from "../../sdk/src/types.ts";
 import { createCast, settle, text } from "./cast.ts";
 import { createDisk } from "./one-visitor.ts";
@@ -86,6 +86,17 @@ describe("a server that answers nonsense", () => {
     await settle(1000);
     expect(stored(cast)).toEqual(["a"]);
     expect(entries.size).toBe(0);
+  });
+
+  test("in place of a snapshot on a page: the client ends there as well", async () => {
+    vi.stubGlobal("document", Object.assign(new EventTarget(), { visibilityState: "visible" }));
+    vi.stubGlobal("addEventListener", () => {});
+    onTestFinished(() => void vi.unstubAllGlobals());
+    const cast = createCast();
+    cast.server.garble("snapshot", { user: {}, room: {}, messages: [null] });
+    const vera = cast.visitor();
+    await settle(1000);
+    expect(vera.getSnapshot().connection).toEqual({ state: "ended", why: "unsupported" });
   });
 
   test.each(nonsense)(

@@ -51,7 +51,7 @@ export function createTabsLink(
       else open.delete(key);
       if (kind !== "entry" || input.state === "failed") end(key, kind !== "entry");
     }
-    deliver(input);
+    return deliver(input);
   };
   /** Ends the call that has sent a message of this tab. */
   function end(key: string, isRemoved: boolean): void {
@@ -78,13 +78,13 @@ export function createTabsLink(
     mine.start();
   }
   /** An input of the tab's own connection. */
-  function onInput(input: Input): void {
+  function onInput(input: Input): unknown {
     const state = input.kind === "connection" && input.connection.state;
     if (state) isOnline = state === "online";
     // Another tab may have a better token.
     if (state === "ended" && mode !== "undecided") leave();
     relay(input);
-    apply(input);
+    return apply(input);
   }
 
   /** Holds the token back while another tab has the connection. */
