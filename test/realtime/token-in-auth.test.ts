@@ -21,8 +21,9 @@ afterAll(async () => {
 });
 
 const query = { protocol: "2" };
-const inAuth = (token: unknown, ways: Transport[]) =>
-  enter(world.url(0), "", { transports: ways, headers: {}, query, auth: { token } });
+/** The client sends no header. */
+const inAuth = (token: string, ways: Transport[], prefix = "") =>
+  enter(world.url(0), token, { transports: ways, headers: {}, query, auth: { token: prefix + token } });
 const connectPacket = (token: unknown) => `0${JSON.stringify({ token })}`;
 const begin = (transport: Transport) => beginSession(world.url(0), transport);
 
@@ -31,7 +32,7 @@ describe("a token in auth, with protocol=2 in the query", () => {
     "lets its user in by %j",
     async (ways) => {
       const agent = await inAuth(tokenOf(organisation.agent), ways);
-      const visitor = await inAuth(`Bearer ${tokenOf(await organisation.visitor())}`, ways);
+      const visitor = await inAuth(tokenOf(await organisation.visitor()), ways, "Bearer ");
       await visitor.ok("visitor_first_msg", { text: "x".repeat(60_000) });
       const { room } = await agent.next("append_unclaimed_chats");
       await agent.ok("staff_join", { room: room.id });
