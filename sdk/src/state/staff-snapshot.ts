@@ -38,6 +38,9 @@ export function renewStaff<C>(edit: Edit<C>, init: StaffInit & { at: number }): 
   view.staffOnline = share(view.staffOnline, init.online_users);
   view.queueTotal = init.unclaimed_total;
 
+  // Others may be missing between early messages and the snapshot.
+  for (const [id, one] of Object.entries(next.known))
+    if (one.rows.length > 0) edit.note(id, patch(one, { rows: unknown.rows }));
   const onlineIds = init.online_visitors && new Set(init.online_visitors.map(({ id }) => id));
   const listed = new Set<string>();
   /** The snapshot counts, whatever was known of a chat before. */

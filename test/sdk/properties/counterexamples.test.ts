@@ -77,6 +77,15 @@ const programs: Record<string, Program["steps"]> = {
     { do: "crash", device: 2 },
     { do: "wait", ms: 0 },
   ],
+  "Early messages of a chat aren't shown before a snapshot's when others may be missing between them": [
+    { do: "lose", what: "event", who: "Aki" },
+    { do: "visitorTalks", visitor: 0 },
+    { do: "wait", ms: 0 },
+    { do: "send", visitor: 0, ifClosed: "open" },
+    { do: "disconnect", who: "Aki" },
+    { do: "send", visitor: 0, ifClosed: "open" },
+    { do: "wait", ms: 0 },
+  ],
   "Staff see a message that came before the event of its chat": [
     { do: "reorder", count: 2, who: "Aki" },
     { do: "send", visitor: 0, ifClosed: "open" },
