@@ -26,6 +26,7 @@ export function createFollower({ tab, calls, makeAll, stored, apply, post, steal
   let leader = "";
   let count = 0;
   let isSynced = false;
+  let isJoining = false;
   let silentBeats = 0;
   let joins = 0;
 
@@ -33,8 +34,10 @@ export function createFollower({ tab, calls, makeAll, stored, apply, post, steal
   async function join(): Promise<void> {
     const mine = ++joins;
     isSynced = false;
+    isJoining = true;
     const keys = await stored();
     if (mine !== joins) return;
+    isJoining = false;
     // A leader has removed it: it has its end.
     for (const { ask, by, settle } of calls.values())
       if (ask[0] === "send" && by === null && !keys.has(ask[1].key)) settle(null);
@@ -50,8 +53,8 @@ export function createFollower({ tab, calls, makeAll, stored, apply, post, steal
     }
   }
   return {
-    /** The leader that has posted last. */
-    leader: () => leader,
+    /** Whether a leader takes calls. While this tab joins, a new call waits for the former ones. */
+    hasLeader: () => !!leader && !isJoining,
     start(): void {
       leader = "";
       silentBeats = 0;

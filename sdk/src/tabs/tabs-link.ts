@@ -180,7 +180,7 @@ export function createTabsLink(
     if (isSend && !by) open.add(ask[1].key);
     if (!link) {
       if (isSend && by === undefined) keep({ ...ask[1], owner: owner as string });
-      if (!follower.leader()) return;
+      if (!follower.hasLeader()) return;
       call.by = null;
       post({ kind: "ask", id, ask });
     } else if (by !== link) {

@@ -2,6 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { createOutbox } from "../../../sdk/src/connection/outbox.ts";
 import type { Session } from "../../../sdk/src/connection/session.ts";
+import { createFollower } from "../../../sdk/src/tabs/follower.ts";
 import type { OutboxEntry } from "../../../sdk/src/types.ts";
 
 test("a message from another tab that comes before the storage is read keeps its place", async () => {
@@ -42,4 +43,23 @@ test("a message from another tab that comes before the storage is read keeps its
   await setTimeout(1);
   expect(shown).toEqual(["a", "b"]);
   expect(sent).toEqual(["a"]);
+});
+
+test("a new leader gets no call before the former calls, which wait for the storage", async () => {
+  let read = (_: Set<string>) => {};
+  const made: boolean[] = [];
+  const follower = createFollower({
+    ...{ tab: 1, calls: new Map(), apply() {}, post() {}, steal() {} },
+    makeAll: () => void made.push(follower.hasLeader()),
+    stored: () =>
+      new Promise((resolve) => {
+        read = resolve;
+      }),
+  });
+  follower.receive({ kind: "pong", leader: "new", count: 0, isWell: true });
+  expect(follower.hasLeader()).toBe(false);
+  expect(made).toEqual([]);
+  read(new Set());
+  await setTimeout(1);
+  expect(made).toEqual([true]);
 });
