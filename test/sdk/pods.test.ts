@@ -5,6 +5,8 @@ import { createStaffClient, createVisitorClient } from "../../sdk/src/index.ts";
 import type { Transport } from "../../sdk/src/transport.ts";
 import type { ClientOptions } from "../../sdk/src/types.ts";
 import type { Staff, Visitor } from "../../src/contract/models.ts";
+import { request } from "../support/http.ts";
+import { identify, newSecret, signIdentity } from "../support/identities.ts";
 import { startPod } from "../support/pod.ts";
 import { JWT_SECRET } from "../support/process.ts";
 import { startWorld, tokenOf, type World } from "../support/world.ts";
@@ -148,3 +150,25 @@ test("a pod stops: its clients come back on the other one, with everything", asy
     await expect.poll(() => texts(client()?.messages)).toEqual(texts(stored));
   expect(texts(stored)).toHaveLength(5);
 });
+
+test.each(["queued", "claimed"])(
+  "staff see who the visitor of a %s chat is as soon as the shop has signed it",
+  async (state) => {
+    const organisation = await world.organisation();
+    const { secret } = await newSecret(world, organisation);
+    const [alex, sam] = [staffClient(organisation.agent), staffClient(organisation.supervisor)];
+    const body = { name: "Somebody", organisation_id: organisation.id };
+    const login = await request<{ user: Visitor }>(world.url(0), "POST /anonymous/login", { body });
+    const anonymous = visitorClient(login.body.user);
+    await Promise.all([alex.ready(), sam.ready(), anonymous.ready()]);
+    const { chatId } = await anonymous.send(text("hello"));
+    await expect.poll(() => alex.getSnapshot().queue).toMatchObject([{ id: chatId, visitor: { name: "Somebody" } }]);
+    if (state === "claimed") await alex.claim(chatId);
+    const identity = signIdentity(secret, { external_id: crypto.randomUUID(), name: "Vera" });
+    await identify(world, organisation, identity, { token: tokenOf(login.body.user) });
+    const vera = { id: chatId, visitor: { name: "Vera", is_anonymous: false } };
+    const place = state === "claimed" ? "mine" : "queue";
+    await expect.poll(() => alex.getSnapshot()[place]).toMatchObject([vera]);
+    await expect.poll(() => sam.getSnapshot()[state === "claimed" ? "watched" : "queue"]).toMatchObject([vera]);
+  },
+);

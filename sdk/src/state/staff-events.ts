@@ -66,6 +66,8 @@ export const staffChanges: { [event: string]: Change } = {
   visitor_unclaimed_msg: ({ add }, { room, message }: { room: { id: string }; message: ChatMessage }) =>
     add(room.id, [message]),
   visitor_leave_queue: ({ receive }, { room }) => receive(room.id, { status: "closed", room }),
+  visitor_identified: ({ change, draw }, { room, user }) =>
+    change(room.id, (chat) => draw(chat, chat, { visitor: user })),
   staff_claim_chat({ meet, receive }, { room, user, staff }) {
     meet(staff as Staff);
     receive(room.id, { status: "claimed", by: profileOf(staff as Staff), room }, { room, user }, staff as Staff);
