@@ -1,8 +1,10 @@
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import type { ClientOptions } from "../../sdk/src/types.ts";
 import { settle } from "./cast.ts";
 import { tokenFor, visitorInit } from "./line.ts";
 import { start } from "./one-visitor.ts";
+
+afterEach(() => void vi.restoreAllMocks());
 
 /** Answers calls of `token()`, and counts the calls that are in flight. */
 function tokenDesk(answer: (cause: string, signal: AbortSignal) => Promise<string | null>) {
@@ -88,6 +90,8 @@ describe("tokens", () => {
   });
 
   test("a token() that hangs doesn't hold up stop(), and is asked again after its time limit", async () => {
+    // The next call begins 2 s after the end of the first one.
+    vi.spyOn(Math, "random").mockReturnValue(0.99);
     const { desk, token } = tokenDesk((_, signal) => hangUntilAborted(signal));
     const { client, connection } = start({ token });
     await settle(30_000);
