@@ -23,6 +23,8 @@ export function insert<C>({ rows, floor, whole }: Rows<C>, added: readonly Messa
   let next: Message<C>[] | undefined;
   for (const row of added) {
     const seq = seqOf(row);
+    // It doesn't join on: an older page brings it.
+    if (floor !== Number.POSITIVE_INFINITY && seq < floor - 1) continue;
     const list: readonly Message<C>[] = next ?? rows;
     let at = list.length;
     while (at > 0 && seqOf(list[at - 1] as Message<C>) > seq) at--;
@@ -53,8 +55,8 @@ export function renew<C>(held: Rows<C> | null, newest: readonly Message<C>[], to
 /** A page with all messages below the number `before`, down to its first. Null: it doesn't join on. */
 export function prepend<C>(held: Rows<C>, page: readonly Message<C>[], before: number): Rows<C> | null {
   if (before < held.floor && held.floor !== Number.POSITIVE_INFINITY) return null;
-  const { rows, whole } = insert(held, page);
   const floor = Math.min(held.floor, page[0]?.seq ?? 1);
+  const { rows, whole } = insert({ ...held, floor }, page);
   return { rows, floor, whole: held.floor === Number.POSITIVE_INFINITY ? (page.at(-1)?.seq ?? 0) : whole };
 }
 

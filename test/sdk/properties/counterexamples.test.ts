@@ -86,6 +86,13 @@ const programs: Record<string, Program["steps"]> = {
     { do: "send", visitor: 0, ifClosed: "open" },
     { do: "wait", ms: 0 },
   ],
+  "A lost event that comes after a snapshot leaves no gap between its message and the snapshot's": [
+    { do: "lose", what: "event", who: "Aki" },
+    { do: "visitorTalks", visitor: 0 },
+    { do: "wait", ms: 0 },
+    { do: "snapshots" },
+    { do: "wait", ms: 0 },
+  ],
   "Staff see a message that came before the event of its chat": [
     { do: "reorder", count: 2, who: "Aki" },
     { do: "send", visitor: 0, ifClosed: "open" },
