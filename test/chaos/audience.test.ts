@@ -71,6 +71,7 @@ function rowCase(kind: RowKind, sender: string, { number = 5, before, after = be
   if (kind === "message") return { row, entry: { ...base, kind, message } };
   if (kind === "claimed") return { row, entry: { ...base, kind, messages: [] } };
   if (kind === "takenOver") return { row, entry: { ...base, kind, from: staffOf(before) as Staff } };
+  if (kind === "visitorIdentified") return { row, entry: { ...base, kind, formerId: otherVisitor.id } };
   return { row, entry: { ...base, kind } };
 }
 type Served = { number?: number; before: string | null; after?: string | null };
@@ -85,12 +86,14 @@ const cases: Case[] = [
   rowCase("message", "visitor", { number: 1, before: null }),
   rowCase("message", "visitor", { before: null }),
   rowCase("visitorLeft", "visitor", { before: null }),
+  rowCase("visitorIdentified", "visitor", { before: null }),
   ...staff.flatMap(({ id }) => [
     rowCase("claimed", id, { before: null, after: id }),
     rowCase("message", "visitor", { before: id }),
     rowCase("message", id, { before: id }),
     rowCase("staffLeft", id, { before: id }),
     rowCase("visitorLeft", "visitor", { before: id }),
+    rowCase("visitorIdentified", "visitor", { before: id }),
     ...staff
       .filter((other) => other.role_id < (staffOf(id)?.role_id ?? 0))
       .map((other) => rowCase("takenOver", other.id, { before: id, after: other.id })),

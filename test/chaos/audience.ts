@@ -55,6 +55,9 @@ export function audiencesOf(row: AnyRow, { visitor }: Pick<Chat, "visitor">, { a
         audience("visitor_leave", [servedBefore, visitor]),
         audience("visitor_leave_chat_for_supervisor", monitorsBut(servedBefore)),
       ];
+    case "visitorIdentified":
+      if (servedBefore === null) return [audience("visitor_identified", everybody)];
+      return [audience("visitor_identified", [servedBefore, ...monitorsBut(servedBefore)])];
     case "message":
       if (sender !== visitor) {
         return [
@@ -93,6 +96,7 @@ export const isVisitorSignal = (event: string): boolean =>
   event === "visitor_goes_online" || event === "visitor_goes_offline";
 
 const kindOf: Record<string, RowKind | "left"> = {
+  visitor_identified: "visitorIdentified",
   staff_claim_chat: "claimed",
   staff_join_room: "claimed",
   agent_new_chat: "claimed",

@@ -24,7 +24,7 @@ export type Connection = {
 };
 
 /** The kinds of rows on the wire: a message, and the system messages. */
-export type RowKind = "message" | "claimed" | "takenOver" | "staffLeft" | "visitorLeft";
+export type RowKind = "message" | "claimed" | "takenOver" | "staffLeft" | "visitorLeft" | "visitorIdentified";
 
 export type Row = Omit<Entry<"row">, "kind"> & {
   kind: RowKind;
@@ -137,6 +137,7 @@ function kindOf({ type, content, byStaff }: Entry<"row">): RowKind {
   if (type === 1) return "message";
   if (content === '{"content":"join room"}') return "claimed";
   if (content === '{"content":"take over room"}') return "takenOver";
+  if (content === '{"content":"identify"}') return "visitorIdentified";
   if (content === '{"content":"leave room"}') return byStaff ? "staffLeft" : "visitorLeft";
   throw new Error(`an unknown system message: ${content}`);
 }

@@ -127,7 +127,7 @@ describe("CORS_ORIGINS", () => {
         },
       });
       expect(status).toBe(204);
-      expect(headers.get("Access-Control-Allow-Methods")).toBe("GET, HEAD, POST, PATCH");
+      expect(headers.get("Access-Control-Allow-Methods")).toBe("GET, HEAD, POST, PATCH, DELETE");
       expect(headers.get("Access-Control-Allow-Headers")).toBe("authorization,content-type");
     }
   });

@@ -216,8 +216,10 @@ describe("on a process with limits", () => {
     const { data } = JSON.parse(await refusal);
     expect(data).toEqual({ result: false, error_message: refusals.busy.sentence, code: "busy", ...retry });
     await delay(1_100);
-    const acked = packet("430");
+    const connected = packet("40");
     socket.send("40");
+    await connected;
+    const acked = packet("430");
     socket.send('420["no such event"]');
     expect(JSON.parse(await acked)).toEqual([
       ...[false, refusals.unknownEvent.sentence],

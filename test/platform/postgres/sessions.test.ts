@@ -167,7 +167,7 @@ describe("?schema= in DATABASE_URL", () => {
       `SELECT nspname, count(*)::int AS tables FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
        WHERE relkind = 'r' AND nspname !~ '^(pg_|information_schema)' GROUP BY nspname`,
     );
-    expect(schemas).toEqual([{ nspname: "The Shop", tables: 8 }]);
+    expect(schemas).toEqual([{ nspname: "The Shop", tables: 10 }]);
     const env = { DATABASE_URL: inSchema("The Shop"), JWT_SECRET };
     expect(await runAdmin(["migrate"], env)).toMatchObject({ code: 0, stdout: "The database is up to date.\n" });
   });

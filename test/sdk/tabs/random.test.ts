@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { crash, enterTabs, freeze, type Rig, startRig, stored, type Tab } from "./pages.ts";
 
 const ROUNDS = 8;
-const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
+const seed = Number(process.env.SEED ?? 1);
 let state = seed;
 /** A whole number below `end`. */
 const random = (end: number): number => {
