@@ -94,7 +94,7 @@ test("its labels are true", () => {
 test("the build gets no secret, no dependency and no test", () => {
   const sent = contextFiles(root);
   expect(sent).toEqual(expect.arrayContaining(["package-lock.json", "src/main.ts", "prisma/schema.prisma"]));
-  const allowed = /^(src|prisma)\/|^(package(-lock)?\.json|\.npmrc|LICENSE|prisma\.config\.ts)$/;
+  const allowed = /^(src|prisma)\/|^(package(-lock)?\.json|\.npmrc|LICENSE|prisma\.config\.ts|sdk\/package\.json)$/;
   expect(sent.filter((path) => !allowed.test(path) || path.startsWith("src/store/generated/"))).toEqual([]);
 });
 
